@@ -1,0 +1,21 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace galapagos {
+
+/// A failure that the user reads. The message has three parts: "what failed (why) what to try".
+class Error : public std::runtime_error {
+  public:
+    explicit Error(std::string_view what, std::string_view why = {}, std::string_view hint = {});
+};
+
+/// Wrong usage: a bad command line, config, recipe or task. The program ends with status 2.
+class UsageError : public Error {
+  public:
+    using Error::Error;
+};
+
+}  // namespace galapagos
