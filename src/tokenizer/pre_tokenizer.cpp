@@ -13,7 +13,7 @@ Pieces PreTokenizer::split(std::string_view text) const {
         const std::vector<std::string_view> incoming = std::exchange(pieces.views, {});
         for (std::string_view piece : incoming) {
             if (step.add_prefix_space && !piece.starts_with(' ')) {
-                piece = pieces.prefixed.emplace_back(" " + std::string(piece));
+                piece = pieces.prefixed.emplace_back(1, ' ').append(piece);
             }
             if (step.splitter) {
                 step.splitter->split(piece, pieces.views);
