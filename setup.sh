@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Makes this machine ready to build galapagos. Idempotent: seconds when nothing is missing.
+#
+#   ./setup.sh            what the program and the quickstart need
+#   ./setup.sh --tests    also what the tests need (reference implementations in Python)
+#
+# Takes what the system offers: MPI, HDF5, CUDA and the libraries below, from modules or Spack as well. Installs the rest:
+# Debian packages where it may (root), Python wheels (libtorch among them) into .deps/. Without root it lists what is missing.
+set -euo pipefail
+cd "$(dirname "$0")"
+deps=${GALAPAGOS_DEPS:-$PWD/.deps}
+with_tests=no
+for argument in "$@"; do
+    case $argument in
+        --tests) with_tests=yes ;;
+        *) echo "setup.sh: unknown argument $argument (use --tests or none)" >&2; exit 2 ;;
+    esac
+done
+
+compiles() { echo "#include <$1>" | ${CXX:-c++} -std=c++20 -fsyntax-only -x c++ "${@:2}" - 2>/dev/null; }
+includes_of() { pkg-config --cflags "$1" 2>/dev/null || true; }
+
+# What is missing, as "what to look for : Debian package".
+missing=()
+need() { missing+=("$1"); }
+have() { command -v "$1" >/dev/null 2>&1; }
+have c++ || need g++
+have cmake || need cmake
+have ninja || need ninja-build
+have pkg-config || need pkg-config
+have mpirun && have mpicc || { need openmpi-bin; need libopenmpi-dev; }
+have python3 || need python3
+python3 -c 'import ensurepip' 2>/dev/null || need python3-venv
+have h5cc || compiles hdf5.h || compiles hdf5.h $(includes_of hdf5) $(includes_of hdf5-serial) -I/usr/include/hdf5/serial || need libhdf5-dev
+compiles yaml-cpp/yaml.h || need libyaml-cpp-dev
+compiles nlohmann/json.hpp || need nlohmann-json3-dev
+compiles CLI/CLI.hpp || need libcli11-dev
+compiles fmt/format.h || need libfmt-dev
+compiles spdlog/spdlog.h || need libspdlog-dev
+compiles Eigen/Core $(includes_of eigen3) -I/usr/include/eigen3 || need libeigen3-dev
+compiles openssl/evp.h || need libssl-dev
+compiles pcre2.h -DPCRE2_CODE_UNIT_WIDTH=8 || need libpcre2-dev
+have ccache || need ccache
+have ld.lld || need lld
+if [ "$with_tests" = yes ]; then
+    compiles gmock/gmock.h || { need libgtest-dev; need libgmock-dev; }
+    have h5dump || need hdf5-tools
+fi
+
+if [ ${#missing[@]} -gt 0 ]; then
+    if [ "$(id -u)" = 0 ] && have apt-get; then
+        echo "setup: installing ${missing[*]}"
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -qq
+        apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    else
+        echo "setup.sh: these are missing: ${missing[*]}" >&2
+        echo "Load them (module load ..., spack load ...) or ask your administrator to run: apt-get install ${missing[*]}" >&2
+        exit 1
+    fi
+fi
+
+# Python wheels. libtorch_cpu.so of the wheel needs libcupti and libcudart, which come as wheels too.
+python=$deps/venv/bin/python
+[ -x "$python" ] || python3 -m venv "$deps/venv"
+stamp=$deps/.installed
+base_set="torch==2.11.0 nvidia-cuda-cupti==13.0.* nvidia-cuda-runtime==13.0.*"
+tool_set="numpy gguf h5py matplotlib pandas"
+test_set="torch==2.11.0 transformers==5.* tokenizers peft safetensors pytest cma"
+install() {  # install NAME PIP-ARGUMENTS...: once for each set
+    local name=$1; shift
+    grep -qxF "$name: $*" "$stamp" 2>/dev/null && return 0
+    echo "setup: Python packages ($name)"
+    "$python" -m pip install --quiet --disable-pip-version-check "$@"
+    echo "$name: $*" >>"$stamp"
+}
+install libtorch --no-deps $base_set
+install tools $tool_set
+if [ "$with_tests" = yes ]; then install tests $test_set; fi
+# The quickstart's base model, converted once.
+if [ ! -f "$deps/models/smollm2/model.safetensors" ]; then
+    echo "setup: base model of the quickstart"
+    "$python" jobs/quickstart/fetch_base.py "$deps/models/smollm2"
+fi

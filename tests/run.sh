@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Sets up, builds and runs all tests: C++ through ctest, Python through pytest. Prints both closing lines.
+#
+#   tests/run.sh                what CI runs: everything but the tests labelled slow and gpu
+#   tests/run.sh --slow         those labelled slow too
+#   tests/run.sh --preset asan  with another preset of CMakePresets.json (the C++ tests only)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+preset=ci
+slow=no
+while [ $# -gt 0 ]; do
+    case $1 in
+        --slow) slow=yes; shift ;;
+        --preset) preset=$2; shift 2 ;;
+        *) echo "tests/run.sh: unknown argument $1" >&2; exit 2 ;;
+    esac
+done
+./setup.sh --tests
+export GALAPAGOS_DEPS=${GALAPAGOS_DEPS:-$PWD/.deps}
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1
+build=build/$preset
+cmake --preset "$preset" >"/tmp/galapagos-configure.$$" || { cat "/tmp/galapagos-configure.$$"; exit 1; }
+rm -f "/tmp/galapagos-configure.$$"
+cmake --build "$build" -j "$(nproc)" -- --quiet
+skip='gpu|slow'
+[ "$slow" = yes ] && skip='gpu'
+status=0
+ctest --test-dir "$build" -LE "$skip" -j 2 --output-on-failure || status=1
+if [ "$preset" = ci ] || [ "$preset" = release ]; then
+    marks='not slow'
+    [ "$slow" = yes ] && marks='slow or not slow'
+    GALAPAGOS_BINARY_DIR=$PWD/$build "$GALAPAGOS_DEPS/venv/bin/python" -m pytest -q -m "$marks" tests || status=1
+fi
+exit $status
