@@ -67,15 +67,16 @@ class Optimizer {
     /// Takes in elites of other islands. Call it only between tells.
     virtual void inject(std::span<const Evaluated> migrants) = 0;
 
-    /// The n best distinct individuals of this island, best first (fewer when there are fewer).
-    /// Ties go to the older individual.
+    /// The n best distinct individuals of this island, best first (fewer when there are fewer). A
+    /// genetic algorithm counts the migrants in its population among them.
     virtual std::vector<Evaluated> elites(size_t n) const = 0;
 
     /// Named numbers for the history, the same names at every call.
     virtual Diagnostics diagnostics() const = 0;
 
     /// The complete state, outstanding candidates included; doubles keep their bits. `load` accepts
-    /// only a state of an optimiser with the same settings and genes, and throws Error otherwise.
+    /// only a state of an optimiser of the same kind, population, seed, island and genes, and throws
+    /// Error otherwise; an optimiser whose load failed must not be used.
     virtual nlohmann::json save() const = 0;
     virtual void load(const nlohmann::json& state) = 0;
 
