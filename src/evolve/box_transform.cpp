@@ -15,7 +15,7 @@ constexpr double period = 2.0 * (1.0 + 2.0 * margin);
 
 double into_unit_interval(double y) {
     // One period starts half-way between two mirror points below the lower bound.
-    double const start = -0.5 - 2.0 * margin;
+    const double start = -0.5 - 2.0 * margin;
     if (y < start || y > start + period) {
         y -= period * std::floor((y - start) / period);
     }
@@ -28,7 +28,7 @@ double into_unit_interval(double y) {
     if (y < margin) {
         y = (y + margin) * (y + margin) / (4.0 * margin);
     } else if (y > 1.0 - margin) {
-        double const rest = y - 1.0 - margin;
+        const double rest = y - 1.0 - margin;
         y = 1.0 - rest * rest / (4.0 * margin);
     }
     return std::clamp(y, 0.0, 1.0);

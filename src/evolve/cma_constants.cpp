@@ -15,22 +15,22 @@ double square(double x) { return x * x; }
 /// (sum w)^2 / sum w^2 over [first, last).
 double effective_size(std::vector<double>::const_iterator first,
                       std::vector<double>::const_iterator last) {
-    double const sum = std::accumulate(first, last, 0.0);
-    double const squares = std::inner_product(first, last, first, 0.0);
+    const double sum = std::accumulate(first, last, 0.0);
+    const double squares = std::inner_product(first, last, first, 0.0);
     return squares > 0.0 ? sum * sum / squares : 0.0;
 }
 
 /// Positive raw weights are scaled to sum to 1, negative ones to the least of three limits:
 /// no decay of C, the learning rate that mu_eff allows, positive definiteness (tutorial, eq. 49-53).
 void scale_weights(CmaConstants& c, bool active) {
-    auto const middle = c.weights.begin() + static_cast<std::ptrdiff_t>(c.mu);
-    double const positive = std::accumulate(c.weights.begin(), middle, 0.0);
-    double const negative = -std::accumulate(middle, c.weights.end(), 0.0);
-    double const mu_eff_minus = effective_size(middle, c.weights.end());
-    double const n = static_cast<double>(c.n);
-    double const limit = std::min({1.0 + c.c_1 / c.c_mu, 1.0 + 2.0 * mu_eff_minus / (c.mu_eff + 2.0),
+    const auto middle = c.weights.begin() + static_cast<std::ptrdiff_t>(c.mu);
+    const double positive = std::accumulate(c.weights.begin(), middle, 0.0);
+    const double negative = -std::accumulate(middle, c.weights.end(), 0.0);
+    const double mu_eff_minus = effective_size(middle, c.weights.end());
+    const double n = static_cast<double>(c.n);
+    const double limit = std::min({1.0 + c.c_1 / c.c_mu, 1.0 + 2.0 * mu_eff_minus / (c.mu_eff + 2.0),
                                    (1.0 - c.c_1 - c.c_mu) / (n * c.c_mu)});
-    double const scale = active && negative > 0.0 && c.c_mu > 0.0 ? limit / negative : 0.0;
+    const double scale = active && negative > 0.0 && c.c_mu > 0.0 ? limit / negative : 0.0;
     for (auto w = c.weights.begin(); w != c.weights.end(); ++w) {
         *w *= w < middle ? 1.0 / positive : scale;
     }
@@ -52,8 +52,8 @@ CmaConstants cma_constants(size_t n, size_t population, bool active) {
     CmaConstants c;
     c.n = n;
     c.population = population;
-    double const dim = static_cast<double>(n);
-    double const lambda = static_cast<double>(population);
+    const double dim = static_cast<double>(n);
+    const double lambda = static_cast<double>(population);
     for (size_t i = 1; i <= population; ++i) {
         c.weights.push_back(std::log((lambda + 1.0) / 2.0) - std::log(static_cast<double>(i)));
     }

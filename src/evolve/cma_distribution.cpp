@@ -20,7 +20,7 @@ Eigen::Index index(size_t i) { return static_cast<Eigen::Index>(i); }
 
 CmaDistribution::CmaDistribution(CmaConstants constants, Eigen::VectorXd mean, double sigma)
     : constants_(std::move(constants)) {
-    auto const n = index(constants_.n);
+    const auto n = index(constants_.n);
     State first;
     first.mean = std::move(mean);
     first.sigma = sigma;
@@ -33,12 +33,12 @@ CmaDistribution::CmaDistribution(CmaConstants constants, Eigen::VectorXd mean, d
 }
 
 void CmaDistribution::set_state(State state) {
-    auto const n = index(constants_.n);
-    bool const sizes = state.mean.size() == n && state.covariance.rows() == n &&
+    const auto n = index(constants_.n);
+    const bool sizes = state.mean.size() == n && state.covariance.rows() == n &&
                        state.covariance.cols() == n && state.path_sigma.size() == n &&
                        state.path_c.size() == n && state.axes.rows() == n &&
                        state.axes.cols() == n && state.lengths.size() == n;
-    bool const finite = sizes && state.mean.allFinite() && state.covariance.allFinite() &&
+    const bool finite = sizes && state.mean.allFinite() && state.covariance.allFinite() &&
                         state.path_sigma.allFinite() && state.path_c.allFinite() &&
                         state.axes.allFinite() && state.lengths.allFinite() &&
                         state.lengths.minCoeff() > 0.0 && std::isfinite(state.sigma) &&
@@ -57,41 +57,41 @@ Eigen::VectorXd CmaDistribution::sample(const Eigen::VectorXd& z) const {
 }
 
 double CmaDistribution::mahalanobis(const Eigen::VectorXd& x) const {
-    Eigen::VectorXd const rotated = state_.axes.transpose() * (x - state_.mean);
+    const Eigen::VectorXd rotated = state_.axes.transpose() * (x - state_.mean);
     return rotated.cwiseQuotient(state_.lengths).norm() / state_.sigma;
 }
 
 Eigen::VectorXd CmaDistribution::limited(const Eigen::VectorXd& x) const {
-    double const n = static_cast<double>(constants_.n);
-    double const excess = mahalanobis(x) / (std::sqrt(n) + 2.0 * n / (n + 2.0));
+    const double n = static_cast<double>(constants_.n);
+    const double excess = mahalanobis(x) / (std::sqrt(n) + 2.0 * n / (n + 2.0));
     return excess > 1.0 ? Eigen::VectorXd(state_.mean + (x - state_.mean) / excess) : x;
 }
 
 void CmaDistribution::update(const Eigen::MatrixXd& ranked, const std::vector<bool>& injected) {
-    CmaConstants const& c = constants_;
+    const CmaConstants& c = constants_;
     if (ranked.rows() != index(c.n) || ranked.cols() != index(c.population) ||
         injected.size() != c.population) {
         throw Error("CMA-ES was told wrongly", "the number of solutions or genes differs from its own");
     }
-    double const n = static_cast<double>(c.n);
+    const double n = static_cast<double>(c.n);
     ++state_.generation;
 
     // Steps in units of sigma, from the old mean.
-    Eigen::MatrixXd const steps = (ranked.colwise() - state_.mean) / state_.sigma;
-    auto const positive = Eigen::Map<const Eigen::VectorXd>(c.weights.data(), index(c.mu));
-    Eigen::VectorXd const mean_step = steps.leftCols(index(c.mu)) * positive;
+    const Eigen::MatrixXd steps = (ranked.colwise() - state_.mean) / state_.sigma;
+    const auto positive = Eigen::Map<const Eigen::VectorXd>(c.weights.data(), index(c.mu));
+    const Eigen::VectorXd mean_step = steps.leftCols(index(c.mu)) * positive;
     state_.mean += state_.sigma * mean_step;
 
     // Step-size path, in coordinates in which the distribution is isotropic.
-    Eigen::VectorXd const white =
+    const Eigen::VectorXd white =
         state_.axes * (state_.axes.transpose() * mean_step).cwiseQuotient(state_.lengths);
     state_.path_sigma = (1.0 - c.c_sigma) * state_.path_sigma +
                         std::sqrt(c.c_sigma * (2.0 - c.c_sigma) * c.mu_eff) * white;
 
     // h_sigma: while the step-size path is long, sigma is about to grow and C must not.
-    double const shortfall =
+    const double shortfall =
         1.0 - std::pow(1.0 - c.c_sigma, 2.0 * static_cast<double>(state_.generation));
-    bool const path_grows =
+    const bool path_grows =
         state_.path_sigma.squaredNorm() / shortfall / n - 1.0 < 1.0 + 4.0 / (n + 1.0);
     state_.path_c *= 1.0 - c.c_c;
     if (path_grows) {
@@ -99,7 +99,7 @@ void CmaDistribution::update(const Eigen::MatrixXd& ranked, const std::vector<bo
     }
     update_covariance(steps, injected, path_grows);
 
-    double const log_change = c.c_sigma / c.d_sigma * (state_.path_sigma.norm() / c.chi_n - 1.0);
+    const double log_change = c.c_sigma / c.d_sigma * (state_.path_sigma.norm() / c.chi_n - 1.0);
     state_.sigma *= std::exp(std::min(1.0, log_change));
     if (state_.generation >= state_.decomposed_at + c.eigen_interval) {
         decompose();
@@ -108,7 +108,7 @@ void CmaDistribution::update(const Eigen::MatrixXd& ranked, const std::vector<bo
 
 void CmaDistribution::update_covariance(const Eigen::MatrixXd& steps,
                                         const std::vector<bool>& injected, bool path_grows) {
-    CmaConstants const& c = constants_;
+    const CmaConstants& c = constants_;
     Eigen::VectorXd weights(index(c.population));
     double weight_sum = 0.0;
     for (size_t i = 0; i < c.population; ++i) {
@@ -116,15 +116,15 @@ void CmaDistribution::update_covariance(const Eigen::MatrixXd& steps,
         weight_sum += w;
         if (w < 0.0) {
             // Bounds the weighted step, which keeps C positive definite; 1e-9 guards a zero step.
-            auto const step = steps.col(index(i));
-            double const length =
+            const auto step = steps.col(index(i));
+            const double length =
                 (state_.axes.transpose() * step).cwiseQuotient(state_.lengths).norm() + 1e-9;
             w *= static_cast<double>(c.n) / (length * length);
         }
         weights[index(i)] = w;
     }
     // While path_c stalls, the variance it would have brought is made up for.
-    double const decay = path_grows ? c.c_1 : c.c_1 * (1.0 - c.c_c * (2.0 - c.c_c));
+    const double decay = path_grows ? c.c_1 : c.c_1 * (1.0 - c.c_c * (2.0 - c.c_c));
     state_.covariance *= 1.0 - decay - c.c_mu * weight_sum;
     state_.covariance += c.c_1 * state_.path_c * state_.path_c.transpose();
     state_.covariance += c.c_mu * steps * weights.asDiagonal() * steps.transpose();
@@ -139,10 +139,10 @@ void CmaDistribution::decompose() {
         throw Error("CMA-ES lost its covariance matrix", "its eigenvalues are not finite and positive",
                     "restart the search with a smaller search.optimizer.sigma");
     }
-    double const least = values.minCoeff();
-    double const most = values.maxCoeff();
+    const double least = values.minCoeff();
+    const double most = values.maxCoeff();
     if (most > max_condition * least) {
-        double const raise = (most - max_condition * least) / (max_condition - 1.0);
+        const double raise = (most - max_condition * least) / (max_condition - 1.0);
         state_.covariance.diagonal().array() += raise;
         values.array() += raise;
     }
@@ -151,18 +151,18 @@ void CmaDistribution::decompose() {
 }
 
 void CmaDistribution::limit_deviation(double limit) {
-    Eigen::ArrayXd const excess = deviations().array() / limit;
+    const Eigen::ArrayXd excess = deviations().array() / limit;
     if (excess.maxCoeff() <= 1.0) {
         return;
     }
-    Eigen::VectorXd const scale = excess.max(1.0).inverse();
+    const Eigen::VectorXd scale = excess.max(1.0).inverse();
     state_.covariance = (scale.asDiagonal() * state_.covariance * scale.asDiagonal()).eval();
     state_.path_c.array() *= scale.array();
     decompose();
 }
 
 void CmaDistribution::keep_deviation(double limit) {
-    double const largest = deviations().maxCoeff();
+    const double largest = deviations().maxCoeff();
     if (largest < limit) {
         state_.sigma *= limit / largest;
     }
@@ -173,7 +173,7 @@ Eigen::VectorXd CmaDistribution::deviations() const {
 }
 
 double CmaDistribution::condition() const {
-    double const ratio = state_.lengths.maxCoeff() / state_.lengths.minCoeff();
+    const double ratio = state_.lengths.maxCoeff() / state_.lengths.minCoeff();
     return ratio * ratio;
 }
 

@@ -22,7 +22,7 @@ size_t population_of(const OptimizerSettings& settings, size_t genes) {
 }
 
 void require_real(const std::vector<Gene>& genes) {
-    for (Gene const& gene : genes) {
+    for (const Gene& gene : genes) {
         if (gene.type != GeneType::real) {
             throw UsageError("CMA-ES can't search this space",
                              "gene " + gene.name + " is " + name_of(gene.type),
@@ -34,7 +34,7 @@ void require_real(const std::vector<Gene>& genes) {
 Eigen::VectorXd unbounded_start(const std::vector<Gene>& genes) {
     Eigen::VectorXd start(static_cast<Eigen::Index>(genes.size()));
     for (size_t i = 0; i < genes.size(); ++i) {
-        double const share =
+        const double share =
             (genes[i].initial - genes[i].lower) / (genes[i].upper - genes[i].lower);
         start[static_cast<Eigen::Index>(i)] = from_unit_interval(share);
     }
@@ -50,13 +50,13 @@ std::span<const double> view(const Eigen::MatrixXd& m) {
 }
 
 Eigen::VectorXd decode_vector(const nlohmann::json& text, size_t n) {
-    auto const values = decode_doubles(text, n);
+    const auto values = decode_doubles(text, n);
     return Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Eigen::Index>(n));
 }
 
 Eigen::MatrixXd decode_matrix(const nlohmann::json& text, size_t n) {
-    auto const values = decode_doubles(text, n * n);
-    auto const size = static_cast<Eigen::Index>(n);
+    const auto values = decode_doubles(text, n * n);
+    const auto size = static_cast<Eigen::Index>(n);
     return Eigen::Map<const Eigen::MatrixXd>(values.data(), size, size);
 }
 
@@ -77,9 +77,9 @@ CmaEs::CmaEs(const OptimizerSettings& settings, const std::vector<Gene>& genes, 
 Genome CmaEs::into_box(const Eigen::VectorXd& point) const {
     Genome genome;
     for (size_t i = 0; i < genes().size(); ++i) {
-        Gene const& gene = genes()[i];
-        double const share = into_unit_interval(point[static_cast<Eigen::Index>(i)]);
-        double const value = gene.lower + share * (gene.upper - gene.lower);
+        const Gene& gene = genes()[i];
+        const double share = into_unit_interval(point[static_cast<Eigen::Index>(i)]);
+        const double value = gene.lower + share * (gene.upper - gene.lower);
         genome.push_back(std::clamp(value, gene.lower, gene.upper));
     }
     return genome;
@@ -88,7 +88,7 @@ Genome CmaEs::into_box(const Eigen::VectorXd& point) const {
 Eigen::VectorXd CmaEs::from_box(const Genome& genome) const {
     Eigen::VectorXd point(static_cast<Eigen::Index>(genome.size()));
     for (size_t i = 0; i < genome.size(); ++i) {
-        Gene const& gene = genes()[i];
+        const Gene& gene = genes()[i];
         point[static_cast<Eigen::Index>(i)] =
             from_unit_interval((genome[i] - gene.lower) / (gene.upper - gene.lower));
     }
@@ -112,10 +112,10 @@ Individual CmaEs::draw(uint64_t k) {
 }
 
 Individual CmaEs::draw_migrant() {
-    Evaluated const migrant = migrants_.front();
+    const Evaluated migrant = migrants_.front();
     migrants_.erase(migrants_.begin());
-    Eigen::VectorXd const point = from_box(migrant.genome);
-    Eigen::VectorXd const limited = distribution_.limited(point);
+    const Eigen::VectorXd point = from_box(migrant.genome);
+    const Eigen::VectorXd limited = distribution_.limited(point);
     samples_.push_back({limited, generation(), true});
     Individual candidate;
     candidate.origin = Origin::migrant;
@@ -135,8 +135,8 @@ void CmaEs::learn(std::span<const Evaluated> batch) {
                            static_cast<Eigen::Index>(batch.size()));
     std::vector<bool> injected;
     for (size_t rank = 0; rank < order.size(); ++rank) {
-        Sample const& sample = samples_[order[rank]];
-        bool const current = sample.generation == generation() && !sample.injected;
+        const Sample& sample = samples_[order[rank]];
+        const bool current = sample.generation == generation() && !sample.injected;
         ranked.col(static_cast<Eigen::Index>(rank)) =
             current ? sample.point : distribution_.limited(sample.point);
         injected.push_back(sample.injected);
@@ -151,7 +151,7 @@ void CmaEs::learn(std::span<const Evaluated> batch) {
 }
 
 void CmaEs::inject(std::span<const Evaluated> migrants) {
-    for (Evaluated const& migrant : migrants) {
+    for (const Evaluated& migrant : migrants) {
         check_genome(genes(), migrant.genome);
         migrants_.push_back(migrant);
     }
@@ -162,8 +162,8 @@ void CmaEs::inject(std::span<const Evaluated> migrants) {
 }
 
 Diagnostics CmaEs::diagnostics() const {
-    Eigen::VectorXd const deviations = distribution_.deviations();
-    auto const& state = distribution_.state();
+    const Eigen::VectorXd deviations = distribution_.deviations();
+    const auto& state = distribution_.state();
     return {{"diversity", deviations.mean()},
             {"accepted", accepted()},
             {"sigma", state.sigma},
@@ -174,15 +174,15 @@ Diagnostics CmaEs::diagnostics() const {
 }
 
 nlohmann::json CmaEs::save_own() const {
-    auto const& s = distribution_.state();
+    const auto& s = distribution_.state();
     auto samples = nlohmann::json::array();
-    for (Sample const& sample : samples_) {
+    for (const Sample& sample : samples_) {
         samples.push_back({{"point", encode_doubles(view(sample.point))},
                            {"generation", sample.generation},
                            {"injected", sample.injected}});
     }
     auto migrants = nlohmann::json::array();
-    for (Evaluated const& migrant : migrants_) {
+    for (const Evaluated& migrant : migrants_) {
         migrants.push_back(to_json(migrant));
     }
     return {{"mean", encode_doubles(view(s.mean))},
@@ -199,7 +199,7 @@ nlohmann::json CmaEs::save_own() const {
 }
 
 void CmaEs::load_own(const nlohmann::json& state) {
-    size_t const n = genes().size();
+    const size_t n = genes().size();
     CmaDistribution::State s;
     s.mean = decode_vector(state.at("mean"), n);
     s.sigma = decode_doubles(state.at("sigma"), 1).front();
@@ -211,7 +211,7 @@ void CmaEs::load_own(const nlohmann::json& state) {
     s.generation = state.at("updates").get<uint64_t>();
     s.decomposed_at = state.at("decomposed_at").get<uint64_t>();
     std::deque<Sample> samples;
-    for (auto const& sample : state.at("samples")) {
+    for (const auto& sample : state.at("samples")) {
         samples.push_back({decode_vector(sample.at("point"), n),
                            sample.at("generation").get<uint64_t>(),
                            sample.at("injected").get<bool>()});
@@ -222,7 +222,7 @@ void CmaEs::load_own(const nlohmann::json& state) {
                     "resume from an older checkpoint");
     }
     std::vector<Evaluated> migrants;
-    for (auto const& migrant : state.at("migrants")) {
+    for (const auto& migrant : state.at("migrants")) {
         migrants.push_back(evaluated_from_json(migrant, n));
     }
     distribution_.set_state(std::move(s));

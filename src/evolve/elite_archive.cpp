@@ -15,11 +15,11 @@ bool EliteArchive::insert(const Evaluated& individual) {
         contains(individual.genome)) {
         return false;
     }
-    auto const better_or_older = [&](const Evaluated& member) {
+    const auto better_or_older = [&](const Evaluated& member) {
         return ties_ == Ties::older ? member.fitness >= individual.fitness
                                     : member.fitness > individual.fitness;
     };
-    auto const place = std::partition_point(members_.begin(), members_.end(), better_or_older);
+    const auto place = std::partition_point(members_.begin(), members_.end(), better_or_older);
     if (place == members_.end() && members_.size() >= capacity_) {
         return false;
     }
@@ -36,13 +36,13 @@ bool EliteArchive::contains(const Genome& genome) const {
 }
 
 std::vector<Evaluated> EliteArchive::best(size_t n) const {
-    auto const count = static_cast<std::ptrdiff_t>(std::min(n, members_.size()));
+    const auto count = static_cast<std::ptrdiff_t>(std::min(n, members_.size()));
     return {members_.begin(), members_.begin() + count};
 }
 
 nlohmann::json EliteArchive::save() const {
     auto list = nlohmann::json::array();
-    for (Evaluated const& member : members_) {
+    for (const Evaluated& member : members_) {
         list.push_back(to_json(member));
     }
     return list;
@@ -50,7 +50,7 @@ nlohmann::json EliteArchive::save() const {
 
 void EliteArchive::load(const nlohmann::json& state, size_t genes) {
     std::vector<Evaluated> members;
-    for (auto const& member : state) {
+    for (const auto& member : state) {
         members.push_back(evaluated_from_json(member, genes));
     }
     if (members.size() > capacity_) {
@@ -64,14 +64,14 @@ void EliteArchive::load(const nlohmann::json& state, size_t genes) {
 namespace {
 
 double spread_of_numbers(const std::vector<Evaluated>& individuals, size_t gene, double width) {
-    double const count = static_cast<double>(individuals.size());
+    const double count = static_cast<double>(individuals.size());
     double mean = 0.0;
-    for (Evaluated const& individual : individuals) {
+    for (const Evaluated& individual : individuals) {
         mean += individual.genome[gene] / count;
     }
     double variance = 0.0;
-    for (Evaluated const& individual : individuals) {
-        double const distance = individual.genome[gene] - mean;
+    for (const Evaluated& individual : individuals) {
+        const double distance = individual.genome[gene] - mean;
         variance += distance * distance / count;
     }
     return std::sqrt(variance) / width;
@@ -80,7 +80,7 @@ double spread_of_numbers(const std::vector<Evaluated>& individuals, size_t gene,
 double spread_of_choices(const std::vector<Evaluated>& individuals, size_t gene) {
     std::map<double, size_t> counts;
     size_t most = 0;
-    for (Evaluated const& individual : individuals) {
+    for (const Evaluated& individual : individuals) {
         most = std::max(most, ++counts[individual.genome[gene]]);
     }
     return 1.0 - static_cast<double>(most) / static_cast<double>(individuals.size());
@@ -94,7 +94,7 @@ double diversity(const std::vector<Evaluated>& individuals, std::span<const Gene
     }
     double sum = 0.0;
     for (size_t i = 0; i < genes.size(); ++i) {
-        Gene const& gene = genes[i];
+        const Gene& gene = genes[i];
         sum += gene.type == GeneType::categorical
                    ? spread_of_choices(individuals, i)
                    : spread_of_numbers(individuals, i, gene.upper - gene.lower);

@@ -57,9 +57,9 @@ Individual GeneticAlgorithm::draw(uint64_t k) {
 }
 
 Individual GeneticAlgorithm::offspring(RandomStream& random) const {
-    Evaluated const& first = tournament(random);
-    Evaluated const& second = tournament(random);
-    bool const cross =
+    const Evaluated& first = tournament(random);
+    const Evaluated& second = tournament(random);
+    const bool cross =
         random.uniform() < settings_.crossover_rate && first.genome != second.genome;
     Individual child;
     if (cross) {
@@ -94,7 +94,7 @@ void GeneticAlgorithm::learn(std::span<const Evaluated>) {
 }
 
 void GeneticAlgorithm::inject(std::span<const Evaluated> migrants) {
-    for (Evaluated const& migrant : migrants) {
+    for (const Evaluated& migrant : migrants) {
         check_genome(genes(), migrant.genome);
         archive().insert(migrant);
     }

@@ -25,7 +25,7 @@ std::vector<uint32_t> random_permutation(size_t size, RandomStream random) {
 double normal_inside(const Gene& gene, double deviation, RandomStream& random) {
     // At an initial value on the bound half of the draws fall outside: 64 tries all but never fail.
     for (int attempt = 0; attempt < 64; ++attempt) {
-        double const value = gene.initial + deviation * random.normal();
+        const double value = gene.initial + deviation * random.normal();
         if (value >= gene.lower && value <= gene.upper) {
             return nearest_value(gene, value);
         }
@@ -52,8 +52,8 @@ Genome InitialDesign::point(uint64_t k, double spread) const {
         return stratified_point(static_cast<size_t>(k), random);
     }
     Genome genome;
-    for (Gene const& gene : genes_) {
-        bool const near = spread > 0.0 && gene.type != GeneType::categorical &&
+    for (const Gene& gene : genes_) {
+        const bool near = spread > 0.0 && gene.type != GeneType::categorical &&
                           gene.type != GeneType::binary;
         genome.push_back(near ? normal_inside(gene, spread * (gene.upper - gene.lower), random)
                               : random_value(gene, random));
@@ -64,14 +64,14 @@ Genome InitialDesign::point(uint64_t k, double spread) const {
 Genome InitialDesign::stratified_point(size_t k, RandomStream& random) const {
     Genome genome;
     for (size_t i = 0; i < genes_.size(); ++i) {
-        Gene const& gene = genes_[i];
-        double const share =
+        const Gene& gene = genes_[i];
+        const double share =
             (static_cast<double>(strata_[i][k]) + random.uniform()) / static_cast<double>(size_);
         if (gene.type == GeneType::real) {
             genome.push_back(std::min(gene.lower + share * (gene.upper - gene.lower), gene.upper));
         } else {
-            double const values = static_cast<double>(gene.cardinality());
-            double const pick = std::min(static_cast<double>(static_cast<uint64_t>(share * values)),
+            const double values = static_cast<double>(gene.cardinality());
+            const double pick = std::min(static_cast<double>(static_cast<uint64_t>(share * values)),
                                          values - 1.0);
             genome.push_back(gene.lower + pick);
         }

@@ -48,11 +48,11 @@ void OptimizerBase::tell(std::span<const Evaluated> batch) {
             clean[i].fitness = -std::numeric_limits<double>::infinity();
         }
     }
-    for (Evaluated const& individual : clean) {
+    for (const Evaluated& individual : clean) {
         archive_.insert(individual);
     }
     size_t entered = 0;
-    for (Evaluated const& individual : clean) {
+    for (const Evaluated& individual : clean) {
         entered += archive_.contains(individual.genome) ? 1U : 0U;
     }
     accepted_ = static_cast<double>(entered) / static_cast<double>(clean.size());
@@ -64,7 +64,7 @@ void OptimizerBase::tell(std::span<const Evaluated> batch) {
 
 nlohmann::json OptimizerBase::save() const {
     auto outstanding = nlohmann::json::array();
-    for (Genome const& genome : outstanding_) {
+    for (const Genome& genome : outstanding_) {
         outstanding.push_back(encode_doubles(genome));
     }
     return {{"format", state_format},
@@ -83,7 +83,7 @@ nlohmann::json OptimizerBase::save() const {
 
 void OptimizerBase::load(const nlohmann::json& state) {
     try {
-        bool const same = state.at("format") == state_format && state.at("optimizer") == name() &&
+        const bool same = state.at("format") == state_format && state.at("optimizer") == name() &&
                           state.at("population") == population_size_ &&
                           state.at("seed") == seed_ && state.at("island") == island_ &&
                           state.at("genes") == gene_signature(genes_);
@@ -93,7 +93,7 @@ void OptimizerBase::load(const nlohmann::json& state) {
                         "resume with the config that the run began with");
         }
         std::deque<Genome> outstanding;
-        for (auto const& genome : state.at("outstanding")) {
+        for (const auto& genome : state.at("outstanding")) {
             outstanding.push_back(decode_doubles(genome, genes_.size()));
         }
         archive_.load(state.at("archive"), genes_.size());

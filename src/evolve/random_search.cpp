@@ -25,7 +25,7 @@ Individual RandomSearch::draw(uint64_t k) {
     }
     candidate.origin = Origin::sample;
     RandomStream random = stream(Purpose::sampling, k);
-    for (Gene const& gene : genes()) {
+    for (const Gene& gene : genes()) {
         candidate.genome.push_back(random_value(gene, random));
     }
     return candidate;
@@ -34,7 +34,7 @@ Individual RandomSearch::draw(uint64_t k) {
 void RandomSearch::learn(std::span<const Evaluated>) {}
 
 void RandomSearch::inject(std::span<const Evaluated> migrants) {
-    for (Evaluated const& migrant : migrants) {
+    for (const Evaluated& migrant : migrants) {
         check_genome(genes(), migrant.genome);
     }
 }

@@ -14,7 +14,7 @@ namespace {
 
 uint64_t parse_word(std::string_view digits) {
     uint64_t word = 0;
-    for (char const c : digits) {
+    for (const char c : digits) {
         unsigned digit = 0;
         if (c >= '0' && c <= '9') {
             digit = static_cast<unsigned>(c - '0');
@@ -34,8 +34,8 @@ std::string encode_doubles(std::span<const double> values) {
     static constexpr char digits[] = "0123456789abcdef";
     std::string text;
     text.reserve(16 * values.size());
-    for (double const value : values) {
-        auto const word = std::bit_cast<uint64_t>(value);
+    for (const double value : values) {
+        const auto word = std::bit_cast<uint64_t>(value);
         for (int shift = 60; shift >= 0; shift -= 4) {
             text += digits[word >> static_cast<unsigned>(shift) & 15U];
         }
@@ -47,7 +47,7 @@ std::vector<double> decode_doubles(const nlohmann::json& text, size_t count) {
     if (!text.is_string()) {
         damaged("a list of numbers in it is not a string");
     }
-    std::string_view const digits = text.get_ref<const std::string&>();
+    const std::string_view digits = text.get_ref<const std::string&>();
     if (digits.size() != 16 * count) {
         damaged("it holds " + std::to_string(digits.size() / 16) + " numbers in place of " +
                 std::to_string(count));
@@ -73,8 +73,8 @@ Evaluated evaluated_from_json(const nlohmann::json& state, size_t genes) {
 
 nlohmann::json gene_signature(std::span<const Gene> genes) {
     auto list = nlohmann::json::array();
-    for (Gene const& gene : genes) {
-        double const bounds[] = {gene.lower, gene.upper, gene.initial};
+    for (const Gene& gene : genes) {
+        const double bounds[] = {gene.lower, gene.upper, gene.initial};
         list.push_back({gene.name, name_of(gene.type), encode_doubles(bounds), gene.choices});
     }
     return list;

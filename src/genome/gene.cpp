@@ -22,7 +22,7 @@ Gene Gene::integer(std::string name, long lower, long upper, long initial) {
 }
 
 Gene Gene::categorical(std::string name, std::vector<std::string> choices, size_t initial) {
-    double const last = static_cast<double>(choices.size()) - 1.0;
+    const double last = static_cast<double>(choices.size()) - 1.0;
     return {std::move(name), GeneType::categorical,        0.0, last,
             std::move(choices), static_cast<double>(initial)};
 }
@@ -51,7 +51,7 @@ const char* name_of(GeneType type) {
 
 Genome initial_genome(std::span<const Gene> genes) {
     Genome genome;
-    for (Gene const& gene : genes) {
+    for (const Gene& gene : genes) {
         genome.push_back(gene.initial);
     }
     return genome;
@@ -83,12 +83,12 @@ std::string problem_with(const Gene& gene) {
          gene.upper != static_cast<double>(gene.choices.size()) - 1.0)) {
         return "its bounds don't number its choices";
     }
-    bool const may_be_constant = gene.type == GeneType::categorical;
+    const bool may_be_constant = gene.type == GeneType::categorical;
     if (!std::isfinite(gene.lower) || !std::isfinite(gene.upper) ||
         (may_be_constant ? gene.lower > gene.upper : gene.lower >= gene.upper)) {
         return "its lower bound is not below its upper bound";
     }
-    std::string const initial = problem_with(gene, gene.initial);
+    const std::string initial = problem_with(gene, gene.initial);
     return initial.empty() ? initial : "its initial value is bad: " + initial;
 }
 
@@ -101,7 +101,7 @@ void check_genome(std::span<const Gene> genes, std::span<const double> genome) {
                         std::to_string(genes.size()) + " genes");
     }
     for (size_t i = 0; i < genes.size(); ++i) {
-        if (std::string const problem = problem_with(genes[i], genome[i]); !problem.empty()) {
+        if (const std::string problem = problem_with(genes[i], genome[i]); !problem.empty()) {
             throw Error("a genome doesn't fit the search space",
                         "the value of " + genes[i].name + " is " + std::to_string(genome[i]) +
                             ", " + problem);
@@ -111,7 +111,7 @@ void check_genome(std::span<const Gene> genes, std::span<const double> genome) {
 
 void check_genes(std::span<const Gene> genes) {
     std::set<std::string> names;
-    for (Gene const& gene : genes) {
+    for (const Gene& gene : genes) {
         std::string problem = problem_with(gene);
         if (problem.empty() && !names.insert(gene.name).second) {
             problem = "its name is taken";
