@@ -45,6 +45,7 @@ class Arena {
     std::vector<TensorSpec> specs_;
     std::vector<std::size_t> offsets_;
     std::unordered_map<std::string, std::size_t> index_;
+    std::byte* mapped_ = nullptr;  ///< what was mapped; `memory_` is the aligned part
     std::byte* memory_ = nullptr;
     std::size_t bytes_ = 0;
     std::size_t mapped_bytes_ = 0;

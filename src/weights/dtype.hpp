@@ -53,4 +53,11 @@ void to_float(const void* source, DType dtype, float* destination, std::size_t c
 /// Throws Error for other types.
 void from_float(const float* source, std::size_t count, void* destination, DType dtype);
 
+/// Variants of the conversion loops.
+enum class InstructionSet { portable, avx2, avx512 };
+
+/// Makes the conversions use one variant instead of the best one: for tests that compare them. Returns
+/// false, and changes nothing, if this processor lacks it. Not thread-safe.
+bool use_instruction_set(InstructionSet set);
+
 }  // namespace galapagos

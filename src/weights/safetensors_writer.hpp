@@ -23,6 +23,8 @@ struct SafetensorsWriterOptions {
     /// Name of the single file without its suffix; shards are "<stem>-00001-of-00003.safetensors"
     /// with "<stem>.safetensors.index.json".
     std::string stem = "model";
+    /// Replace a single file of the same name instead of refusing.
+    bool replace = false;
 };
 
 /// Writes tensors that were all declared beforehand, each in turn and in any order, without holding

@@ -13,6 +13,9 @@
 
 namespace galapagos {
 
+struct ArchitectureLayout;
+enum class Axis;
+
 /// Half-open range of indices.
 struct Range {
     std::int64_t begin = 0;
@@ -119,13 +122,13 @@ class Sharding {
     struct Counts {
         std::int64_t q_heads = 0, kv_heads = 0, vocab = 0, intermediate = 0;
     };
-    void cut_attention(const Counts& counts);
-    Range local_range(int axis) const;
-    std::int64_t full_extent(int axis) const;
+    void cut_attention();
+    Range local_range(Axis axis) const;
+    std::int64_t full_extent(Axis axis) const;
 
     int size_ = 1;
     int rank_ = 0;
-    const struct ArchitectureLayout* layout_ = nullptr;  ///< null: everything whole
+    const ArchitectureLayout* layout_ = nullptr;  ///< null: everything whole
     Counts counts_;
     std::int64_t head_dim_ = 0;
     Range q_heads_, kv_heads_, vocab_, intermediate_;
