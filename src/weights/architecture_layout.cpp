@@ -6,8 +6,8 @@
 namespace galapagos {
 namespace {
 
-/// Llama, and its relatives that differ in biases and head norms only. Row biases of a matrix that is cut by
-/// columns (o_proj, down_proj) are whole: they are added once, after the sum over ranks.
+/// Llama, and its relatives that differ in biases and head norms only. Row biases of a matrix that
+/// is cut by columns (o_proj, down_proj) are whole: they are added once, after the sum over ranks.
 ArchitectureLayout llama_family() {
     ArchitectureLayout layout;
     layout.model_types = {"llama", "mistral", "qwen2", "qwen3"};
@@ -73,7 +73,8 @@ const ArchitectureLayout* find_layout(const nlohmann::json& config) {
     if (model_type == config.end() || !model_type->is_string()) return nullptr;
     for (const auto& layout : table()) {
         const auto& types = layout.model_types;
-        if (std::find(types.begin(), types.end(), model_type->get_ref<const std::string&>()) != types.end()) {
+        if (std::find(types.begin(), types.end(), model_type->get_ref<const std::string&>()) !=
+            types.end()) {
             return &layout;
         }
     }
@@ -95,7 +96,8 @@ bool ends_with_component(std::string_view name, std::string_view suffix) noexcep
 std::string known_model_types() {
     std::string names;
     for (const auto& layout : table()) {
-        for (const auto type : layout.model_types) names.append(names.empty() ? "" : ", ").append(type);
+        for (const auto type : layout.model_types)
+            names.append(names.empty() ? "" : ", ").append(type);
     }
     return names;
 }

@@ -1,5 +1,5 @@
-// What the weights of an architecture are called, and along which dimension each is cut. Data only: another
-// architecture is another entry of the table in architecture_layout.cpp.
+// What the weights of an architecture are called, and along which dimension each is cut. Data only:
+// another architecture is another entry of the table in architecture_layout.cpp.
 #pragma once
 
 #include <string_view>
@@ -37,7 +37,8 @@ struct SizeKeys {
 };
 
 struct ArchitectureLayout {
-    std::vector<std::string_view> model_types;  ///< values of `model_type` that this entry describes
+    std::vector<std::string_view>
+        model_types;  ///< values of `model_type` that this entry describes
     SizeKeys keys;
     std::string_view embedding;       ///< name of the token embedding
     std::string_view head;            ///< name of the output head where it is not tied

@@ -25,7 +25,8 @@ constexpr std::size_t round_up(std::size_t value, std::size_t multiple) {
 Arena::Arena(const std::vector<TensorSpec>& specs) : specs_(specs) {
     for (std::size_t i = 0; i < specs_.size(); ++i) {
         if (!index_.emplace(specs_[i].name, i).second) {
-            throw Error("can't lay out the arena", fmt::format("two tensors are called '{}'", specs_[i].name));
+            throw Error("can't lay out the arena",
+                        fmt::format("two tensors are called '{}'", specs_[i].name));
         }
         offsets_.push_back(bytes_);
         bytes_ += round_up(specs_[i].bytes(), alignment);
@@ -33,10 +34,11 @@ Arena::Arena(const std::vector<TensorSpec>& specs) : specs_(specs) {
     if (bytes_ == 0) return;
     // Room to spare, so that the memory can begin on a huge page and end on one.
     mapped_bytes_ = bytes_ < huge_page ? bytes_ : round_up(bytes_, huge_page) + huge_page;
-    void* mapped = ::mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* mapped =
+        ::mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) {
-        throw Error(fmt::format("can't reserve {} MB for a candidate", bytes_ >> 20), std::strerror(errno),
-                    "use more tensor-parallel ranks or a smaller dtype");
+        throw Error(fmt::format("can't reserve {} MB for a candidate", bytes_ >> 20),
+                    std::strerror(errno), "use more tensor-parallel ranks or a smaller dtype");
     }
     mapped_ = static_cast<std::byte*>(mapped);
     memory_ = mapped_;

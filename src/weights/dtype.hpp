@@ -56,8 +56,8 @@ void from_float(const float* source, std::size_t count, void* destination, DType
 /// Variants of the conversion loops.
 enum class InstructionSet { portable, avx2, avx512 };
 
-/// Makes the conversions use one variant instead of the best one: for tests that compare them. Returns
-/// false, and changes nothing, if this processor lacks it. Not thread-safe.
+/// Makes the conversions use one variant instead of the best one: for tests that compare them.
+/// Returns false, and changes nothing, if this processor lacks it. Not thread-safe.
 bool use_instruction_set(InstructionSet set);
 
 }  // namespace galapagos

@@ -38,17 +38,21 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
     data_begin_ = 8 + length;
     header_ = parse_safetensors_header(file_.text().substr(8, length), size - data_begin_, origin);
     index_.reserve(header_.entries.size());
-    for (std::size_t i = 0; i < header_.entries.size(); ++i) index_.emplace(header_.entries[i].name, i);
+    for (std::size_t i = 0; i < header_.entries.size(); ++i)
+        index_.emplace(header_.entries[i].name, i);
 }
 
-bool SafetensorsFile::has(std::string_view name) const { return index_.contains(std::string(name)); }
+bool SafetensorsFile::has(std::string_view name) const {
+    return index_.contains(std::string(name));
+}
 
 TensorView SafetensorsFile::tensor(std::string_view name) const {
     const auto found = index_.find(std::string(name));
     if (found == index_.end()) {
         std::vector<std::string> names;
         for (const auto& entry : header_.entries) names.push_back(entry.name);
-        throw Error(fmt::format("{}: no tensor '{}'", path_.string(), name), {}, name_hint(name, names));
+        throw Error(fmt::format("{}: no tensor '{}'", path_.string(), name), {},
+                    name_hint(name, names));
     }
     return tensor(header_.entries[found->second]);
 }

@@ -21,8 +21,8 @@ constexpr std::size_t max_rank = 16;
                 "the file may be damaged or cut short; get it again");
 }
 
-/// Receives the parser's events and builds entries directly, so that a hostile header is refused before it
-/// has grown into a document tree.
+/// Receives the parser's events and builds entries directly, so that a hostile header is refused
+/// before it has grown into a document tree.
 class HeaderReader : public nlohmann::json_sax<json> {
   public:
     HeaderReader(SafetensorsHeader& header, const std::string& origin)
@@ -41,7 +41,8 @@ class HeaderReader : public nlohmann::json_sax<json> {
     bool number_unsigned(number_unsigned_t value) override {
         if (place_ == Place::shape) {
             if (value > static_cast<std::uint64_t>(INT64_MAX)) fail("a size in shape exceeds 2^63");
-            if (entry_.shape.size() == max_rank) fail(fmt::format("more than {} dimensions", max_rank));
+            if (entry_.shape.size() == max_rank)
+                fail(fmt::format("more than {} dimensions", max_rank));
             entry_.shape.push_back(static_cast<std::int64_t>(value));
         } else if (place_ == Place::offsets) {
             if (offset_count_ == 2) fail("data_offsets has more than two numbers");
@@ -130,7 +131,8 @@ class HeaderReader : public nlohmann::json_sax<json> {
 
     bool parse_error(std::size_t position, const std::string&,
                      const nlohmann::detail::exception& error) override {
-        refuse(origin_, fmt::format("header is not valid JSON at byte {}: {}", position, error.what()));
+        refuse(origin_,
+               fmt::format("header is not valid JSON at byte {}: {}", position, error.what()));
     }
 
   private:
@@ -185,7 +187,8 @@ class HeaderReader : public nlohmann::json_sax<json> {
 
     [[noreturn]] void unexpected(const std::string& found) const {
         if (place_ == Place::start) refuse(origin_, "the header is not a JSON object");
-        if (place_ == Place::root) refuse(origin_, fmt::format("'{}' is {} and not an object", key_, found));
+        if (place_ == Place::root)
+            refuse(origin_, fmt::format("'{}' is {} and not an object", key_, found));
         if (place_ == Place::metadata) {
             refuse(origin_, fmt::format("__metadata__ '{}' is {} and not a string", key_, found));
         }
@@ -207,7 +210,8 @@ void check_names_differ(const std::vector<TensorEntry>& entries, const std::stri
     for (const auto& entry : entries) names.emplace_back(entry.name);
     std::sort(names.begin(), names.end());
     const auto twin = std::adjacent_find(names.begin(), names.end());
-    if (twin != names.end()) refuse(origin, fmt::format("the tensor name '{}' occurs twice", *twin));
+    if (twin != names.end())
+        refuse(origin, fmt::format("the tensor name '{}' occurs twice", *twin));
 }
 
 /// The tensors must cover the data exactly: no hole, no overlap, nothing left over.
@@ -222,13 +226,15 @@ void check_tiling(const std::vector<TensorEntry>& entries, std::uint64_t data_by
         }
         position = entry.end;
         if (position > data_bytes) {
-            refuse(origin, fmt::format("tensor '{}': data_offsets end at {}, but the file has {} bytes "
-                                       "of data",
-                                       entry.name, position, data_bytes));
+            refuse(origin,
+                   fmt::format("tensor '{}': data_offsets end at {}, but the file has {} bytes "
+                               "of data",
+                               entry.name, position, data_bytes));
         }
     }
     if (position != data_bytes) {
-        refuse(origin, fmt::format("the tensors end at byte {} of {} bytes of data", position, data_bytes));
+        refuse(origin,
+               fmt::format("the tensors end at byte {} of {} bytes of data", position, data_bytes));
     }
 }
 
@@ -236,7 +242,8 @@ void check_tiling(const std::vector<TensorEntry>& entries, std::uint64_t data_by
 
 SafetensorsHeader parse_safetensors_header(std::string_view header, std::uint64_t data_bytes,
                                            const std::string& origin) {
-    if (header.empty() || header.front() != '{') refuse(origin, "the header does not begin with '{'");
+    if (header.empty() || header.front() != '{')
+        refuse(origin, "the header does not begin with '{'");
     // The parser takes a NUL byte for the end of its input.
     if (header.find('\0') != header.npos) refuse(origin, "the header holds a NUL byte");
     const std::size_t last = header.find_last_not_of(' ');

@@ -31,7 +31,8 @@ struct Shard {
     fs::path final_path;
 };
 
-void write_at(int descriptor, const void* data, std::size_t size, std::uint64_t offset, const fs::path& path) {
+void write_at(int descriptor, const void* data, std::size_t size, std::uint64_t offset,
+              const fs::path& path) {
     const auto* position = static_cast<const char*>(data);
     while (size != 0) {
         const ssize_t written = ::pwrite(descriptor, position, size, static_cast<off_t>(offset));
@@ -47,12 +48,14 @@ void check_names_differ(const std::vector<TensorSpec>& tensors) {
     std::unordered_map<std::string_view, int> seen;
     for (const auto& tensor : tensors) {
         if (++seen[tensor.name] > 1) {
-            throw Error("can't write weights", fmt::format("two tensors are called '{}'", tensor.name));
+            throw Error("can't write weights",
+                        fmt::format("two tensors are called '{}'", tensor.name));
         }
     }
 }
 
-/// Fills shards in the order of declaration; a shard takes tensors until the next would exceed the limit.
+/// Fills shards in the order of declaration; a shard takes tensors until the next would exceed the
+/// limit.
 std::vector<Shard> deal_out(std::vector<TensorSpec> tensors, std::uint64_t max_shard_bytes) {
     std::vector<Shard> shards(1);
     std::uint64_t filled = 0;
@@ -63,15 +66,17 @@ std::vector<Shard> deal_out(std::vector<TensorSpec> tensors, std::uint64_t max_s
             filled = 0;
         }
         filled += bytes;
-        shards.back().entries.push_back({std::move(tensor.name), tensor.dtype, std::move(tensor.shape), 0, 0});
+        shards.back().entries.push_back(
+            {std::move(tensor.name), tensor.dtype, std::move(tensor.shape), 0, 0});
     }
     return shards;
 }
 
 /// Wide types first, so that every tensor is aligned to its element size.
 void place(Shard& shard) {
-    std::stable_sort(shard.entries.begin(), shard.entries.end(),
-                     [](const auto& a, const auto& b) { return size_of(a.dtype) > size_of(b.dtype); });
+    std::stable_sort(shard.entries.begin(), shard.entries.end(), [](const auto& a, const auto& b) {
+        return size_of(a.dtype) > size_of(b.dtype);
+    });
     std::uint64_t position = 0;
     for (auto& entry : shard.entries) {
         entry.begin = position;
@@ -81,7 +86,8 @@ void place(Shard& shard) {
 }
 
 void create(Shard& shard, const std::map<std::string, std::string>& metadata) {
-    shard.descriptor = ::open(shard.temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    shard.descriptor =
+        ::open(shard.temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (shard.descriptor < 0) {
         throw Error(shard.temporary.string() + ": can't create", std::strerror(errno));
     }
@@ -91,13 +97,15 @@ void create(Shard& shard, const std::map<std::string, std::string>& metadata) {
                     fmt::format("a header of {} bytes is more than readers accept", header.size()));
     }
     std::array<unsigned char, 8> length{};
-    for (std::size_t i = 0; i < 8; ++i) length[i] = static_cast<unsigned char>(header.size() >> (8 * i));
+    for (std::size_t i = 0; i < 8; ++i)
+        length[i] = static_cast<unsigned char>(header.size() >> (8 * i));
     write_at(shard.descriptor, length.data(), 8, 0, shard.temporary);
     write_at(shard.descriptor, header.data(), header.size(), 8, shard.temporary);
     shard.data_begin = 8 + header.size();
     const auto bytes = shard.data_begin + (shard.entries.empty() ? 0 : shard.entries.back().end);
     // Reserving the space now turns a full disk into an error before any work is done.
-    const int status = ::posix_fallocate(shard.descriptor, 0, static_cast<off_t>(bytes));
+    const int status =
+        ::fallocate(shard.descriptor, 0, 0, static_cast<off_t>(bytes)) == 0 ? 0 : errno;
     if (status == ENOSPC || status == EFBIG || status == EDQUOT) {
         throw Error(shard.temporary.string() + ": can't write", std::strerror(status),
                     fmt::format("{} bytes are needed", bytes));
@@ -113,7 +121,8 @@ void sync_folder(const fs::path& folder) {
 
 fs::path temporary_name(const fs::path& path) {
     static std::atomic<unsigned> counter{0};
-    return path.parent_path() / fmt::format(".{}.{}.{}.tmp", path.filename().string(), ::getpid(), counter++);
+    return path.parent_path() /
+           fmt::format(".{}.{}.{}.tmp", path.filename().string(), ::getpid(), counter++);
 }
 
 }  // namespace
@@ -153,10 +162,10 @@ struct SafetensorsWriter::State {
 
     void name_shards() {
         for (std::size_t i = 0; i < shards.size(); ++i) {
-            shards[i].final_path =
-                shards.size() == 1
-                    ? single_path()
-                    : folder / fmt::format("{}-{:05}-of-{:05}.safetensors", options.stem, i + 1, shards.size());
+            shards[i].final_path = shards.size() == 1
+                                       ? single_path()
+                                       : folder / fmt::format("{}-{:05}-of-{:05}.safetensors",
+                                                              options.stem, i + 1, shards.size());
         }
     }
 
@@ -232,15 +241,18 @@ void SafetensorsWriter::write(std::string_view name, std::span<const std::byte> 
     auto& shard = state_->shards[place.shard];
     const auto& entry = shard.entries[place.entry];
     if (data.size() != entry.end - entry.begin) {
-        throw Error(fmt::format("can't write tensor '{}'", name),
-                    fmt::format("{} bytes given, {} declared", data.size(), entry.end - entry.begin));
+        throw Error(
+            fmt::format("can't write tensor '{}'", name),
+            fmt::format("{} bytes given, {} declared", data.size(), entry.end - entry.begin));
     }
     {
         const std::lock_guard lock(state_->mutex);
-        if (place.written) throw Error(fmt::format("can't write tensor '{}'", name), "it was written before");
+        if (place.written)
+            throw Error(fmt::format("can't write tensor '{}'", name), "it was written before");
         place.written = true;
     }
-    write_at(shard.descriptor, data.data(), data.size(), shard.data_begin + entry.begin, shard.temporary);
+    write_at(shard.descriptor, data.data(), data.size(), shard.data_begin + entry.begin,
+             shard.temporary);
 }
 
 void SafetensorsWriter::finish() {

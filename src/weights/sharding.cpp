@@ -18,8 +18,9 @@ std::int64_t read_size(const nlohmann::json& config, std::string_view key) {
     }
     const std::int64_t size = found->is_number_integer() ? found->get<std::int64_t>() : 0;
     if (size <= 0 || size > INT32_MAX) {
-        throw Error("can't cut the model into shards",
-                    fmt::format("config.json: '{}' is {} and not a positive integer", key, found->dump()));
+        throw Error(
+            "can't cut the model into shards",
+            fmt::format("config.json: '{}' is {} and not a positive integer", key, found->dump()));
     }
     return size;
 }
@@ -29,9 +30,13 @@ std::int64_t read_size(const nlohmann::json& config, std::string_view key, std::
     return found == config.end() || found->is_null() ? otherwise : read_size(config, key);
 }
 
-Range scaled(Range range, std::int64_t factor) { return {range.begin * factor, range.end * factor}; }
+Range scaled(Range range, std::int64_t factor) {
+    return {range.begin * factor, range.end * factor};
+}
 
-Range shifted(Range range, std::int64_t offset) { return {range.begin + offset, range.end + offset}; }
+Range shifted(Range range, std::int64_t offset) {
+    return {range.begin + offset, range.end + offset};
+}
 
 }  // namespace
 
@@ -56,9 +61,10 @@ Shape sliced_shape(const TensorSlice& slice, const Shape& shape) {
 
 void copy_slice(const TensorView& whole, const TensorSlice& slice, const MutableTensorView& part) {
     if (part.dtype != whole.dtype || part.shape != sliced_shape(slice, whole.shape)) {
-        throw Error("can't copy part of a tensor",
-                    fmt::format("the part has shape {} and not {}, or another type", to_string(part.shape),
-                                to_string(sliced_shape(slice, whole.shape))));
+        throw Error(
+            "can't copy part of a tensor",
+            fmt::format("the part has shape {} and not {}, or another type", to_string(part.shape),
+                        to_string(sliced_shape(slice, whole.shape))));
     }
     const auto size = static_cast<std::int64_t>(size_of(whole.dtype));
     for_each_run(slice, whole.shape, [&](const SliceRun& run) {
@@ -95,11 +101,13 @@ void Sharding::cut_attention() {
     const std::int64_t kv_heads = counts_.kv_heads;
     if (q_heads % kv_heads != 0) {
         throw Error("can't cut the model into shards",
-                    fmt::format("{} attention heads do not divide into {} key-value heads", q_heads, kv_heads));
+                    fmt::format("{} attention heads do not divide into {} key-value heads", q_heads,
+                                kv_heads));
     }
     if (size_ > q_heads || size_ > counts_.intermediate || size_ > counts_.vocab) {
         throw Error(fmt::format("can't cut the model into {} shards", size_),
-                    fmt::format("it has {} attention heads", q_heads), "lower evaluation.tensor_parallel");
+                    fmt::format("it has {} attention heads", q_heads),
+                    "lower evaluation.tensor_parallel");
     }
     const std::int64_t group = q_heads / kv_heads;  // query heads that share a key-value head
     if (size_ <= kv_heads) {
@@ -117,20 +125,28 @@ void Sharding::cut_attention() {
 
 Range Sharding::local_range(Axis axis) const {
     switch (axis) {
-        case Axis::query: return scaled(q_heads_, head_dim_);
-        case Axis::kv: return scaled(kv_heads_, head_dim_);
-        case Axis::intermediate: return intermediate_;
-        case Axis::vocab: return vocab_;
+        case Axis::query:
+            return scaled(q_heads_, head_dim_);
+        case Axis::kv:
+            return scaled(kv_heads_, head_dim_);
+        case Axis::intermediate:
+            return intermediate_;
+        case Axis::vocab:
+            return vocab_;
     }
     return {};
 }
 
 std::int64_t Sharding::full_extent(Axis axis) const {
     switch (axis) {
-        case Axis::query: return counts_.q_heads * head_dim_;
-        case Axis::kv: return counts_.kv_heads * head_dim_;
-        case Axis::intermediate: return counts_.intermediate;
-        case Axis::vocab: return counts_.vocab;
+        case Axis::query:
+            return counts_.q_heads * head_dim_;
+        case Axis::kv:
+            return counts_.kv_heads * head_dim_;
+        case Axis::intermediate:
+            return counts_.intermediate;
+        case Axis::vocab:
+            return counts_.vocab;
     }
     return 0;
 }
@@ -139,8 +155,9 @@ TensorSlice Sharding::slice(std::string_view name, const Shape& shape) const {
     if (size_ == 1) return {};
     const TensorRule* rule = find_rule(*layout_, name);
     if (rule == nullptr) {
-        throw Error(fmt::format("can't cut tensor '{}' into shards", name),
-                    fmt::format("a model of type '{}' has no such tensor", layout_->model_types.front()));
+        throw Error(
+            fmt::format("can't cut tensor '{}' into shards", name),
+            fmt::format("a model of type '{}' has no such tensor", layout_->model_types.front()));
     }
     TensorSlice slice;
     if (rule->dim < 0) return slice;
@@ -153,8 +170,8 @@ TensorSlice Sharding::slice(std::string_view name, const Shape& shape) const {
     const auto dim = static_cast<std::size_t>(rule->dim);
     if (dim >= shape.size() || shape[dim] != offset) {
         throw Error(fmt::format("can't cut tensor '{}' into shards", name),
-                    fmt::format("its shape is {}, but config.json makes dimension {} be {}", to_string(shape),
-                                dim, offset));
+                    fmt::format("its shape is {}, but config.json makes dimension {} be {}",
+                                to_string(shape), dim, offset));
     }
     return slice;
 }

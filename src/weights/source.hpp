@@ -71,6 +71,7 @@ class Source {
     SourceSpec spec_;
     std::filesystem::path cache_folder_;
     ModelFolder folder_;
+    std::vector<std::filesystem::path> adapter_files_;
     std::optional<SafetensorsFile> adapted_;
     mutable std::once_flag hashed_;
     mutable std::string sha256_;

@@ -8,27 +8,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "support/temporary_folder.hpp"
 #include "weights/dtype.hpp"
 #include "weights/tensor.hpp"
 
 namespace galapagos::test {
 
-/// A fresh directory, removed with its contents when the object dies.
-class TemporaryFolder {
-  public:
-    TemporaryFolder();
-    ~TemporaryFolder();
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-    const std::filesystem::path& path() const noexcept { return path_; }
-    std::filesystem::path operator/(const std::filesystem::path& name) const {
-        return path_ / name;
-    }
-
-  private:
-    std::filesystem::path path_;
-};
+using galapagos::testing::TemporaryFolder;
 
 struct TinyModelOptions {
     int layers = 2;

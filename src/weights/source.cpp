@@ -1,0 +1,186 @@
+#include "weights/source.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/error.hpp"
+#include "base/hash.hpp"
+#include "weights/adapter.hpp"
+#include "weights/digest_memo.hpp"
+#include "weights/safetensors_writer.hpp"
+
+namespace galapagos {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Changes whenever the same inputs would give other bits.
+constexpr std::string_view cache_version = "galapagos adapted weights 1\n";
+
+/// Holds an exclusive lock on a file for a scope. File systems without locks are lived with: the
+/// cache is correct without them, only the work may then be done twice.
+class ScopedLock {
+  public:
+    explicit ScopedLock(const fs::path& path)
+        : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
+        if (descriptor_ < 0) return;
+        while (::flock(descriptor_, LOCK_EX) != 0 && errno == EINTR) {
+        }
+    }
+    ~ScopedLock() {
+        if (descriptor_ >= 0) ::close(descriptor_);
+    }
+    ScopedLock(const ScopedLock&) = delete;
+    ScopedLock& operator=(const ScopedLock&) = delete;
+
+  private:
+    int descriptor_;
+};
+
+/// Makes the folder. In a directory that everyone writes to, it must be ours: another user could
+/// plant weights.
+void make_cache_folder(const fs::path& folder) {
+    std::error_code failure;
+    fs::create_directories(folder, failure);
+    if (failure) {
+        throw Error(folder.string() + ": can't make the cache folder", failure.message(),
+                    "set GALAPAGOS_CACHE to a folder that you can write");
+    }
+    struct stat parent {
+    }, own{};
+    const fs::path above = fs::absolute(folder).parent_path();
+    if (::stat(above.c_str(), &parent) == 0 && ::lstat(folder.c_str(), &own) == 0) {
+        const bool shared = (parent.st_mode & S_IWOTH) != 0;
+        if (shared && (!S_ISDIR(own.st_mode) || own.st_uid != ::geteuid())) {
+            throw Error(folder.string() + ": won't use this cache folder",
+                        "it belongs to someone else",
+                        "set GALAPAGOS_CACHE to a folder of your own");
+        }
+        if (shared) ::chmod(folder.c_str(), 0700);
+    }
+}
+
+/// Name and digest of each file, a line each.
+std::string describe(const DigestMemo& memo, const std::vector<fs::path>& files) {
+    std::string text;
+    for (const auto& file : files)
+        text += fmt::format("{} {}\n", file.filename().string(), memo.digest(file));
+    return text;
+}
+
+std::vector<fs::path> model_files(const ModelFolder& folder) {
+    std::vector<fs::path> files = {folder.folder() / "config.json"};
+    for (const auto& file : folder.weight_files()) files.push_back(file.path());
+    return files;
+}
+
+std::vector<TensorSpec> changed_specs(const ModelFolder& folder, const Adapter& adapter) {
+    std::vector<TensorSpec> specs;
+    for (const auto& name : adapter.changed_tensors()) {
+        const TensorView tensor = folder.tensor(name);
+        specs.push_back({name, tensor.dtype, tensor.shape});
+    }
+    return specs;
+}
+
+/// A cache file that is whole and holds what it should; nothing if it is absent, damaged or made by
+/// another version.
+std::optional<SafetensorsFile> open_cached(const fs::path& path,
+                                           const std::vector<TensorSpec>& specs) {
+    if (!fs::exists(path)) return std::nullopt;
+    try {
+        SafetensorsFile file(path);
+        if (file.entries().size() != specs.size()) return std::nullopt;
+        for (const auto& spec : specs) {
+            if (!file.has(spec.name)) return std::nullopt;
+            const TensorView tensor = file.tensor(spec.name);
+            if (tensor.dtype != spec.dtype || tensor.shape != spec.shape) return std::nullopt;
+        }
+        return file;
+    } catch (const Error&) {
+        return std::nullopt;
+    }
+}
+
+void write_cached(const fs::path& folder, const std::string& key,
+                  const std::vector<TensorSpec>& specs, const Adapter& adapter) {
+    SafetensorsWriterOptions options;
+    options.stem = key;
+    options.max_shard_bytes = UINT64_MAX;
+    options.replace = true;
+    SafetensorsWriter writer(folder, specs, options);
+    for (const auto& spec : specs) writer.write(spec.name, adapter.adapted(spec.name));
+    writer.finish();
+}
+
+}  // namespace
+
+SourceSpec parse_source_reference(std::string_view reference) {
+    SourceSpec spec;
+    spec.name = std::string(reference);
+    const auto plus = reference.find('+');
+    spec.model = fs::path(reference.substr(0, plus));
+    if (plus != reference.npos) spec.adapter = fs::path(reference.substr(plus + 1));
+    if (spec.model.empty() || (spec.adapter && spec.adapter->empty())) {
+        throw UsageError(fmt::format("bad model reference '{}'", reference),
+                         "a part of it is empty", "write 'model' or 'model+adapter'");
+    }
+    return spec;
+}
+
+fs::path default_cache_folder() {
+    if (const char* folder = std::getenv("GALAPAGOS_CACHE"); folder != nullptr && *folder != '\0')
+        return folder;
+    if (const char* folder = std::getenv("XDG_CACHE_HOME"); folder != nullptr && *folder != '\0') {
+        return fs::path(folder) / "galapagos";
+    }
+    return fs::temp_directory_path() / fmt::format("galapagos-{}", ::geteuid());
+}
+
+std::shared_ptr<const Source> Source::open(const SourceSpec& spec, const SourceOptions& options) {
+    return std::shared_ptr<const Source>(new Source(spec, options));
+}
+
+Source::Source(const SourceSpec& spec, const SourceOptions& options)
+    : spec_(spec),
+      cache_folder_(options.cache_folder.empty() ? default_cache_folder() : options.cache_folder),
+      folder_(spec.model) {
+    if (spec_.adapter) apply_adapter();
+}
+
+void Source::apply_adapter() {
+    const Adapter adapter(*spec_.adapter, folder_);
+    adapter_files_ = adapter.files();
+    const auto specs = changed_specs(folder_, adapter);
+    make_cache_folder(cache_folder_);
+    const std::string key = "adapted-" + sha256_hex(std::string(cache_version) + sha256());
+    const fs::path path = cache_folder_ / (key + ".safetensors");
+    adapted_ = open_cached(path, specs);
+    if (adapted_) return;
+    const ScopedLock lock(cache_folder_ / (key + ".lock"));
+    adapted_ = open_cached(path, specs);  // another process may have made it while we waited
+    if (adapted_) return;
+    write_cached(cache_folder_, key, specs, adapter);
+    adapted_.emplace(path);
+}
+
+TensorView Source::tensor(std::string_view name) const {
+    return adapted_ && adapted_->has(name) ? adapted_->tensor(name) : folder_.tensor(name);
+}
+
+const std::string& Source::sha256() const {
+    std::call_once(hashed_, [&] {
+        const DigestMemo memo(cache_folder_);
+        sha256_ = sha256_hex(describe(memo, model_files(folder_)) + describe(memo, adapter_files_));
+    });
+    return sha256_;
+}
+
+}  // namespace galapagos

@@ -1,0 +1,225 @@
+#include "support/tiny_models.hpp"
+
+#include <array>
+#include <fstream>
+#include <stdexcept>
+#include <utility>
+
+#include "base/random.hpp"
+#include "weights/safetensors_writer.hpp"
+
+namespace galapagos::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr int bytes_in_vocabulary = 256;
+constexpr std::array special_tokens = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"};
+
+int head_dim_of(const TinyModelOptions& options) {
+    return options.head_dim > 0 ? options.head_dim : options.hidden / options.heads;
+}
+
+void write_json(const fs::path& path, const json& document) {
+    std::ofstream file(path);
+    file << document.dump(2) << '\n';
+    if (!file) throw std::runtime_error("can't write " + path.string());
+}
+
+std::string utf8(int code_point) {
+    if (code_point < 0x80) return {static_cast<char>(code_point)};
+    return {static_cast<char>(0xC0 | code_point >> 6),
+            static_cast<char>(0x80 | (code_point & 0x3F))};
+}
+
+/// GPT-2's printable stand-in for a byte.
+std::string byte_symbol(int byte) {
+    const auto printable = [](int b) { return (b >= 33 && b <= 126) || (b >= 161 && b != 173); };
+    if (printable(byte)) return utf8(byte);
+    int rank = 0;
+    for (int b = 0; b < byte; ++b) rank += printable(b) ? 0 : 1;
+    return utf8(256 + rank);
+}
+
+/// Random values of a tensor in its own type: norms near one, everything else near zero.
+std::vector<std::byte> random_tensor(const TensorSpec& spec, std::uint64_t seed,
+                                     std::uint64_t index, double mean, double deviation) {
+    RandomStream stream(seed, 0, Purpose::test, index);
+    std::vector<float> values(static_cast<std::size_t>(element_count(spec.shape)));
+    for (float& value : values) value = static_cast<float>(mean + deviation * stream.normal());
+    std::vector<std::byte> bytes(spec.bytes());
+    from_float(values.data(), values.size(), bytes.data(), spec.dtype);
+    return bytes;
+}
+
+json token_entry(int id, const std::string& content) {
+    return {{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},
+            {"rstrip", false}, {"normalized", false}, {"special", true}};
+}
+
+}  // namespace
+
+json tiny_config(const TinyModelOptions& options) {
+    const int end = options.tokenizer ? bytes_in_vocabulary : options.vocab - 1;
+    json config = {{"architectures", {"LlamaForCausalLM"}},
+                   {"model_type", "llama"},
+                   {"hidden_size", options.hidden},
+                   {"intermediate_size", options.intermediate},
+                   {"num_hidden_layers", options.layers},
+                   {"num_attention_heads", options.heads},
+                   {"num_key_value_heads", options.kv_heads},
+                   {"head_dim", head_dim_of(options)},
+                   {"vocab_size", options.vocab},
+                   {"hidden_act", "silu"},
+                   {"max_position_embeddings", 512},
+                   {"rms_norm_eps", 1e-5},
+                   {"rope_theta", 10000.0},
+                   {"attention_bias", false},
+                   {"mlp_bias", false},
+                   {"tie_word_embeddings", options.tied},
+                   {"bos_token_id", end},
+                   {"eos_token_id", end},
+                   {"torch_dtype", torch_name_of(options.dtype)}};
+    config.update(options.extra_config);
+    return config;
+}
+
+std::vector<TensorSpec> tiny_tensors(const TinyModelOptions& options) {
+    const std::int64_t hidden = options.hidden;
+    const std::int64_t queries = std::int64_t{options.heads} * head_dim_of(options);
+    const std::int64_t keys = std::int64_t{options.kv_heads} * head_dim_of(options);
+    std::vector<TensorSpec> specs;
+    const auto add = [&](const std::string& name, Shape shape) {
+        specs.push_back({name, options.dtype, std::move(shape)});
+    };
+    add("model.embed_tokens.weight", {options.vocab, hidden});
+    for (int layer = 0; layer < options.layers; ++layer) {
+        const std::string prefix = "model.layers." + std::to_string(layer) + ".";
+        add(prefix + "self_attn.q_proj.weight", {queries, hidden});
+        add(prefix + "self_attn.k_proj.weight", {keys, hidden});
+        add(prefix + "self_attn.v_proj.weight", {keys, hidden});
+        add(prefix + "self_attn.o_proj.weight", {hidden, queries});
+        add(prefix + "mlp.gate_proj.weight", {options.intermediate, hidden});
+        add(prefix + "mlp.up_proj.weight", {options.intermediate, hidden});
+        add(prefix + "mlp.down_proj.weight", {hidden, options.intermediate});
+        add(prefix + "input_layernorm.weight", {hidden});
+        add(prefix + "post_attention_layernorm.weight", {hidden});
+    }
+    add("model.norm.weight", {hidden});
+    if (!options.tied) add("lm_head.weight", {options.vocab, hidden});
+    return specs;
+}
+
+fs::path make_tiny_model(const fs::path& folder, const TinyModelOptions& options) {
+    fs::create_directories(folder);
+    write_json(folder / "config.json", tiny_config(options));
+    if (options.tokenizer) write_tiny_tokenizer(folder, options.vocab);
+    const auto specs = tiny_tensors(options);
+    SafetensorsWriterOptions writer_options;
+    writer_options.max_shard_bytes = options.max_shard_bytes;
+    SafetensorsWriter writer(folder, specs, writer_options);
+    for (std::size_t i = 0; i < specs.size(); ++i) {
+        const double mean = specs[i].shape.size() == 1 ? 1.0 : 0.0;
+        writer.write(specs[i].name, random_tensor(specs[i], options.seed, i, mean, options.scale));
+    }
+    writer.finish();
+    return folder;
+}
+
+fs::path make_tiny_adapter(const fs::path& folder, const TinyModelOptions& model,
+                           const TinyAdapterOptions& options) {
+    fs::create_directories(folder);
+    json config = {{"peft_type", "LORA"},
+                   {"task_type", "CAUSAL_LM"},
+                   {"r", options.rank},
+                   {"lora_alpha", options.alpha},
+                   {"target_modules", options.target_modules},
+                   {"bias", "none"},
+                   {"use_rslora", false},
+                   {"fan_in_fan_out", false},
+                   {"modules_to_save", nullptr},
+                   {"inference_mode", true}};
+    config.update(options.extra_config);
+    write_json(folder / "adapter_config.json", config);
+
+    std::vector<TensorSpec> specs;
+    for (const auto& tensor : tiny_tensors(model)) {
+        for (const auto& target : options.target_modules) {
+            const std::string suffix = "." + target + ".weight";
+            if (!tensor.name.ends_with(suffix)) continue;
+            const std::string module =
+                "base_model.model." +
+                tensor.name.substr(0, tensor.name.size() - std::string(".weight").size());
+            specs.push_back(
+                {module + ".lora_A.weight", options.dtype, {options.rank, tensor.shape[1]}});
+            specs.push_back(
+                {module + ".lora_B.weight", options.dtype, {tensor.shape[0], options.rank}});
+        }
+    }
+    SafetensorsWriterOptions writer_options;
+    writer_options.stem = "adapter_model";
+    SafetensorsWriter writer(folder, specs, writer_options);
+    for (std::size_t i = 0; i < specs.size(); ++i) {
+        writer.write(specs[i].name, random_tensor(specs[i], options.seed, i, 0.0, options.scale));
+    }
+    writer.finish();
+    return folder;
+}
+
+void write_tiny_tokenizer(const fs::path& folder, int vocab) {
+    const int needed = bytes_in_vocabulary + static_cast<int>(special_tokens.size());
+    if (vocab < needed) throw std::runtime_error("a tiny tokenizer needs a vocabulary of 259");
+    const std::array<std::pair<const char*, const char*>, 24> pairs = {{
+        {"\u0120", "t"},   {"h", "e"},  {"i", "n"},        {"e", "r"},      {"a", "n"},
+        {"\u0120t", "he"}, {"r", "e"},  {"o", "n"},        {"\u0120", "a"}, {"in", "g"},
+        {"a", "t"},        {"e", "n"},  {"\u0120", "s"},   {"o", "r"},      {"e", "s"},
+        {"i", "s"},        {"an", "d"}, {"\u0120", "and"}, {"l", "l"},      {"\u0120", "w"},
+        {"o", "u"},        {"e", "d"},  {"\u0120", "of"},  {"o", "f"},
+    }};
+    json tokens = json::object();
+    for (int byte = 0; byte < bytes_in_vocabulary; ++byte) tokens[byte_symbol(byte)] = byte;
+    json added = json::array();
+    int next = bytes_in_vocabulary;
+    for (const char* special : special_tokens) {
+        tokens[special] = next;
+        added.push_back(token_entry(next++, special));
+    }
+    json merges = json::array();
+    for (const auto& [left, right] : pairs) {
+        const std::string merged = std::string(left) + right;
+        const bool made_of_tokens = tokens.contains(left) && tokens.contains(right);
+        if (next >= vocab || !made_of_tokens || tokens.contains(merged)) continue;
+        merges.push_back(std::string(left) + " " + right);
+        tokens[merged] = next++;
+    }
+    const json byte_level = {{"type", "ByteLevel"},
+                             {"add_prefix_space", false},
+                             {"trim_offsets", true},
+                             {"use_regex", true}};
+    write_json(folder / "tokenizer.json", {{"version", "1.0"},
+                                           {"truncation", nullptr},
+                                           {"padding", nullptr},
+                                           {"added_tokens", added},
+                                           {"normalizer", nullptr},
+                                           {"pre_tokenizer", byte_level},
+                                           {"post_processor", nullptr},
+                                           {"decoder", byte_level},
+                                           {"model",
+                                            {{"type", "BPE"},
+                                             {"dropout", nullptr},
+                                             {"unk_token", nullptr},
+                                             {"continuing_subword_prefix", nullptr},
+                                             {"end_of_word_suffix", nullptr},
+                                             {"fuse_unk", false},
+                                             {"byte_fallback", false},
+                                             {"ignore_merges", false},
+                                             {"vocab", tokens},
+                                             {"merges", merges}}}});
+    write_json(folder / "tokenizer_config.json", {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                                                  {"bos_token", special_tokens[0]},
+                                                  {"eos_token", special_tokens[0]},
+                                                  {"unk_token", special_tokens[0]}});
+}
+
+}  // namespace galapagos::test
