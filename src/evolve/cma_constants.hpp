@@ -16,8 +16,8 @@ struct CmaConstants {
     double mu_eff = 0.0;
     double c_sigma = 0.0, d_sigma = 0.0;
     double c_c = 0.0, c_1 = 0.0, c_mu = 0.0;
-    double chi_n = 0.0;        ///< expected length of an n-dimensional standard normal vector
-    size_t eigen_interval = 1; ///< generations between eigendecompositions
+    double chi_n = 0.0;         ///< expected length of an n-dimensional standard normal vector
+    size_t eigen_interval = 1;  ///< generations between eigendecompositions
 };
 
 /// 4 + floor(3 ln n).

@@ -71,7 +71,8 @@ void CmaDistribution::update(const Eigen::MatrixXd& ranked, const std::vector<bo
     const CmaConstants& c = constants_;
     if (ranked.rows() != index(c.n) || ranked.cols() != index(c.population) ||
         injected.size() != c.population) {
-        throw Error("CMA-ES was told wrongly", "the number of solutions or genes differs from its own");
+        throw Error("CMA-ES was told wrongly",
+                    "the number of solutions or genes differs from its own");
     }
     const double n = static_cast<double>(c.n);
     ++state_.generation;
@@ -136,7 +137,8 @@ void CmaDistribution::decompose() {
     Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(state_.covariance);
     Eigen::VectorXd values = solver.eigenvalues();
     if (solver.info() != Eigen::Success || !values.allFinite() || values.maxCoeff() <= 0.0) {
-        throw Error("CMA-ES lost its covariance matrix", "its eigenvalues are not finite and positive",
+        throw Error("CMA-ES lost its covariance matrix",
+                    "its eigenvalues are not finite and positive",
                     "restart the search with a smaller search.optimizer.sigma");
     }
     const double least = values.minCoeff();

@@ -13,8 +13,8 @@ namespace galapagos {
 /// details such as h_sigma as in pycma 4.5).
 class CmaDistribution {
   public:
-    /// Everything that changes. `axes` holds C's eigenvectors in columns, `lengths` the roots of its
-    /// eigenvalues; both may lag behind C by a few generations.
+    /// Everything that changes. `axes` holds C's eigenvectors in columns, `lengths` the roots of
+    /// its eigenvalues; both may lag behind C by a few generations.
     struct State {
         Eigen::VectorXd mean;
         double sigma = 1.0;

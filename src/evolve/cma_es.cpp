@@ -67,9 +67,9 @@ CmaEs::CmaEs(const OptimizerSettings& settings, const std::vector<Gene>& genes, 
     : OptimizerBase(genes, population_of(settings, genes.size()), seed, island,
                     EliteArchive(std::max<size_t>(16, population_of(settings, genes.size())),
                                  EliteArchive::Ties::older)),
-      distribution_(cma_constants(genes.size(), population_of(settings, genes.size()),
-                                  settings.active),
-                    unbounded_start(genes), settings.sigma) {
+      distribution_(
+          cma_constants(genes.size(), population_of(settings, genes.size()), settings.active),
+          unbounded_start(genes), settings.sigma) {
     require_real(genes);
     distribution_.limit_deviation(max_deviation);
 }
@@ -128,9 +128,8 @@ Individual CmaEs::draw_migrant() {
 void CmaEs::learn(std::span<const Evaluated> batch) {
     std::vector<size_t> order(batch.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-        return batch[a].fitness > batch[b].fitness;
-    });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return batch[a].fitness > batch[b].fitness; });
     Eigen::MatrixXd ranked(static_cast<Eigen::Index>(genes().size()),
                            static_cast<Eigen::Index>(batch.size()));
     std::vector<bool> injected;
@@ -155,9 +154,8 @@ void CmaEs::inject(std::span<const Evaluated> migrants) {
         check_genome(genes(), migrant.genome);
         migrants_.push_back(migrant);
     }
-    std::stable_sort(
-        migrants_.begin(), migrants_.end(),
-        [](const Evaluated& a, const Evaluated& b) { return a.fitness > b.fitness; });
+    std::stable_sort(migrants_.begin(), migrants_.end(),
+                     [](const Evaluated& a, const Evaluated& b) { return a.fitness > b.fitness; });
     migrants_.resize(std::min(migrants_.size(), std::max<size_t>(1, population_size() / 5)));
 }
 

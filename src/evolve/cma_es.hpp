@@ -11,10 +11,10 @@ namespace galapagos {
 /// CMA-ES with active covariance update for real genes, in a box.
 ///
 /// Genes are scaled to [0, 1] and the distribution lives behind a smooth periodic map onto the box
-/// (evolve/box_transform.hpp), so that bounds clip nothing; no standard deviation exceeds a third of
-/// the box. Told generation by generation it is the textbook algorithm. A result of a candidate that
-/// was sampled before the last tell, or of a migrant, is taken relative to the current mean, with
-/// its Mahalanobis length limited; a migrant never gets a negative weight.
+/// (evolve/box_transform.hpp), so that bounds clip nothing; no standard deviation exceeds a third
+/// of the box. Told generation by generation it is the textbook algorithm. A result of a candidate
+/// that was sampled before the last tell, or of a migrant, is taken relative to the current mean,
+/// with its Mahalanobis length limited; a migrant never gets a negative weight.
 class CmaEs final : public OptimizerBase {
   public:
     /// A population of 0 stands for 4 + floor(3 ln n) with n genes.
@@ -22,8 +22,8 @@ class CmaEs final : public OptimizerBase {
           uint32_t island);
 
     std::string name() const override { return "cma_es"; }
-    /// The best migrants, at most a fifth of a population, replace the next samples: as they are, or
-    /// moved towards the mean when the distribution hardly reaches them.
+    /// The best migrants, at most a fifth of a population, replace the next samples: as they are,
+    /// or moved towards the mean when the distribution hardly reaches them.
     void inject(std::span<const Evaluated> migrants) override;
     Diagnostics diagnostics() const override;
 
@@ -48,8 +48,8 @@ class CmaEs final : public OptimizerBase {
     Eigen::VectorXd from_box(const Genome& genome) const;
 
     CmaDistribution distribution_;
-    std::deque<Sample> samples_;         ///< of the outstanding candidates, in ask order
-    std::vector<Evaluated> migrants_;    ///< waiting to be drawn, best first
+    std::deque<Sample> samples_;       ///< of the outstanding candidates, in ask order
+    std::vector<Evaluated> migrants_;  ///< waiting to be drawn, best first
 };
 
 }  // namespace galapagos

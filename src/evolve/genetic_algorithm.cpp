@@ -59,13 +59,13 @@ Individual GeneticAlgorithm::draw(uint64_t k) {
 Individual GeneticAlgorithm::offspring(RandomStream& random) const {
     const Evaluated& first = tournament(random);
     const Evaluated& second = tournament(random);
-    const bool cross =
-        random.uniform() < settings_.crossover_rate && first.genome != second.genome;
+    const bool cross = random.uniform() < settings_.crossover_rate && first.genome != second.genome;
     Individual child;
     if (cross) {
         child.origin = Origin::crossover;
         child.parents = {first.id, second.id};
-        child.genome = crossover(genes(), first.genome, second.genome, settings_.crossover_eta, random);
+        child.genome =
+            crossover(genes(), first.genome, second.genome, settings_.crossover_eta, random);
     } else {
         child.origin = Origin::mutation;
         child.parents = {first.id};

@@ -7,9 +7,9 @@
 namespace galapagos {
 
 /// A genetic algorithm for genes of all types: tournament selection, crossover and mutation
-/// (evolve/variation.hpp), and elitist survival: the best distinct individuals of parents, offspring
-/// and migrants form the next population. At equal fitness the newer survives, so that the
-/// population can drift across a plateau of coarse scores.
+/// (evolve/variation.hpp), and elitist survival: the best distinct individuals of parents,
+/// offspring and migrants form the next population. At equal fitness the newer survives, so that
+/// the population can drift across a plateau of coarse scores.
 class GeneticAlgorithm final : public OptimizerBase {
   public:
     /// A population of 0 stands for 2 (4 + floor(3 ln n)) with n genes.

@@ -53,8 +53,8 @@ Genome InitialDesign::point(uint64_t k, double spread) const {
     }
     Genome genome;
     for (const Gene& gene : genes_) {
-        const bool near = spread > 0.0 && gene.type != GeneType::categorical &&
-                          gene.type != GeneType::binary;
+        const bool near =
+            spread > 0.0 && gene.type != GeneType::categorical && gene.type != GeneType::binary;
         genome.push_back(near ? normal_inside(gene, spread * (gene.upper - gene.lower), random)
                               : random_value(gene, random));
     }
@@ -71,8 +71,8 @@ Genome InitialDesign::stratified_point(size_t k, RandomStream& random) const {
             genome.push_back(std::min(gene.lower + share * (gene.upper - gene.lower), gene.upper));
         } else {
             const double values = static_cast<double>(gene.cardinality());
-            const double pick = std::min(static_cast<double>(static_cast<uint64_t>(share * values)),
-                                         values - 1.0);
+            const double pick =
+                std::min(static_cast<double>(static_cast<uint64_t>(share * values)), values - 1.0);
             genome.push_back(gene.lower + pick);
         }
     }

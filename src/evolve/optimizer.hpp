@@ -47,8 +47,8 @@ using Diagnostics = std::vector<std::pair<std::string, double>>;
 /// not yet told, in the order they were asked for, and makes one generation. Candidates of later
 /// generations may be asked for before (a window of outstanding candidates, of any size): candidate
 /// k depends on the seed, the island, k and the results told (and migrants injected) before it was
-/// asked for, and on nothing else. So a caller that fixes after how many tells each ask happens gets
-/// the same search at every speed.
+/// asked for, and on nothing else. So a caller that fixes after how many tells each ask happens
+/// gets the same search at every speed.
 class Optimizer {
   public:
     virtual ~Optimizer() = default;
@@ -75,8 +75,8 @@ class Optimizer {
     virtual Diagnostics diagnostics() const = 0;
 
     /// The complete state, outstanding candidates included; doubles keep their bits. `load` accepts
-    /// only a state of an optimiser of the same kind, population, seed, island and genes, and throws
-    /// Error otherwise; an optimiser whose load failed must not be used.
+    /// only a state of an optimiser of the same kind, population, seed, island and genes, and
+    /// throws Error otherwise; an optimiser whose load failed must not be used.
     virtual nlohmann::json save() const = 0;
     virtual void load(const nlohmann::json& state) = 0;
 

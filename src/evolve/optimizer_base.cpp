@@ -84,8 +84,8 @@ nlohmann::json OptimizerBase::save() const {
 void OptimizerBase::load(const nlohmann::json& state) {
     try {
         const bool same = state.at("format") == state_format && state.at("optimizer") == name() &&
-                          state.at("population") == population_size_ &&
-                          state.at("seed") == seed_ && state.at("island") == island_ &&
+                          state.at("population") == population_size_ && state.at("seed") == seed_ &&
+                          state.at("island") == island_ &&
                           state.at("genes") == gene_signature(genes_);
         if (!same) {
             throw Error("a saved search can't go on",

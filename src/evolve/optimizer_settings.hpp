@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstddef>
-#include <string>
+
+#include "base/options.hpp"
 
 namespace galapagos {
 
 enum class OptimizerKind { ga, cma_es, random };
-const char* name_of(OptimizerKind kind);
 
 /// Section `search.optimizer` of the config. Zero means "the default for this number of genes".
 struct OptimizerSettings {
@@ -26,5 +26,8 @@ struct OptimizerSettings {
     double sigma = 1.0 / 6.0;  ///< first standard deviation, in box widths
     bool active = true;        ///< negative weights for the worst half
 };
+
+/// Keys: name, and the fields above by their names.
+void visit_options(OptionVisitor& visitor, OptimizerSettings& settings);
 
 }  // namespace galapagos

@@ -38,10 +38,8 @@ double cross_numbers(const Gene& gene, double first, double second, double eta,
         return first;
     }
     const auto [lower, upper] = continuous_range(gene);
-    const double near_low =
-        0.5 * (low + high - spread_factor(u, low - lower, gap, eta) * gap);
-    const double near_high =
-        0.5 * (low + high + spread_factor(u, upper - high, gap, eta) * gap);
+    const double near_low = 0.5 * (low + high - spread_factor(u, low - lower, gap, eta) * gap);
+    const double near_high = 0.5 * (low + high + spread_factor(u, upper - high, gap, eta) * gap);
     // Half of the time the child takes the value beside the other parent.
     const bool take_low = (first < second) != other_child;
     return nearest_value(gene, take_low ? near_low : near_high);
@@ -110,8 +108,8 @@ Genome crossover(std::span<const Gene> genes, const Genome& first, const Genome&
     return child;
 }
 
-bool mutate(std::span<const Gene> genes, Genome& genome, double rate, double eta,
-            bool at_least_one, RandomStream& random) {
+bool mutate(std::span<const Gene> genes, Genome& genome, double rate, double eta, bool at_least_one,
+            RandomStream& random) {
     const size_t forced = random.below(genes.size());
     bool changed = false;
     for (size_t i = 0; i < genes.size(); ++i) {

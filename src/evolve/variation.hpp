@@ -14,16 +14,16 @@ double random_value(const Gene& gene, RandomStream& random);
 double nearest_value(const Gene& gene, double value);
 
 /// One child of two parents. Real and integer genes: bounded simulated binary crossover (Deb and
-/// Agrawal 1995, bounds as in Deb's NSGA-II code), each gene with probability 1/2, the rest from the
-/// first parent. Categorical and binary genes: uniform crossover.
+/// Agrawal 1995, bounds as in Deb's NSGA-II code), each gene with probability 1/2, the rest from
+/// the first parent. Categorical and binary genes: uniform crossover.
 Genome crossover(std::span<const Gene> genes, const Genome& first, const Genome& second, double eta,
                  RandomStream& random);
 
 /// Changes each gene with probability `rate`: real genes by bounded polynomial mutation (Deb and
 /// Goyal 1996), integers likewise but by one step at least, categorical and binary genes to another
 /// value. With `at_least_one` some gene is changed in any case. Returns whether any was.
-bool mutate(std::span<const Gene> genes, Genome& genome, double rate, double eta,
-            bool at_least_one, RandomStream& random);
+bool mutate(std::span<const Gene> genes, Genome& genome, double rate, double eta, bool at_least_one,
+            RandomStream& random);
 
 /// Draws one gene of `genome` afresh.
 void reset_one_gene(std::span<const Gene> genes, Genome& genome, RandomStream& random);

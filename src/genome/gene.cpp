@@ -23,7 +23,7 @@ Gene Gene::integer(std::string name, long lower, long upper, long initial) {
 
 Gene Gene::categorical(std::string name, std::vector<std::string> choices, size_t initial) {
     const double last = static_cast<double>(choices.size()) - 1.0;
-    return {std::move(name), GeneType::categorical,        0.0, last,
+    return {std::move(name),    GeneType::categorical,       0.0, last,
             std::move(choices), static_cast<double>(initial)};
 }
 

@@ -5,10 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "base/options.hpp"
+
 namespace galapagos {
 
-/// The kinds of modules that can have genes of their own. `rest` stands for all kinds not listed.
-enum class ModuleKind { attention, mlp, embeddings, norms, head, rest };
+/// The kinds of modules that can have genes of their own, in the order in which a tensor is tried
+/// for them. `rest` stands for all tensors that are of no listed kind.
+enum class ModuleKind { attention, mlp, embeddings, head, norms, rest };
 const char* name_of(ModuleKind kind);
 
 /// A number that is fixed, or searched between two bounds.
@@ -19,28 +22,41 @@ struct GeneRange {
     bool fixed = false;
 
     static GeneRange fixed_at(double value) { return {value, value, value, true}; }
+    friend bool operator==(const GeneRange&, const GeneRange&) = default;
 };
+
+using GeneRanges = std::map<std::string, GeneRange>;
 
 /// Section `search` of the config, less `optimizer` (evolve/optimizer_settings.hpp).
 struct SearchSettings {
-    std::string space = "ps";
+    enum class Space { ps };
+    Space space = Space::ps;
     int layer_groups = 1;               ///< groups of (nearly) equal size
-    std::vector<int> layer_boundaries;  ///< or the first layers of the groups after the first
+    std::vector<int> layer_boundaries;  ///< or the first layers of all groups but the first
     std::vector<ModuleKind> modules;    ///< empty: one gene for all kinds
-    /// Parameter ("weight", "density", "t", ...) to its range, for every source ...
-    std::map<std::string, GeneRange> genes;
-    /// ... and what is different for single sources.
-    std::map<std::string, std::map<std::string, GeneRange>> sources;
+    /// Parameter ("weight", "density" or "t") to its range, for every source ...
+    GeneRanges genes;
+    /// ... and what is different for single sources, by source name.
+    std::map<std::string, GeneRanges> sources;
 };
 
 /// Section `merge` of the config.
 struct MergeSettings {
-    std::vector<std::string> methods;  ///< several: the method is a gene
+    std::vector<std::string> methods = {"task_arithmetic"};  ///< several: the method is a gene
     std::vector<bool> normalize;       ///< empty: the method's default; two values: a gene
     std::vector<std::string> rescale;  ///< "true", "false", "l1", "inverse_p"; several: a gene
-    std::optional<GeneRange> lambda;
-    std::string dtype;      ///< empty: as stored
-    std::string out_dtype;  ///< empty: as dtype
+    std::optional<GeneRange> lambda;   ///< empty: 1
+    std::string dtype;                 ///< of the merged model's files; empty: as stored
 };
+
+/// Keys: space, layer_groups, modules, genes, sources. A range is a number, `{fixed: 0.5}` or
+/// `{lower: 0, upper: 1.5, initial: 0.7}`, where `initial` may be left out for the middle.
+void visit_options(OptionVisitor& visitor, SearchSettings& settings);
+
+/// Keys: method, normalize, rescale, lambda, dtype.
+void visit_options(OptionVisitor& visitor, MergeSettings& settings);
+
+/// The range of a parameter that the config doesn't mention.
+GeneRange default_range(const std::string& parameter);
 
 }  // namespace galapagos

@@ -16,33 +16,80 @@ struct SearchModels {
         std::string name;
         std::string reference;
     };
-    std::string base;  ///< reference of the base model; may be empty where no method needs one
+    std::string base;  ///< reference of the base model; empty where no method needs one
     std::vector<Source> sources;
     int num_layers = 0;
-    std::vector<std::string> tensor_names;  ///< of the base (or the first source)
+    std::vector<std::string> tensor_names;  ///< of the base (or of the first source)
 };
 
-/// Maps genomes to recipes: one gene per source, parameter, layer group and module kind.
+/// Maps genomes to recipes: a gene for each source, parameter, layer group and module kind.
 ///
 /// Every value that a recipe needs is either a gene or a fixed number; genes() lists only the free
 /// ones. Recipes can be written as mergekit YAML: layer groups become slices with a `layer_range`,
-/// module kinds become filter lists. The constructor resolves the filters for every tensor of the
-/// model and throws UsageError when a gene would act on no tensor.
+/// module kinds become filter lists. A gene is made only where its filter reaches a tensor of its
+/// group, so that no gene is without effect on all methods.
+///
+/// slerp merges two models: the base and one source, or two sources of which the first stands at
+/// t = 0. Its genes are those of parameter `t`.
 class SearchSpace {
   public:
+    /// Throws UsageError for settings that contradict each other or the models.
     SearchSpace(const SearchSettings& search, const MergeSettings& merge, SearchModels models);
 
     const std::vector<Gene>& genes() const { return genes_; }
 
-    /// The recipe of one genome. Throws Error when the genome doesn't fit genes().
+    /// The recipe of a genome. Throws Error when the genome doesn't fit genes().
     Recipe recipe(const Genome& genome) const;
 
-    /// First layers of the groups, and the number of layers last: {0, 10, 20, 30}.
+    /// First layers of the groups, and the number of layers at the end: {0, 10, 20, 30}.
     const std::vector<int>& boundaries() const { return boundaries_; }
 
   private:
-    std::vector<Gene> genes_;
+    /// A value of a recipe: a fixed number, or where it stands in the genome.
+    struct Value {
+        double fixed = 0.0;
+        int gene = -1;
+        double in(const Genome& genome) const {
+            return gene < 0 ? fixed : genome[static_cast<size_t>(gene)];
+        }
+    };
+    /// One parameter of one source in one layer group: a value for each kind of module.
+    struct Cell {
+        std::string parameter;
+        size_t source = 0;
+        int group = 0;
+        std::vector<std::pair<ModuleKind, Value>> values;
+    };
+    /// A setting of the whole recipe that may be picked by a gene.
+    struct Choice {
+        std::vector<std::string> names;
+        int gene = -1;
+        const std::string& in(const Genome& genome) const;
+    };
+
+    void check_settings(const SearchSettings& search) const;
+    void check_method_choice() const;
+    void find_kinds(const SearchSettings& search);
+    Choice make_choice(const std::string& name, const std::vector<std::string>& names);
+    void make_cells(const SearchSettings& search, const std::string& parameter, size_t source);
+    Value make_value(const GeneRange& range, bool searched, const std::string& name);
+    std::string gene_name(const Cell& cell, ModuleKind kind) const;
+    bool single_slice() const { return boundaries_.size() == 2; }
+    bool uses(const std::string& parameter) const;
+
+    ParameterSetting setting(const Cell& cell, const Genome& genome) const;
+    RecipeSlice slice(int group, Method method, const Genome& genome) const;
+    void set_recipe_parameters(Recipe& recipe, const Genome& genome) const;
+
+    MergeSettings merge_;
+    SearchModels models_;
     std::vector<int> boundaries_;
+    std::vector<std::vector<ModuleKind>> kinds_;  ///< by group: kinds that have tensors there
+    std::vector<ModuleKind> searched_;            ///< kinds whose values are genes
+    std::vector<Gene> genes_;
+    Choice method_, normalize_, rescale_;
+    Value lambda_;
+    std::vector<Cell> cells_;
 };
 
 }  // namespace galapagos

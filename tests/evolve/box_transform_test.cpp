@@ -16,9 +16,9 @@ TEST(BoxTransform, IsTheIdentityInside) {
 
 TEST(BoxTransform, AgreesWithPycma) {
     // cma.transformations.BoxConstraintsLinQuadTransformation([[0, 1]]).transform([y])
-    const double pairs[][2] = {{-0.05, 0.0},   {0.0, 0.0125},   {0.02, 0.0245}, {0.98, 0.9755},
-                               {1.05, 1.0},    {1.1, 0.9875},   {1.6, 0.5},     {-0.3, 0.2},
-                               {-0.6, 0.5},    {2.7, 0.5},      {-7.13, 0.43}};
+    const double pairs[][2] = {{-0.05, 0.0}, {0.0, 0.0125}, {0.02, 0.0245}, {0.98, 0.9755},
+                               {1.05, 1.0},  {1.1, 0.9875}, {1.6, 0.5},     {-0.3, 0.2},
+                               {-0.6, 0.5},  {2.7, 0.5},    {-7.13, 0.43}};
     for (const auto& [y, u] : pairs) {
         EXPECT_NEAR(into_unit_interval(y), u, 1e-12) << y;
     }

@@ -13,8 +13,8 @@ namespace {
 
 const nlohmann::json& reference() {
     static const nlohmann::json data = [] {
-        const std::string path =
-            std::string(std::getenv("GALAPAGOS_SOURCE_DIR")) + "/tests/evolve/data/cma_reference.json";
+        const std::string path = std::string(std::getenv("GALAPAGOS_SOURCE_DIR")) +
+                                 "/tests/evolve/data/cma_reference.json";
         return parse_json_strict(read_text(path), path);
     }();
     return data;
@@ -22,7 +22,8 @@ const nlohmann::json& reference() {
 
 Eigen::VectorXd vector_of(const nlohmann::json& list) {
     const auto values = list.get<std::vector<double>>();
-    return Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Eigen::Index>(values.size()));
+    return Eigen::Map<const Eigen::VectorXd>(values.data(),
+                                             static_cast<Eigen::Index>(values.size()));
 }
 
 Eigen::MatrixXd matrix_of(const nlohmann::json& rows) {

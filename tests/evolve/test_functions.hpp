@@ -25,7 +25,9 @@ inline double ellipsoid(const Eigen::VectorXd& x) {
 }
 
 inline double sphere(const Eigen::VectorXd& x) { return x.squaredNorm(); }
-inline double cigar(const Eigen::VectorXd& x) { return 1e6 * sphere(x) - (1e6 - 1.0) * x[0] * x[0]; }
+inline double cigar(const Eigen::VectorXd& x) {
+    return 1e6 * sphere(x) - (1e6 - 1.0) * x[0] * x[0];
+}
 inline double tablet(const Eigen::VectorXd& x) { return sphere(x) + (1e6 - 1.0) * x[0] * x[0]; }
 
 inline double rosenbrock(const Eigen::VectorXd& x) {
@@ -80,8 +82,8 @@ struct Convergence {
     size_t successes = 0;
 };
 
-/// Over 51 seeds, from the start that the published table used: 3 everywhere with sigma 2, or 0 with
-/// sigma 0.5 for Rosenbrock's function.
+/// Over 51 seeds, from the start that the published table used: 3 everywhere with sigma 2, or 0
+/// with sigma 0.5 for Rosenbrock's function.
 inline Convergence measure_convergence(const Function& function, int n, double start,
                                        double sigma) {
     std::vector<double> evaluations;

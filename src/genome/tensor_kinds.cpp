@@ -1,0 +1,73 @@
+#include "genome/tensor_kinds.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+namespace galapagos {
+
+namespace {
+
+/// The first part between dots that is a number: 12 in "model.layers.12.mlp.up_proj.weight".
+std::optional<int> layer_of(std::string_view tensor) {
+    while (!tensor.empty()) {
+        const size_t dot = std::min(tensor.find('.'), tensor.size());
+        int number = 0;
+        const char* end = tensor.data() + dot;
+        const auto [stop, problem] = std::from_chars(tensor.data(), end, number);
+        if (problem == std::errc() && stop == end && dot > 0) {
+            return number;
+        }
+        tensor.remove_prefix(std::min(dot + 1, tensor.size()));
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::string filter_of(ModuleKind kind) {
+    switch (kind) {
+        case ModuleKind::attention:
+            return "self_attn";
+        case ModuleKind::mlp:
+            return "mlp";
+        case ModuleKind::embeddings:
+            return "embed_tokens";
+        case ModuleKind::head:
+            return "lm_head";
+        case ModuleKind::norms:
+            return "norm";
+        case ModuleKind::rest:
+            return "";
+    }
+    return "";
+}
+
+ModuleKind kind_of(std::string_view tensor, const std::vector<ModuleKind>& kinds) {
+    for (const ModuleKind kind : kinds) {
+        if (kind != ModuleKind::rest && tensor.find(filter_of(kind)) != std::string_view::npos) {
+            return kind;
+        }
+    }
+    return ModuleKind::rest;
+}
+
+std::vector<int> equal_groups(int layers, int groups) {
+    std::vector<int> boundaries;
+    for (int group = 0; group <= groups; ++group) {
+        boundaries.push_back(static_cast<int>(static_cast<long>(group) * layers / groups));
+    }
+    return boundaries;
+}
+
+int group_of(std::string_view tensor, const std::vector<int>& boundaries) {
+    const int last = static_cast<int>(boundaries.size()) - 2;
+    const auto layer = layer_of(tensor);
+    if (!layer) {
+        return tensor.find("embed") != std::string_view::npos ? 0 : last;
+    }
+    const auto after = std::upper_bound(boundaries.begin(), boundaries.end(), *layer);
+    return std::clamp(static_cast<int>(after - boundaries.begin()) - 1, 0, last);
+}
+
+}  // namespace galapagos
