@@ -1,0 +1,216 @@
+// The kernels of row_kernels.hpp, compiled once per instruction set: each including file sets its
+// own compiler flags and GALAPAGOS_KERNEL_SET. Everything here has internal linkage and calls no
+// inline function of another header, so that no code for a newer processor leaks out. Loops are
+// written over fixed lanes, which compilers turn into vectors of any width and which fix the order
+// of summation.
+
+#include <cstdint>
+#include <limits>
+
+#include "model/kernels/row_kernels.hpp"
+
+namespace galapagos {
+namespace {
+
+constexpr int64_t lanes = 16;
+
+inline float load(float value) { return value; }
+inline float load(Bf16 value) {
+    return __builtin_bit_cast(float, static_cast<uint32_t>(value) << 16);
+}
+
+inline void store(float& target, float value) { target = value; }
+inline void store(Bf16& target, float value) {
+    const auto bits = __builtin_bit_cast(uint32_t, value);
+    const uint32_t rounded = (bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16;
+    target = static_cast<Bf16>(value != value ? 0x7fc0U : rounded);
+}
+
+/// The value of type T nearest to `value`, as float.
+template <typename T>
+inline float rounded(float value) {
+    T narrow;
+    store(narrow, value);
+    return load(narrow);
+}
+
+inline float sum_lanes(const float* partial) {
+    float pairs[lanes / 2];
+    for (int64_t i = 0; i < lanes / 2; ++i) pairs[i] = partial[i] + partial[i + lanes / 2];
+    return ((pairs[0] + pairs[4]) + (pairs[2] + pairs[6])) +
+           ((pairs[1] + pairs[5]) + (pairs[3] + pairs[7]));
+}
+
+/// exp(x) to about 1 ulp for x <= 0 and well beyond; 0 below -87.3, infinity above 88.7, NaN kept.
+/// Cody-Waite reduction and the minimax polynomial of Cephes' expf.
+inline float exponential(float x) {
+    const float shifted = x * 1.44269504F + 12582912.0F;
+    const float n = shifted - 12582912.0F;
+    const float r = (x - n * 0.693359375F) + n * 2.12194440e-4F;
+    float p = 1.9875691500e-4F;
+    p = p * r + 1.3981999507e-3F;
+    p = p * r + 8.3334519073e-3F;
+    p = p * r + 4.1665795894e-2F;
+    p = p * r + 1.6666665459e-1F;
+    p = p * r + 5.0000001201e-1F;
+    p = p * r * r + r + 1.0F;
+    const uint32_t exponent = (__builtin_bit_cast(uint32_t, shifted) + (127U - 0x4b400000U)) << 23;
+    float value = p * __builtin_bit_cast(float, exponent);
+    value = x < -87.3F ? 0.0F : value;
+    return x > 88.7F ? std::numeric_limits<float>::infinity() : value;
+}
+
+template <typename T>
+void add_rms_norm(T* residual, const T* delta, const T* weight, T* normed, int64_t width,
+                  float epsilon) {
+    if (delta != nullptr)
+        for (int64_t i = 0; i < width; ++i) store(residual[i], load(residual[i]) + load(delta[i]));
+    float partial[lanes] = {};
+    int64_t i = 0;
+    for (; i + lanes <= width; i += lanes)
+        for (int64_t l = 0; l < lanes; ++l)
+            partial[l] += load(residual[i + l]) * load(residual[i + l]);
+    for (int64_t l = 0; i < width; ++i, ++l) partial[l] += load(residual[i]) * load(residual[i]);
+    const float scale =
+        1.0F / __builtin_sqrtf(sum_lanes(partial) / static_cast<float>(width) + epsilon);
+    for (i = 0; i < width; ++i)
+        store(normed[i], load(weight[i]) * rounded<T>(load(residual[i]) * scale));
+}
+
+template <typename T>
+void rotate(T* data, int64_t heads, int64_t head_dim, const float* cosines, const float* sines) {
+    const int64_t half = head_dim / 2;
+    for (int64_t head = 0; head < heads; ++head) {
+        T* low = data + head * head_dim;
+        T* high = low + half;
+        for (int64_t d = 0; d < half; ++d) {
+            const float a = load(low[d]);
+            const float b = load(high[d]);
+            store(low[d], rounded<T>(a * cosines[d]) + rounded<T>(-b * sines[d]));
+            store(high[d], rounded<T>(b * cosines[d]) + rounded<T>(a * sines[d]));
+        }
+    }
+}
+
+template <typename T>
+void silu_multiply(T* gate, const T* up, int64_t width) {
+    for (int64_t i = 0; i < width; ++i) {
+        const float x = load(gate[i]);
+        store(gate[i], rounded<T>(x / (1.0F + exponential(-x))) * load(up[i]));
+    }
+}
+
+template <typename T>
+void round_sum(const float* sum, const T* bias, T* output, int64_t width) {
+    if (bias == nullptr)
+        for (int64_t i = 0; i < width; ++i) store(output[i], sum[i]);
+    else
+        for (int64_t i = 0; i < width; ++i) store(output[i], sum[i] + load(bias[i]));
+}
+
+template <typename T>
+void widen(const T* input, float* output, int64_t width) {
+    for (int64_t i = 0; i < width; ++i) output[i] = load(input[i]);
+}
+
+inline float dot(const float* a, const float* b, int64_t width) {
+    float partial[lanes] = {};
+    int64_t i = 0;
+    for (; i + lanes <= width; i += lanes)
+        for (int64_t l = 0; l < lanes; ++l) partial[l] += a[i + l] * b[i + l];
+    for (int64_t l = 0; i < width; ++i, ++l) partial[l] += a[i] * b[i];
+    return sum_lanes(partial);
+}
+
+/// Turns scores into exp(score - max) and returns their sum.
+inline float exponentiate(float* scores, int64_t length) {
+    float maximum = scores[0];
+    for (int64_t j = 1; j < length; ++j) maximum = scores[j] > maximum ? scores[j] : maximum;
+    for (int64_t j = 0; j < length; ++j) scores[j] = exponential(scores[j] - maximum);
+    float partial[lanes] = {};
+    int64_t j = 0;
+    for (; j + lanes <= length; j += lanes)
+        for (int64_t l = 0; l < lanes; ++l) partial[l] += scores[j + l];
+    for (int64_t l = 0; j < length; ++j, ++l) partial[l] += scores[j];
+    return sum_lanes(partial);
+}
+
+template <typename T>
+void attend(const T* queries, const T* keys, const T* values, T* output, float* scratch,
+            const AttentionShape& shape) {
+    const int64_t width = shape.head_dim;
+    const int64_t total = shape.group * width;
+    float* scores = scratch;
+    float* wide_queries = scores + shape.group * shape.length;
+    float* sums = wide_queries + total;
+    for (int64_t i = 0; i < total; ++i) wide_queries[i] = load(queries[i]) * shape.scale;
+    float row[512];
+    for (int64_t j = 0; j < shape.length; ++j) {
+        widen(keys + j * width, row, width);
+        for (int64_t g = 0; g < shape.group; ++g)
+            scores[g * shape.length + j] = dot(wide_queries + g * width, row, width);
+    }
+    float normalisers[256];
+    for (int64_t g = 0; g < shape.group; ++g)
+        normalisers[g] = exponentiate(scores + g * shape.length, shape.length);
+    for (int64_t i = 0; i < total; ++i) sums[i] = 0.0F;
+    for (int64_t j = 0; j < shape.length; ++j) {
+        widen(values + j * width, row, width);
+        for (int64_t g = 0; g < shape.group; ++g) {
+            const float p = scores[g * shape.length + j];
+            float* sum = sums + g * width;
+            for (int64_t d = 0; d < width; ++d) sum[d] += p * row[d];
+        }
+    }
+    for (int64_t g = 0; g < shape.group; ++g)
+        for (int64_t d = 0; d < width; ++d)
+            store(output[g * width + d], sums[g * width + d] / normalisers[g]);
+}
+
+template <typename T>
+ShardStatistics shard_statistics(const T* logits, int64_t count) {
+    float best[lanes];
+    for (float& value : best) value = -std::numeric_limits<float>::infinity();
+    int64_t unordered = 0;
+    int64_t i = 0;
+    for (; i + lanes <= count; i += lanes)
+        for (int64_t l = 0; l < lanes; ++l) {
+            const float x = load(logits[i + l]);
+            best[l] = x > best[l] ? x : best[l];
+            unordered |= static_cast<int64_t>(x != x);
+        }
+    for (; i < count; ++i) {
+        const float x = load(logits[i]);
+        best[0] = x > best[0] ? x : best[0];
+        unordered |= static_cast<int64_t>(x != x);
+    }
+    float maximum = best[0];
+    for (const float value : best) maximum = value > maximum ? value : maximum;
+    if (unordered != 0) return {std::numeric_limits<float>::quiet_NaN(), 0, 0.0F};
+
+    int64_t argmax = 0;
+    while (argmax + 1 < count && load(logits[argmax]) != maximum) ++argmax;
+    float partial[lanes] = {};
+    for (i = 0; i + lanes <= count; i += lanes)
+        for (int64_t l = 0; l < lanes; ++l)
+            partial[l] += exponential(load(logits[i + l]) - maximum);
+    for (int64_t l = 0; i < count; ++i, ++l) partial[l] += exponential(load(logits[i]) - maximum);
+    return {maximum, static_cast<int32_t>(argmax), sum_lanes(partial)};
+}
+
+template <typename T>
+constexpr RowKernels<T> make_kernels(const char* name) {
+    return {name,     add_rms_norm<T>, rotate<T>, silu_multiply<T>, round_sum<T>,
+            widen<T>, attend<T>,       shard_statistics<T>};
+}
+
+}  // namespace
+
+namespace GALAPAGOS_KERNEL_SET {
+extern const RowKernels<float> float_kernels;
+extern const RowKernels<Bf16> bf16_kernels;
+const RowKernels<float> float_kernels = make_kernels<float>(GALAPAGOS_KERNEL_NAME);
+const RowKernels<Bf16> bf16_kernels = make_kernels<Bf16>(GALAPAGOS_KERNEL_NAME);
+}  // namespace GALAPAGOS_KERNEL_SET
+
+}  // namespace galapagos

@@ -1,0 +1,117 @@
+#include "model/output_head.hpp"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.hpp"
+
+namespace galapagos {
+namespace {
+
+/// Rows whose logits are held at a time: enough for an efficient product, few enough to stay small.
+constexpr int64_t block_rows = 64;
+
+[[noreturn]] void refuse_logits() {
+    throw Error("The model gives no usable logits", "some are NaN or infinite",
+                "look for NaN or huge weights in the sources");
+}
+
+}  // namespace
+
+template <typename T>
+OutputHead<T>::OutputHead(const Linear<T>& weights, Range vocabulary, TensorGroup& group)
+    : weights_(weights), vocabulary_(vocabulary), group_(group),
+      logits_(block_rows * vocabulary.size()) {}
+
+template <typename T>
+void OutputHead<T>::summarise(std::span<const HeadQuery> queries, int64_t first_row,
+                              Shard* shards) {
+    const int64_t count = vocabulary_.size();
+    const auto summarise_range = [&](int64_t first, int64_t last) {
+        ShardStatistics statistics{};
+        int64_t known_row = -1;
+        for (int64_t i = first; i < last; ++i) {
+            const HeadQuery& query = queries[static_cast<size_t>(i)];
+            const T* logits = logits_.data() + (query.row - first_row) * count;
+            if (query.row != known_row)
+                statistics = row_kernels<T>().shard_statistics(logits, count);
+            known_row = query.row;
+            float target = -std::numeric_limits<float>::infinity();
+            if (query.target >= vocabulary_.begin && query.target < vocabulary_.end)
+                row_kernels<T>().widen(logits + (query.target - vocabulary_.begin), &target, 1);
+            shards[i] = {statistics.maximum,
+                         statistics.argmax + static_cast<int32_t>(vocabulary_.begin),
+                         statistics.sum_exp, target};
+        }
+    };
+    at::parallel_for(0, static_cast<int64_t>(queries.size()), 1, summarise_range);
+}
+
+template <typename T>
+void OutputHead<T>::answer(const T* hidden, std::span<const HeadQuery> queries,
+                           std::span<HeadAnswer> answers) {
+    const size_t total = queries.size();
+    const auto ranks = static_cast<size_t>(group_.size());
+    mine_.resize(total);
+    all_.resize(total * ranks);
+    for (size_t begin = 0; begin < total;) {
+        const int64_t first_row = queries[begin].row;
+        size_t end = begin;
+        while (end < total && queries[end].row < first_row + block_rows) ++end;
+        const int64_t rows = queries[end - 1].row - first_row + 1;
+        linear(weights_, hidden + first_row * weights_.in, rows, logits_.data());
+        summarise(queries.subspan(begin, end - begin), first_row, mine_.data() + begin);
+        begin = end;
+    }
+    group_.all_gather(std::as_bytes(std::span(mine_)), std::as_writable_bytes(std::span(all_)));
+
+    for (size_t i = 0; i < total; ++i) {
+        Shard best = all_[i];
+        bool usable = std::isfinite(best.maximum);
+        for (size_t rank = 1; rank < ranks; ++rank) {
+            const Shard& shard = all_[rank * total + i];
+            usable = usable && std::isfinite(shard.maximum);
+            // Shards come in order of their ids: the first of equals has the lowest id.
+            if (shard.maximum > best.maximum) best = shard;
+        }
+        if (!usable) refuse_logits();
+        double sum = 0;
+        float target = -std::numeric_limits<float>::infinity();
+        for (size_t rank = 0; rank < ranks; ++rank) {
+            const Shard& shard = all_[rank * total + i];
+            sum += static_cast<double>(shard.sum_exp) *
+                   std::exp(static_cast<double>(shard.maximum) - best.maximum);
+            target = std::max(target, shard.target);
+        }
+        answers[i].argmax = best.argmax;
+        answers[i].log_probability =
+            queries[i].target < 0 ? std::numeric_limits<double>::quiet_NaN()
+                                  : static_cast<double>(target) - best.maximum - std::log(sum);
+    }
+}
+
+template <typename T>
+void OutputHead<T>::logits(const T* hidden, int64_t rows, int64_t vocabulary, float* output) {
+    const int64_t local = vocabulary_.size();
+    const auto counts = group_.all_gather_values(local);
+    const int64_t widest = *std::max_element(counts.begin(), counts.end());
+    std::vector<float> mine(static_cast<size_t>(widest));
+    std::vector<float> all(static_cast<size_t>(widest) * counts.size());
+    for (int64_t row = 0; row < rows; ++row) {
+        linear(weights_, hidden + row * weights_.in, 1, logits_.data());
+        row_kernels<T>().widen(logits_.data(), mine.data(), local);
+        group_.all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)));
+        float* target = output + row * vocabulary;
+        for (size_t rank = 0; rank < counts.size(); ++rank)
+            target = std::copy_n(all.data() + static_cast<int64_t>(rank) * widest, counts[rank],
+                                 target);
+    }
+}
+
+template class OutputHead<float>;
+template class OutputHead<Bf16>;
+
+}  // namespace galapagos
