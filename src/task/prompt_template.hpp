@@ -1,0 +1,31 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace galapagos {
+
+/// Text with {field} placeholders; {{ and }} stand for braces.
+class PromptTemplate {
+public:
+    /// Throws UsageError, beginning with `where`, for a brace that doesn't pair.
+    PromptTemplate(const std::string& text, const std::string& where);
+
+    /// Fills in `fields`, a JSON object. Throws UsageError, beginning with `place`, for a field that is missing or neither text nor
+    /// number nor boolean.
+    std::string render(const nlohmann::json& fields, const std::string& place) const;
+
+private:
+    struct Part {
+        bool is_field;
+        std::string text;
+    };
+    std::vector<Part> parts_;
+};
+
+/// A field of an item as text: strings as they are, numbers and booleans as in JSON. UsageErrors as in PromptTemplate::render.
+std::string field_text(const nlohmann::json& fields, const std::string& name,
+                       const std::string& place);
+
+}  // namespace galapagos
