@@ -21,7 +21,7 @@ size_t population_of(const OptimizerSettings& settings, size_t genes) {
     return settings.population > 0 ? settings.population : default_cma_population(genes);
 }
 
-void require_real(const std::vector<Gene>& genes) {
+const std::vector<Gene>& only_real(const std::vector<Gene>& genes) {
     for (const Gene& gene : genes) {
         if (gene.type != GeneType::real) {
             throw UsageError("CMA-ES can't search this space",
@@ -29,6 +29,7 @@ void require_real(const std::vector<Gene>& genes) {
                              "fix that value, or use `optimizer: {name: ga}`");
         }
     }
+    return genes;
 }
 
 Eigen::VectorXd unbounded_start(const std::vector<Gene>& genes) {
@@ -64,13 +65,12 @@ Eigen::MatrixXd decode_matrix(const nlohmann::json& text, size_t n) {
 
 CmaEs::CmaEs(const OptimizerSettings& settings, const std::vector<Gene>& genes, uint64_t seed,
              uint32_t island)
-    : OptimizerBase(genes, population_of(settings, genes.size()), seed, island,
+    : OptimizerBase(only_real(genes), population_of(settings, genes.size()), seed, island,
                     EliteArchive(std::max<size_t>(16, population_of(settings, genes.size())),
                                  EliteArchive::Ties::older)),
       distribution_(
           cma_constants(genes.size(), population_of(settings, genes.size()), settings.active),
           unbounded_start(genes), settings.sigma) {
-    require_real(genes);
     distribution_.limit_deviation(max_deviation);
 }
 
