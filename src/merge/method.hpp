@@ -11,9 +11,9 @@ namespace galapagos {
 
 enum class Method { linear, slerp, task_arithmetic, ties, dare_linear, dare_ties };
 
-inline constexpr std::array all_methods = {Method::linear,      Method::slerp,
+inline constexpr std::array all_methods = {Method::linear,          Method::slerp,
                                            Method::task_arithmetic, Method::ties,
-                                           Method::dare_linear, Method::dare_ties};
+                                           Method::dare_linear,     Method::dare_ties};
 
 /// How a sparsified task vector makes up for what was dropped.
 enum class Rescale {

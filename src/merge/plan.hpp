@@ -25,8 +25,8 @@ struct MergeInput {
 /// One output tensor.
 struct TensorMerge {
     std::string output_name;
-    Shape shape;                ///< of the whole tensor
-    DType dtype = DType::f32;   ///< of the result where files are written
+    Shape shape;               ///< of the whole tensor
+    DType dtype = DType::f32;  ///< of the result where files are written
     Method method = Method::linear;
     /// In the recipe's order. For task-vector methods without the base; for slerp the other model.
     std::vector<MergeInput> inputs;

@@ -1,0 +1,242 @@
+#include "merge/delta_ladder.hpp"
+
+#include <algorithm>
+#include <mutex>
+
+#include "base/parallel.hpp"
+
+namespace galapagos {
+
+namespace {
+
+/// Buckets of the first pass: exponent and eight bits of mantissa.
+constexpr int bucket_shift = 15;
+constexpr std::size_t buckets = std::size_t{1} << (31 - bucket_shift);
+constexpr std::int64_t counting_chunk = 32 * delta_chunk;
+
+struct Bucket {
+    std::int64_t count = 0;
+    std::int64_t sum = 0;
+};
+
+std::vector<Bucket> count_buckets(const DeltaPair& pair, const FixedPoint& fixed) {
+    std::vector<Bucket> result(buckets);
+    std::mutex mutex;
+    parallel_for(0, pair.count, counting_chunk, [&](std::int64_t begin, std::int64_t end) {
+        std::vector<Bucket> own(buckets);
+        alignas(64) std::int32_t units[block_elements];
+        for_each_key_block(pair, begin, end,
+                           [&](const std::uint32_t* keys, std::int64_t, std::int64_t count) {
+                               loops::to_fixed_point(keys, fixed.scale, units, count);
+                               for (std::int64_t i = 0; i < count; ++i) {
+                                   Bucket& bucket = own[keys[i] >> bucket_shift];
+                                   bucket.count += 1;
+                                   bucket.sum += fixed.finite ? units[i] : 0;
+                               }
+                           });
+        const std::lock_guard lock(mutex);
+        for (std::size_t i = 0; i < buckets; ++i) {
+            result[i].count += own[i].count;
+            result[i].sum += own[i].sum;
+        }
+    });
+    return result;
+}
+
+/// Narrows steps of a single crowded bucket to the values that occur: often it is just one.
+void narrow_steps(const DeltaPair& pair, std::vector<DeltaLadder::Step*> crowded) {
+    if (crowded.empty()) return;
+    struct Bounds {
+        std::uint32_t low = ~0u, high = 0;
+    };
+    std::vector<std::int32_t> slot(buckets, -1);
+    for (std::size_t i = 0; i < crowded.size(); ++i)
+        slot[crowded[i]->low >> bucket_shift] = static_cast<std::int32_t>(i);
+    std::vector<Bounds> bounds(crowded.size());
+    std::mutex mutex;
+    parallel_for(0, pair.count, counting_chunk, [&](std::int64_t begin, std::int64_t end) {
+        std::vector<Bounds> own(crowded.size());
+        for_each_key_block(pair, begin, end,
+                           [&](const std::uint32_t* keys, std::int64_t, std::int64_t count) {
+                               for (std::int64_t i = 0; i < count; ++i) {
+                                   const std::int32_t at = slot[keys[i] >> bucket_shift];
+                                   if (at < 0) continue;
+                                   Bounds& range = own[static_cast<std::size_t>(at)];
+                                   range.low = std::min(range.low, keys[i]);
+                                   range.high = std::max(range.high, keys[i]);
+                               }
+                           });
+        const std::lock_guard lock(mutex);
+        for (std::size_t i = 0; i < own.size(); ++i) {
+            bounds[i].low = std::min(bounds[i].low, own[i].low);
+            bounds[i].high = std::max(bounds[i].high, own[i].high);
+        }
+    });
+    for (std::size_t i = 0; i < crowded.size(); ++i) {
+        crowded[i]->low = bounds[i].low;
+        crowded[i]->high = bounds[i].high;
+    }
+}
+
+}  // namespace
+
+DeltaLadder::DeltaLadder(const DeltaPair& pair, const FixedPoint& fixed) {
+    const std::vector<Bucket> counted = count_buckets(pair, fixed);
+    const std::int64_t crowd = std::max<std::int64_t>(16, pair.count / 512);
+    for (std::size_t i = buckets; i-- > 0;) {
+        if (counted[i].count == 0) continue;
+        const auto low = static_cast<std::uint32_t>(i << bucket_shift);
+        const auto high = static_cast<std::uint32_t>(low + ((1u << bucket_shift) - 1));
+        if (steps_.empty() || steps_.back().count + counted[i].count > crowd)
+            steps_.push_back({low, high, 0, 0, 0, 0});
+        Step& step = steps_.back();
+        step.low = low;
+        step.count += counted[i].count;
+        step.sum += counted[i].sum;
+    }
+    std::vector<Step*> crowded;
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+        if (i > 0) {
+            steps_[i].above = steps_[i - 1].above + steps_[i - 1].count;
+            steps_[i].sum_above = steps_[i - 1].sum_above + steps_[i - 1].sum;
+        }
+        if (steps_[i].count > crowd) crowded.push_back(&steps_[i]);
+    }
+    narrow_steps(pair, crowded);
+    steps_.shrink_to_fit();
+}
+
+const DeltaLadder::Step& DeltaLadder::step_of(std::int64_t k) const {
+    // The last step with fewer than k elements above it.
+    const auto after = std::partition_point(steps_.begin(), steps_.end(),
+                                            [k](const Step& step) { return step.above < k; });
+    return *(after - 1);
+}
+
+std::int64_t DeltaLadder::total() const noexcept {
+    return steps_.empty() ? 0 : steps_.back().sum_above + steps_.back().sum;
+}
+
+namespace {
+
+/// Sorts by descending magnitude, then ascending index: 31 bits and 33 bits.
+constexpr int index_bits = 33;
+std::uint64_t pack(std::uint32_t key, std::int64_t index) {
+    return (static_cast<std::uint64_t>(0x7FFFFFFFu - key) << index_bits) |
+           static_cast<std::uint64_t>(index);
+}
+std::uint32_t packed_key(std::uint64_t packed) {
+    return 0x7FFFFFFFu - static_cast<std::uint32_t>(packed >> index_bits);
+}
+std::int64_t packed_index(std::uint64_t packed) {
+    return static_cast<std::int64_t>(packed & ((std::uint64_t{1} << index_bits) - 1));
+}
+
+/// Appends the elements of a block whose keys lie in the step. Most short runs hold none.
+void collect_block(const DeltaLadder::Step& step, const std::uint32_t* keys, std::int64_t at,
+                   std::int64_t count, std::vector<std::uint64_t>& found) {
+    constexpr std::int64_t run = 64;
+    for (std::int64_t begin = 0; begin < count; begin += run) {
+        const std::int64_t length = std::min(run, count - begin);
+        if (loops::count_between(keys + begin, step.low, step.high, length) == 0) continue;
+        for (std::int64_t i = begin; i < begin + length; ++i)
+            if (keys[i] >= step.low && keys[i] <= step.high) found.push_back(pack(keys[i], at + i));
+    }
+}
+
+void scan_chunk(CutRequest& request, std::int64_t chunk, std::mutex& mutex) {
+    const DeltaLadder::Step& step = request.ladder->step_of(request.k);
+    const std::int64_t begin = chunk * delta_chunk;
+    const std::int64_t end = std::min(request.pair.count, begin + delta_chunk);
+    if (step.one_value()) {
+        std::int64_t total = 0;
+        for_each_key_block(request.pair, begin, end,
+                           [&](const std::uint32_t* keys, std::int64_t, std::int64_t count) {
+                               total += loops::count_between(keys, step.low, step.high, count);
+                           });
+        request.chunk_counts[static_cast<std::size_t>(chunk)] = total;
+        return;
+    }
+    thread_local std::vector<std::uint64_t> own;
+    own.clear();
+    for_each_key_block(request.pair, begin, end,
+                       [&](const std::uint32_t* keys, std::int64_t at, std::int64_t count) {
+                           collect_block(step, keys, at, count, own);
+                       });
+    if (own.empty()) return;
+    const std::lock_guard lock(mutex);
+    request.found.insert(request.found.end(), own.begin(), own.end());
+}
+
+/// Index of the `rank`-th element (counted from 1) with the step's single value.
+std::int64_t nth_tie(const CutRequest& request, const DeltaLadder::Step& step, std::int64_t rank) {
+    std::size_t chunk = 0;
+    while (request.chunk_counts[chunk] < rank) rank -= request.chunk_counts[chunk++];
+    const std::int64_t begin = static_cast<std::int64_t>(chunk) * delta_chunk;
+    std::int64_t index = -1;
+    for_each_key_block(request.pair, begin, std::min(request.pair.count, begin + delta_chunk),
+                       [&](const std::uint32_t* keys, std::int64_t at, std::int64_t count) {
+                           for (std::int64_t i = 0; i < count && index < 0; ++i)
+                               if (keys[i] == step.low && --rank == 0) index = at + i;
+                       });
+    return index;
+}
+
+void finish(CutRequest& request) {
+    const DeltaLadder::Step& step = request.ladder->step_of(request.k);
+    const std::int64_t rank = request.k - step.above;
+    if (rank == step.count) {  // the whole step is kept
+        request.threshold = step.low;
+        request.last_tie = request.pair.count - 1;
+        request.kept_sum = step.sum_above + step.sum;
+    } else if (step.one_value()) {
+        request.threshold = step.low;
+        request.last_tie = nth_tie(request, step, rank);
+        request.kept_sum = step.sum_above + rank * request.fixed.quantise(step.low);
+    } else {
+        const auto nth = request.found.begin() + (rank - 1);
+        std::nth_element(request.found.begin(), nth, request.found.end());
+        request.threshold = packed_key(*nth);
+        request.last_tie = packed_index(*nth);
+        request.kept_sum = step.sum_above;
+        for (auto kept = request.found.begin(); kept <= nth; ++kept)
+            request.kept_sum += request.fixed.quantise(packed_key(*kept));
+    }
+}
+
+}  // namespace
+
+void find_cuts(std::span<CutRequest> requests) {
+    struct Item {
+        std::size_t request;
+        std::int64_t chunk;
+    };
+    std::vector<Item> items;
+    std::vector<std::mutex> mutexes(requests.size());
+    for (std::size_t r = 0; r < requests.size(); ++r) {
+        CutRequest& request = requests[r];
+        const DeltaLadder::Step& step = request.ladder->step_of(request.k);
+        request.found.clear();
+        if (request.k - step.above == step.count) continue;
+        const std::int64_t chunks = delta_chunks(request.pair.count);
+        if (step.one_value())
+            request.chunk_counts.resize(static_cast<std::size_t>(chunks));
+        else
+            request.found.reserve(static_cast<std::size_t>(step.count));
+        for (std::int64_t chunk = 0; chunk < chunks; ++chunk) items.push_back({r, chunk});
+    }
+    parallel_for(0, static_cast<std::int64_t>(items.size()), 1,
+                 [&](std::int64_t first, std::int64_t last) {
+                     for (std::int64_t i = first; i < last; ++i) {
+                         const Item& item = items[static_cast<std::size_t>(i)];
+                         scan_chunk(requests[item.request], item.chunk, mutexes[item.request]);
+                     }
+                 });
+    parallel_for(0, static_cast<std::int64_t>(requests.size()), 1,
+                 [&](std::int64_t first, std::int64_t last) {
+                     for (std::int64_t r = first; r < last; ++r)
+                         finish(requests[static_cast<std::size_t>(r)]);
+                 });
+}
+
+}  // namespace galapagos

@@ -1,0 +1,44 @@
+#include "merge/mask_table.hpp"
+
+#include <algorithm>
+#include <mutex>
+
+#include "base/parallel.hpp"
+
+namespace galapagos {
+
+namespace {
+
+void add_chunk(const DeltaPair& pair, const FixedPoint& fixed, const MaskStream& stream,
+               std::int64_t begin, std::int64_t end, std::vector<std::int64_t>& sums) {
+    alignas(64) std::uint32_t words[block_elements];
+    alignas(64) std::int32_t units[block_elements];
+    for_each_key_block(
+        pair, begin, end, [&](const std::uint32_t* keys, std::int64_t at, std::int64_t count) {
+            loops::to_fixed_point(keys, fixed.scale, units, count);
+            const std::int64_t padded = (count + mask_tile - 1) / mask_tile * mask_tile;
+            mask_words(stream, at, padded, words);
+            for (std::int64_t i = 0; i < count; ++i)
+                sums[words[i] >> (32 - probability_bits)] += units[i];
+        });
+}
+
+}  // namespace
+
+MaskTable::MaskTable(const DeltaPair& pair, const FixedPoint& fixed, const MaskStream& stream)
+    : stream_(stream), kept_(probability_levels + 1) {
+    if (!fixed.finite) return;
+    constexpr std::int64_t chunk = 16 * delta_chunk;
+    std::mutex mutex;
+    parallel_for(0, pair.count, chunk, [&](std::int64_t begin, std::int64_t end) {
+        std::vector<std::int64_t> sums(probability_levels);
+        add_chunk(pair, fixed, stream, begin, end, sums);
+        const std::lock_guard lock(mutex);
+        for (std::uint32_t level = 0; level < probability_levels; ++level)
+            kept_[level + 1] += sums[level];
+    });
+    for (std::uint32_t level = 0; level < probability_levels; ++level)
+        kept_[level + 1] += kept_[level];
+}
+
+}  // namespace galapagos

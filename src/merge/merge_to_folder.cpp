@@ -1,0 +1,143 @@
+#include "merge/merge_to_folder.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "merge/merger.hpp"
+#include "merge/plan.hpp"
+#include "merge/source_layout.hpp"
+#include "weights/safetensors_writer.hpp"
+
+namespace galapagos {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder that vanishes with all it holds, unless it is published under its final name.
+class PartialFolder {
+  public:
+    explicit PartialFolder(const fs::path& final_path) : final_(final_path) {
+        std::string name = final_.filename().string();
+        path_ = final_.parent_path() / ("." + name + ".partial-" + std::to_string(getpid()));
+        std::error_code status;
+        if (!fs::create_directory(path_, status))
+            throw Error("folder '" + final_.string() + "' can't be written",
+                        status ? status.message() : "'" + path_.string() + "' is in the way");
+    }
+    ~PartialFolder() {
+        std::error_code ignored;
+        if (!path_.empty()) fs::remove_all(path_, ignored);
+    }
+    PartialFolder(const PartialFolder&) = delete;
+    PartialFolder& operator=(const PartialFolder&) = delete;
+
+    const fs::path& path() const { return path_; }
+
+    void publish() {
+        std::error_code status;
+        // A rename would replace an empty folder that appeared in the meantime.
+        if (fs::exists(final_)) status = std::make_error_code(std::errc::file_exists);
+        if (!status) fs::rename(path_, final_, status);
+        if (status)
+            throw Error("folder '" + final_.string() + "' can't be written", status.message());
+        path_.clear();
+    }
+
+  private:
+    fs::path final_;
+    fs::path path_;
+};
+
+fs::path checked_output(const fs::path& out) {
+    fs::path absolute = fs::absolute(out).lexically_normal();
+    if (absolute.filename().empty()) absolute = absolute.parent_path();
+    if (fs::exists(fs::symlink_status(absolute)))
+        throw UsageError("folder '" + out.string() + "' can't be written", "it exists already",
+                         "name a new folder, or remove this one");
+    if (!fs::is_directory(absolute.parent_path()))
+        throw UsageError("folder '" + out.string() + "' can't be written",
+                         "there is no folder '" + absolute.parent_path().string() + "'");
+    return absolute;
+}
+
+void check_sources(const std::vector<std::shared_ptr<const Source>>& sources) {
+    // Slices may combine models of different depths; their tensors are compared by the plan.
+    const auto depth = [](const Source& source) { return lay_out(source).layer_count(); };
+    const bool equal_depth = std::all_of(sources.begin(), sources.end(), [&](const auto& source) {
+        return depth(*source) == depth(*sources.front());
+    });
+    if (equal_depth) check_compatible(sources);
+}
+
+void write_weights(const MergePlan& plan, Merger& merger, const fs::path& folder,
+                   const MergeToFolderOptions& options) {
+    std::vector<TensorSpec> specs;
+    std::size_t largest = 0;
+    for (const TensorMerge& tensor : plan.tensors) {
+        specs.push_back({tensor.output_name, tensor.dtype, tensor.shape});
+        largest = std::max(largest, specs.back().bytes());
+    }
+    SafetensorsWriterOptions writer_options;
+    writer_options.max_shard_bytes = options.max_shard_bytes;
+    SafetensorsWriter writer(folder, specs, writer_options);
+    std::vector<std::byte> buffer(largest);
+    for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
+        const MutableTensorView out{buffer.data(), specs[i].dtype, specs[i].shape};
+        merger.merge_tensor(plan.tensors[i], plan.random_seed, out);
+        writer.write(specs[i].name, out.span());
+        if (options.progress) options.progress(i + 1, plan.tensors.size());
+    }
+    writer.finish();
+}
+
+void write_config(const Source& donor, const Recipe& recipe, const MergePlan& plan,
+                  const fs::path& folder) {
+    nlohmann::json config = donor.config();
+    for (const char* key : {"num_hidden_layers", "n_layer"})
+        if (config.contains(key)) config[key] = plan.layers;
+    const auto dtype = recipe.out_dtype ? recipe.out_dtype : recipe.dtype;
+    if (dtype) {
+        // Newer files call it "dtype".
+        const bool newer = config.contains("dtype") && !config.contains("torch_dtype");
+        config[newer ? "dtype" : "torch_dtype"] = std::string(torch_name_of(*dtype));
+    }
+    write_atomically(folder / "config.json", config.dump(2) + "\n");
+}
+
+void copy_companions(const Source& donor, const fs::path& folder) {
+    for (const std::string& name : donor.folder().companion_files()) {
+        std::error_code status;
+        fs::copy_file(donor.folder().folder() / name, folder / name, status);
+        if (status)
+            throw Error("file '" + name + "' of '" + donor.name() + "' can't be copied",
+                        status.message());
+    }
+}
+
+}  // namespace
+
+void merge_to_folder(const Recipe& recipe, const fs::path& out, const MergeToFolderOptions& options,
+                     const std::string& recipe_text) {
+    const fs::path final_path = checked_output(out);
+    const auto sources = open_sources(recipe, options.sources);
+    check_sources(sources);
+    const SourceIndex index = index_sources(sources);
+    const MergePlan plan = make_plan(recipe, sources, index);
+    const Source& donor = *sources[static_cast<std::size_t>(index.at(donor_model(recipe)))];
+
+    PartialFolder partial(final_path);
+    Merger merger(sources, Sharding(), options.seed);
+    write_weights(plan, merger, partial.path(), options);
+    write_config(donor, recipe, plan, partial.path());
+    copy_companions(donor, partial.path());
+    write_atomically(partial.path() / recipe_file_name,
+                     recipe_text.empty() ? to_yaml(recipe) : recipe_text);
+    partial.publish();
+}
+
+}  // namespace galapagos

@@ -1,0 +1,40 @@
+// The random words that decide which elements of a task vector DARE keeps.
+#pragma once
+
+#include <cstdint>
+
+namespace galapagos {
+
+/// Keep probabilities are multiples of 1/4096: 12 random bits decide on an element, so that the
+/// sum over the kept elements can be tabulated for every probability.
+inline constexpr int probability_bits = 12;
+inline constexpr std::uint32_t probability_levels = 1u << probability_bits;
+
+/// Which stream of random words: the same for the same seed, tensor and place in the recipe.
+struct MaskStream {
+    std::uint64_t seed = 0;
+    std::uint64_t name_hash = 0;
+    std::uint32_t position = 0;
+
+    bool operator==(const MaskStream&) const = default;
+};
+
+/// Elements whose words come from the same 16 Philox counters.
+inline constexpr std::int64_t mask_tile = 128;
+
+/// Writes the words of elements [first, first + count), which must begin and end on a multiple of
+/// mask_tile. Element e takes half a word of Philox4x32-10 in its upper 16 bits (those below may be
+/// anything): with j = e mod 128, counter number 16 * (e div 128) + j mod 16, word j div 32, upper
+/// half if j div 16 is even, else lower. The counter's other words are (position, purpose) and the
+/// hash of the tensor's name; the key is the seed.
+void mask_words(const MaskStream& stream, std::int64_t first, std::int64_t count,
+                std::uint32_t* words);
+
+/// The density's level, at least 1 and at most levels - 1 for densities strictly between 0 and 1.
+std::uint32_t probability_level(double density) noexcept;
+/// An element is kept if its word is below this.
+constexpr std::uint32_t keep_limit(std::uint32_t level) noexcept {
+    return level << (32 - probability_bits);
+}
+
+}  // namespace galapagos
