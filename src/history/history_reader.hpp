@@ -17,7 +17,7 @@ struct ReadOptions {
     bool tolerate_damage = false;  // keep what precedes a damaged generation instead of throwing
 };
 
-// One part file, as far as it is committed.
+/// One part file, as far as it is committed.
 struct HistoryPart {
     std::filesystem::path file;
     uint32_t island = 0;
@@ -34,12 +34,12 @@ struct HistoryPart {
     bool clean = true;                  // closed by its writer (not live, not killed)
 };
 
-// Throws Error naming file and place: not HDF5, other format version, truncated, a generation whose
-// checksum is wrong.
+/// Throws Error naming file and place: not HDF5, other format version, truncated, a generation
+/// whose checksum is wrong.
 HistoryPart read_part(const std::filesystem::path& file, const ReadOptions& options = {});
 
-// An island as if no attempt had ever been interrupted: the first generation of a later part
-// replaces that generation and all after it in earlier parts.
+/// An island as if no attempt had ever been interrupted: the first generation of a later part
+/// replaces that generation and all after it in earlier parts.
 struct IslandHistory {
     uint32_t island = 0;
     HistorySchema schema;
@@ -56,10 +56,10 @@ struct RunHistory {
     std::filesystem::path root;
     std::vector<IslandHistory> islands;
 };
-// `root` is a run directory. Throws Error if it holds no history.
+/// `root` is a run directory. Throws Error if it holds no history.
 RunHistory read_run(const std::filesystem::path& root, const ReadOptions& options = {});
 
-// SHA-256 over everything a deterministic run must repeat: not times, evaluators, or events.
+/// SHA-256 over everything a deterministic run must repeat: not times, evaluators, or events.
 std::string fingerprint(const IslandHistory& island);
 
 }  // namespace galapagos

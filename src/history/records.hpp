@@ -10,7 +10,7 @@
 
 namespace galapagos {
 
-// A candidate's id is unique in a run: the island that made it and a counter of that island.
+/// A candidate's id is unique in a run: the island that made it and a counter of that island.
 constexpr int candidate_counter_bits = 40;
 constexpr uint64_t no_candidate = ~uint64_t{0};
 
@@ -23,10 +23,10 @@ constexpr uint32_t island_of(uint64_t id) {
 constexpr uint64_t counter_of(uint64_t id) {
     return id & ((uint64_t{1} << candidate_counter_bits) - 1);
 }
-// "3:17" for candidate 17 of island 3, "-" for no candidate.
+/// "3:17" for candidate 17 of island 3, "-" for no candidate.
 std::string candidate_name(uint64_t id);
 
-// The names of evolve's Origin values, in their order: the table stored in files.
+/// The names of evolve's Origin values, in their order: the table stored in files.
 const std::vector<std::string>& origin_names();
 
 enum class CandidateStatus : uint8_t {
@@ -57,7 +57,7 @@ struct CandidateRecord {
 };
 
 struct MigrationRecord {
-    uint64_t generation = 0;  // of this island, when sent or taken in
+    uint64_t generation = 0;  // set by the writer to the generation it belongs to
     uint64_t candidate = no_candidate;
     double time = 0.0;  // UTC seconds since 1970
     double fitness = 0.0;
@@ -79,8 +79,8 @@ struct GenerationRecord {
     std::vector<double> diagnostics;  // [HistorySchema::diagnostics]
 };
 
-// Things that happened beside the search, in the order they were written; kept even when no
-// generation follows.
+/// Things that happened beside the search, in the order they were written; kept even when no
+/// generation follows.
 struct EventRecord {
     double time = 0.0;        // UTC seconds since 1970
     uint64_t generation = 0;  // generations committed at that time
@@ -101,7 +101,7 @@ struct TaskColumns {
     bool operator==(const TaskColumns&) const = default;
 };
 
-// The columns of an island's history, equal in all its parts.
+/// The columns of an island's history, equal in all its parts.
 struct HistorySchema {
     std::vector<std::string> genes;
     std::vector<TaskColumns> tasks;

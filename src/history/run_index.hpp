@@ -29,7 +29,7 @@ struct IndexSource {
     std::string sha256;
 };
 
-// One job attempt: versions of everything, hosts, Slurm ids, argv, seeds, as named text.
+/// One job attempt: versions of everything, hosts, Slurm ids, argv, seeds, as named text.
 struct IndexAttempt {
     int number = 1;
     std::string started;  // UTC
@@ -48,18 +48,18 @@ struct RunIndex {
     std::vector<IndexAttempt> attempts;  // oldest first
 };
 
-// A new random (version 4) UUID.
+/// A new random (version 4) UUID.
 std::string make_uuid();
 
-// Writes `file` (temporary file, fsync, rename) with external links /islands/0003/part001 to every
-// part of every attempt. The root attributes repeat the newest attempt's provenance.
+/// Writes `file` (temporary file, fsync, rename) with external links /islands/0003/part001 to every
+/// part of every attempt. The root attributes repeat the newest attempt's provenance.
 void write_run_index(const std::filesystem::path& file, const RunIndex& index);
 
-// Throws Error if the file is missing, damaged or of another format version.
+/// Throws Error if the file is missing, damaged or of another format version.
 RunIndex read_run_index(const std::filesystem::path& file);
 
-// Provenance known to this layer: format, HDF5 version, compiler, hosts, argv, Slurm ids found in
-// the environment.
+/// Provenance known to this layer: format, HDF5 version, compiler, hosts, argv, Slurm ids found in
+/// the environment.
 std::vector<std::pair<std::string, std::string>> basic_provenance(
     const std::vector<std::string>& argv);
 

@@ -27,11 +27,11 @@ struct RunLayout {
     std::filesystem::path log(uint32_t island) const;             // log/i0003.log
     std::filesystem::path part(uint32_t island, int part) const;  // islands/i0003.part001.h5
 
-    // True once somebody has created the file `stop`.
+    /// True once somebody has created the file `stop`.
     bool stop_requested() const;
 };
 
-// "i0003.part001.h5" -> {3, 1}; nothing for any other name.
+/// "i0003.part001.h5" -> {3, 1}; nothing for any other name.
 std::optional<PartName> parse_part_name(const std::string& file_name);
 
 }  // namespace galapagos

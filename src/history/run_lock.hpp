@@ -8,7 +8,7 @@
 
 namespace galapagos {
 
-// Who holds or held a lock; kept as text in the lock file.
+/// Who holds or held a lock; kept as text in the lock file.
 struct LockOwner {
     std::string host;
     long process = 0;
@@ -21,7 +21,7 @@ struct LockOwner {
 
 class RunLock {
   public:
-    // Takes the lock without waiting. Throws Error naming the owner when another process holds it.
+    /// Takes the lock without waiting. Throws Error naming the owner when another process holds it.
     explicit RunLock(std::filesystem::path file);
     ~RunLock();
     RunLock(RunLock&&) noexcept;
@@ -38,12 +38,12 @@ class RunLock {
     std::vector<std::string> warnings_;
 };
 
-// The owner of a lock that is held right now, if any; takes nothing.
+/// The owner of a lock that is held right now, if any; takes nothing.
 std::optional<LockOwner> lock_holder(const std::filesystem::path& file);
 
-// For file systems without locks: may `self` go ahead although `previous` never released? True when
-// previous is known dead: its process is gone on this host, or it was an earlier attempt of the
-// same Slurm job.
+/// For file systems without locks: may `self` go ahead although `previous` never released? True
+/// when previous is known dead: its process is gone on this host, or it was an earlier attempt of
+/// the same Slurm job.
 bool previous_owner_is_gone(const LockOwner& previous, const LockOwner& self);
 
 }  // namespace galapagos
