@@ -61,8 +61,47 @@ ArchitectureLayout phi3() {
     return layout;
 }
 
+/// GPT-2 stores its matrices [in, out]; c_attn holds Q, K and V side by side.
+ArchitectureLayout gpt2() {
+    ArchitectureLayout layout;
+    layout.model_types = {"gpt2"};
+    layout.keys = {.hidden = "n_embd",
+                   .heads = "n_head",
+                   .kv_heads = "n_head",
+                   .head_dim = "head_dim",
+                   .intermediate = "n_inner",
+                   .vocab = "vocab_size",
+                   .layers = "n_layer"};
+    layout.intermediate_factor = 4;
+    layout.embedding = "transformer.wte.weight";
+    layout.head = "lm_head.weight";
+    layout.tied_by_default = true;
+    layout.transposed_linears = true;
+    layout.ignored_suffixes = {"attn.bias", "attn.masked_bias"};
+    layout.rules = {
+        {"wte.weight", 0, {Axis::vocab}},
+        {"lm_head.weight", 0, {Axis::vocab}},
+        {"wpe.weight", -1, {}},
+        {"attn.c_attn.weight", 1, {Axis::query, Axis::kv, Axis::kv}},
+        {"attn.c_attn.bias", 0, {Axis::query, Axis::kv, Axis::kv}},
+        {"attn.c_proj.weight", 0, {Axis::query}},
+        {"attn.c_proj.bias", -1, {}},
+        {"mlp.c_fc.weight", 1, {Axis::intermediate}},
+        {"mlp.c_fc.bias", 0, {Axis::intermediate}},
+        {"mlp.c_proj.weight", 0, {Axis::intermediate}},
+        {"mlp.c_proj.bias", -1, {}},
+        {"ln_1.weight", -1, {}},
+        {"ln_1.bias", -1, {}},
+        {"ln_2.weight", -1, {}},
+        {"ln_2.bias", -1, {}},
+        {"ln_f.weight", -1, {}},
+        {"ln_f.bias", -1, {}},
+    };
+    return layout;
+}
+
 const std::vector<ArchitectureLayout>& table() {
-    static const std::vector<ArchitectureLayout> layouts = {llama_family(), phi3()};
+    static const std::vector<ArchitectureLayout> layouts = {llama_family(), phi3(), gpt2()};
     return layouts;
 }
 

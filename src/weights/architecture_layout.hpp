@@ -2,6 +2,8 @@
 // another architecture is another entry of the table in architecture_layout.cpp.
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -40,10 +42,11 @@ struct ArchitectureLayout {
     std::vector<std::string_view>
         model_types;  ///< values of `model_type` that this entry describes
     SizeKeys keys;
-    std::string_view embedding;       ///< name of the token embedding
-    std::string_view head;            ///< name of the output head where it is not tied
-    bool tied_by_default = false;     ///< what a config.json without tie_word_embeddings means
-    bool transposed_linears = false;  ///< matrices are stored [in, out]
+    std::int64_t intermediate_factor = 0;  ///< default MLP width in hidden sizes; 0: none
+    std::string_view embedding;            ///< name of the token embedding
+    std::string_view head;                 ///< name of the output head where it is not tied
+    bool tied_by_default = false;          ///< what a config.json without tie_word_embeddings means
+    bool transposed_linears = false;       ///< matrices are stored [in, out]
     /// Stored by some exporters, ignored by everyone.
     std::vector<std::string_view> ignored_suffixes;
     std::vector<TensorRule> rules;

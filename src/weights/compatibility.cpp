@@ -38,7 +38,8 @@ std::string value_of(const json& config, std::string_view key) {
 void compare_config(const Pair& pair) {
     const json& first = pair.first.config();
     const json& other = pair.other.config();
-    const SizeKeys keys;
+    const ArchitectureLayout* layout = find_layout(first);
+    const SizeKeys keys = layout != nullptr ? layout->keys : SizeKeys{};
     for (const std::string_view key :
          {std::string_view("model_type"), std::string_view("architectures"), keys.hidden,
           keys.layers, keys.heads, keys.kv_heads, keys.head_dim, keys.intermediate, keys.vocab,

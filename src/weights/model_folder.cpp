@@ -173,7 +173,11 @@ void ModelFolder::resolve_tied_head() {
     if (!tied_ || layout == nullptr) return;
     const auto head = tensors_.find(std::string(layout->head));
     if (head == tensors_.end()) return;
-    tensors_.emplace(std::string(layout->embedding), head->second);  // no effect if it is there
+    // Files may leave out the embedding's outermost prefix.
+    const bool has_embedding = std::any_of(
+        tensors_.begin(), tensors_.end(),
+        [&](const auto& entry) { return ends_with_component(layout->embedding, entry.first); });
+    if (!has_embedding) tensors_.emplace(std::string(layout->embedding), head->second);
     tensors_.erase(std::string(layout->head));
 }
 

@@ -192,7 +192,7 @@ struct SafetensorsWriter::State {
     }
 
     void publish(Shard& shard) {
-        if (::fsync(shard.descriptor) != 0) {
+        if (options.sync && ::fsync(shard.descriptor) != 0) {
             throw Error(shard.temporary.string() + ": can't sync", std::strerror(errno));
         }
         if (::close(std::exchange(shard.descriptor, -1)) != 0) {
@@ -265,7 +265,7 @@ void SafetensorsWriter::finish() {
         state_->files.clear();
         throw;
     }
-    sync_folder(state_->folder);
+    if (state_->options.sync) sync_folder(state_->folder);
 }
 
 const std::vector<fs::path>& SafetensorsWriter::files() const noexcept { return state_->files; }

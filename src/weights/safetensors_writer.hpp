@@ -25,6 +25,9 @@ struct SafetensorsWriterOptions {
     std::string stem = "model";
     /// Replace a single file of the same name instead of refusing.
     bool replace = false;
+    /// Force the data to disk before a file gets its final name. Without it, a power failure can
+    /// leave a file of zeros: only for files that nobody will miss.
+    bool sync = true;
 };
 
 /// Writes tensors that were all declared beforehand, each in turn and in any order, without holding

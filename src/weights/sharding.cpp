@@ -88,9 +88,13 @@ Sharding::Sharding(const nlohmann::json& config, int tp_size, int tp_rank)
     const auto& keys = layout_->keys;
     counts_.q_heads = read_size(config, keys.heads);
     counts_.kv_heads = read_size(config, keys.kv_heads, counts_.q_heads);
-    counts_.intermediate = read_size(config, keys.intermediate);
+    const std::int64_t hidden = read_size(config, keys.hidden);
+    counts_.intermediate =
+        layout_->intermediate_factor == 0
+            ? read_size(config, keys.intermediate)
+            : read_size(config, keys.intermediate, layout_->intermediate_factor * hidden);
     counts_.vocab = read_size(config, keys.vocab);
-    head_dim_ = read_size(config, keys.head_dim, read_size(config, keys.hidden) / counts_.q_heads);
+    head_dim_ = read_size(config, keys.head_dim, hidden / counts_.q_heads);
     cut_attention();
     vocab_ = near_even_part(counts_.vocab, size_, rank_);
     intermediate_ = near_even_part(counts_.intermediate, size_, rank_);

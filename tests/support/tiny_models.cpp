@@ -117,6 +117,7 @@ fs::path make_tiny_model(const fs::path& folder, const TinyModelOptions& options
     if (options.tokenizer) write_tiny_tokenizer(folder, options.vocab);
     const auto specs = tiny_tensors(options);
     SafetensorsWriterOptions writer_options;
+    writer_options.sync = false;
     writer_options.max_shard_bytes = options.max_shard_bytes;
     SafetensorsWriter writer(folder, specs, writer_options);
     for (std::size_t i = 0; i < specs.size(); ++i) {
@@ -158,6 +159,7 @@ fs::path make_tiny_adapter(const fs::path& folder, const TinyModelOptions& model
         }
     }
     SafetensorsWriterOptions writer_options;
+    writer_options.sync = false;
     writer_options.stem = "adapter_model";
     SafetensorsWriter writer(folder, specs, writer_options);
     for (std::size_t i = 0; i < specs.size(); ++i) {
