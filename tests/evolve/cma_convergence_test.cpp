@@ -4,16 +4,16 @@ namespace galapagos {
 namespace {
 
 INSTANTIATE_TEST_SUITE_P(Quick, CmaConvergence,
-                         testing::Values(Oracle{"sphere", sphere, 5, 3, 2, 708, 51},
-                                         Oracle{"sphere", sphere, 10, 3, 2, 1454, 51},
-                                         Oracle{"ellipsoid", ellipsoid, 5, 3, 2, 1495, 51},
-                                         Oracle{"ellipsoid", ellipsoid, 10, 3, 2, 4040, 51},
-                                         Oracle{"cigar", cigar, 5, 3, 2, 1701, 51},
-                                         Oracle{"cigar", cigar, 10, 3, 2, 3977, 51},
-                                         Oracle{"tablet", tablet, 5, 3, 2, 1303, 51},
-                                         Oracle{"tablet", tablet, 10, 3, 2, 3045, 51},
-                                         Oracle{"rosenbrock", rosenbrock, 5, 0, 0.5, 1636, 42},
-                                         Oracle{"rosenbrock", rosenbrock, 10, 0, 0.5, 5023, 45}));
+                         ::testing::Values(Oracle{"sphere", sphere, 5, 3, 2, 708, 51},
+                                           Oracle{"sphere", sphere, 10, 3, 2, 1454, 51},
+                                           Oracle{"ellipsoid", ellipsoid, 5, 3, 2, 1495, 51},
+                                           Oracle{"ellipsoid", ellipsoid, 10, 3, 2, 4040, 51},
+                                           Oracle{"cigar", cigar, 5, 3, 2, 1701, 51},
+                                           Oracle{"cigar", cigar, 10, 3, 2, 3977, 51},
+                                           Oracle{"tablet", tablet, 5, 3, 2, 1303, 51},
+                                           Oracle{"tablet", tablet, 10, 3, 2, 3045, 51},
+                                           Oracle{"rosenbrock", rosenbrock, 5, 0, 0.5, 1636, 42},
+                                           Oracle{"rosenbrock", rosenbrock, 10, 0, 0.5, 5023, 45}));
 
 TEST(CmaConvergence, DoesNotDependOnTheCoordinates) {
     RandomStream random(3, 0, Purpose::test, 0);

@@ -21,7 +21,7 @@ struct Oracle {
 
 inline void PrintTo(const Oracle& oracle, std::ostream* out) { *out << oracle.name << oracle.n; }
 
-class CmaConvergence : public testing::TestWithParam<Oracle> {};
+class CmaConvergence : public ::testing::TestWithParam<Oracle> {};
 
 TEST_P(CmaConvergence, IsAsFastAsTheReferences) {
     const Oracle& oracle = GetParam();

@@ -16,7 +16,7 @@ namespace {
 const double nan = std::numeric_limits<double>::quiet_NaN();
 const double infinity = std::numeric_limits<double>::infinity();
 
-class EveryOptimizer : public testing::TestWithParam<OptimizerKind> {
+class EveryOptimizer : public ::testing::TestWithParam<OptimizerKind> {
   protected:
     static std::vector<Gene> genes() {
         return GetParam() == OptimizerKind::cma_es ? real_genes(6, 0, 1.5, 0.7) : mixed_genes();
@@ -196,14 +196,14 @@ TEST_P(EveryOptimizer, RefusesMigrantsOfAnotherSpace) {
     EXPECT_THROW(optimizer->inject(std::vector<Evaluated>{{1, {0.5}, 1.0}}), Error);
 }
 
-std::string print_kind(const testing::TestParamInfo<OptimizerKind>& info) {
+std::string print_kind(const ::testing::TestParamInfo<OptimizerKind>& info) {
     const char* names[] = {"Ga", "CmaEs", "Random"};
     return names[static_cast<size_t>(info.param)];
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EveryOptimizer,
-                         testing::Values(OptimizerKind::ga, OptimizerKind::cma_es,
-                                         OptimizerKind::random),
+                         ::testing::Values(OptimizerKind::ga, OptimizerKind::cma_es,
+                                           OptimizerKind::random),
                          print_kind);
 
 TEST(MakeOptimizer, RefusesWhatItCannotSearch) {
@@ -215,7 +215,7 @@ TEST(MakeOptimizer, RefusesWhatItCannotSearch) {
         make_optimizer(settings, mixed_genes(), 1, 0);
         FAIL() << "integer genes were accepted";
     } catch (const UsageError& error) {
-        EXPECT_THAT(error.what(), testing::HasSubstr("gene c is integer"));
+        EXPECT_THAT(error.what(), ::testing::HasSubstr("gene c is integer"));
     }
 }
 
