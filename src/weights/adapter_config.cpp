@@ -78,7 +78,7 @@ class Reader {
         return value->get<bool>();
     }
 
-    double positive(const std::string& key, const Json& value, bool whole) const {
+    double number(const std::string& key, const Json& value, bool whole) const {
         const bool sound = value.is_number() && std::isfinite(value.get<double>()) &&
                            (!whole || (value.is_number_integer() && value.get<double>() < 1e9));
         if (!sound || (whole && value.get<double>() < 1)) {
@@ -146,7 +146,7 @@ std::vector<std::pair<ModulePattern, double>> read_overrides(const Reader& reade
     for (const auto& [pattern, number] : value->items()) {
         overrides.emplace_back(
             ModulePattern(fmt::format("(.*\\.)?({})$", pattern), reader.place(key)),
-            reader.positive(key, number, whole));
+            reader.number(key, number, whole));
     }
     return overrides;
 }
@@ -218,8 +218,8 @@ AdapterConfig::AdapterConfig(const std::filesystem::path& path) {
     const Json* rank = reader.find("r");
     const Json* alpha = reader.find("lora_alpha");
     // PEFT's defaults.
-    rank_ = rank == nullptr ? 8 : reader.positive("r", *rank, true);
-    alpha_ = alpha == nullptr ? 8 : reader.positive("lora_alpha", *alpha, false);
+    rank_ = rank == nullptr ? 8 : reader.number("r", *rank, true);
+    alpha_ = alpha == nullptr ? 8 : reader.number("lora_alpha", *alpha, false);
     rank_stabilised_ = reader.flag("use_rslora");
     // fan_in_fan_out tells how the base stores its matrices, which the architecture already does;
     // PEFT, too, corrects a wrong value.

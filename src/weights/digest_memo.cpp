@@ -7,16 +7,25 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/hash.hpp"
+#include "weights/file_lock.hpp"
 
 namespace galapagos {
 namespace {
 
 bool is_digest(std::string_view text) {
     return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
+/// The digest noted earlier, if there is a sound one.
+std::optional<std::string> recall(const std::filesystem::path& note) {
+    if (!std::filesystem::exists(note)) return std::nullopt;
+    const std::string digest = read_text(note, 4096);
+    return is_digest(digest) ? std::optional(digest) : std::nullopt;
 }
 
 }  // namespace
@@ -29,18 +38,18 @@ std::string DigestMemo::digest(const std::filesystem::path& file) const {
     const std::string identity =
         fmt::format("{}-{}-{}-{}.{:09}", status.st_dev, status.st_ino, status.st_size,
                     status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+    if (std::time(nullptr) - status.st_ctim.tv_sec < 2) return sha256_file(file);
     const auto note = folder_ / "digests" / identity;
-    const bool settled = std::time(nullptr) - status.st_ctim.tv_sec >= 2;
-    if (settled && std::filesystem::exists(note)) {
-        const std::string remembered = read_text(note, 4096);
-        if (is_digest(remembered)) return remembered;
-    }
+    if (auto known = recall(note)) return *known;
+    std::error_code ignored;
+    std::filesystem::create_directories(note.parent_path(), ignored);
+    const FileLock lock(note.string() +
+                        ".lock");  // the ranks of a node need the same digests at once
+    if (auto known = recall(note)) return *known;
     const std::string digest = sha256_file(file);
-    if (!settled) return digest;
     try {
-        std::filesystem::create_directories(note.parent_path());
         write_atomically(note, digest);
-    } catch (const std::exception&) {
+    } catch (const Error&) {
         return digest;  // remembering is a convenience
     }
     return digest;

@@ -18,6 +18,9 @@ namespace galapagos {
 /// An opened model folder. All of its weight files are mapped; views stay valid as long as it
 /// lives.
 ///
+/// With an index, every tensor of the shards that it names counts, whether the index lists the
+/// tensor or not.
+///
 /// Tied weights: where config.json (or the architecture's default) ties the output head to the
 /// embedding, the folder shows the embedding only, under its usual name, whichever of the two (or
 /// both) the files hold.

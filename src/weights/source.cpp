@@ -1,19 +1,16 @@
 #include "weights/source.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
 #include "weights/adapter.hpp"
 #include "weights/digest_memo.hpp"
+#include "weights/file_lock.hpp"
 #include "weights/safetensors_writer.hpp"
 
 namespace galapagos {
@@ -24,31 +21,11 @@ namespace fs = std::filesystem;
 /// Changes whenever the same inputs would give other bits.
 constexpr std::string_view cache_version = "galapagos adapted weights 1\n";
 
-/// Holds an exclusive lock on a file for a scope. File systems without locks are lived with: the
-/// cache is correct without them, only the work may then be done twice.
-class ScopedLock {
-  public:
-    explicit ScopedLock(const fs::path& path)
-        : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
-        if (descriptor_ < 0) return;
-        while (::flock(descriptor_, LOCK_EX) != 0 && errno == EINTR) {
-        }
-    }
-    ~ScopedLock() {
-        if (descriptor_ >= 0) ::close(descriptor_);
-    }
-    ScopedLock(const ScopedLock&) = delete;
-    ScopedLock& operator=(const ScopedLock&) = delete;
-
-  private:
-    int descriptor_;
-};
-
-/// Makes the folder. In a directory that everyone writes to, it must be ours: another user could
-/// plant weights.
+/// Makes the folder. In a directory that everyone writes to, it must be ours alone: another user
+/// could plant weights.
 void make_cache_folder(const fs::path& folder) {
     std::error_code failure;
-    fs::create_directories(folder, failure);
+    const bool made = fs::create_directories(folder, failure);
     if (failure) {
         throw Error(folder.string() + ": can't make the cache folder", failure.message(),
                     "set GALAPAGOS_CACHE to a folder that you can write");
@@ -56,14 +33,12 @@ void make_cache_folder(const fs::path& folder) {
     struct stat parent {
     }, own{};
     const fs::path above = fs::absolute(folder).parent_path();
-    if (::stat(above.c_str(), &parent) == 0 && ::lstat(folder.c_str(), &own) == 0) {
-        const bool shared = (parent.st_mode & S_IWOTH) != 0;
-        if (shared && (!S_ISDIR(own.st_mode) || own.st_uid != ::geteuid())) {
-            throw Error(folder.string() + ": won't use this cache folder",
-                        "it belongs to someone else",
-                        "set GALAPAGOS_CACHE to a folder of your own");
-        }
-        if (shared) ::chmod(folder.c_str(), 0700);
+    if (::stat(above.c_str(), &parent) != 0 || (parent.st_mode & S_IWOTH) == 0) return;
+    if (made) ::chmod(folder.c_str(), 0700);
+    if (::lstat(folder.c_str(), &own) != 0 || !S_ISDIR(own.st_mode) || own.st_uid != ::geteuid() ||
+        (own.st_mode & S_IWOTH) != 0) {
+        throw Error(folder.string() + ": won't use this cache folder", "others may write to it",
+                    "set GALAPAGOS_CACHE to a folder of your own");
     }
 }
 
@@ -164,7 +139,7 @@ void Source::apply_adapter() {
     const fs::path path = cache_folder_ / (key + ".safetensors");
     adapted_ = open_cached(path, specs);
     if (adapted_) return;
-    const ScopedLock lock(cache_folder_ / (key + ".lock"));
+    const FileLock lock(cache_folder_ / (key + ".lock"));
     adapted_ = open_cached(path, specs);  // another process may have made it while we waited
     if (adapted_) return;
     write_cached(cache_folder_, key, specs, adapter);

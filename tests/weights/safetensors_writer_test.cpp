@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -102,6 +104,23 @@ TEST(SafetensorsWriter, LeavesNothingBehindUnlessFinished) {
         writer.write("a", filled(3, 1));
         EXPECT_THAT(error_of([&] { writer.finish(); }), HasSubstr("tensor 'b' was never written"));
     }
+    EXPECT_TRUE(listing(folder.path()).empty());
+}
+
+/// A limit on file sizes stands in for a full disk.
+TEST(SafetensorsWriter, ReportsMissingSpaceBeforeAnyWork) {
+    const galapagos::testing::TemporaryFolder folder;
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit small{4096, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+    const std::string message = error_of([&] {
+        SafetensorsWriter(folder.path(), {{"a", DType::u8, {100'000}}});
+    });
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    EXPECT_THAT(message, HasSubstr("can't write (File too large)"));
     EXPECT_TRUE(listing(folder.path()).empty());
 }
 

@@ -163,6 +163,17 @@ TEST_F(SourceTest, ACacheThatCannotBeMadeIsAClearError) {
     EXPECT_EQ(Source::open(spec_, options_)->sha256().size(), 64u);
 }
 
+TEST_F(SourceTest, ASharedCacheFolderIsRefused) {
+    fs::permissions(folder_.path(), fs::perms::all);
+    fs::create_directory(options_.cache_folder);
+    fs::permissions(options_.cache_folder, fs::perms::all);
+    EXPECT_THAT(error_of([&] { Source::open(spec_, options_); }),
+                HasSubstr("others may write to it"));
+    fs::remove(options_.cache_folder);
+    Source::open(spec_, options_);
+    EXPECT_EQ(fs::status(options_.cache_folder).permissions(), fs::perms::owner_all);
+}
+
 TEST(DigestMemo, RemembersSettledFilesOnly) {
     const galapagos::testing::TemporaryFolder folder;
     const DigestMemo memo(folder / "memo");
@@ -172,6 +183,21 @@ TEST(DigestMemo, RemembersSettledFilesOnly) {
         << "a fresh file may change again within a clock tick";
     std::ofstream(folder / "f") << "two";
     EXPECT_EQ(memo.digest(folder / "f"), sha256_hex(std::string_view("two")));
+
+    ::sleep(2);
+    EXPECT_EQ(memo.digest(folder / "f"), sha256_hex(std::string_view("two")));
+    ASSERT_TRUE(fs::exists(folder / "memo"));
+    fs::path note;
+    for (const auto& entry : fs::directory_iterator(folder / "memo/digests")) {
+        if (entry.path().extension() != ".lock") note = entry.path();
+    }
+    const std::string planted(64, 'a');
+    std::ofstream(note) << planted;
+    EXPECT_EQ(memo.digest(folder / "f"), planted) << "the note is what is read";
+    std::ofstream(note) << "rubbish";
+    EXPECT_EQ(memo.digest(folder / "f"), sha256_hex(std::string_view("two")));
+    std::ofstream(folder / "f") << "three";
+    EXPECT_EQ(memo.digest(folder / "f"), sha256_hex(std::string_view("three")));
 }
 
 TEST(CacheFolder, FollowsTheEnvironment) {
