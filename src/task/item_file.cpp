@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "base/error.hpp"
@@ -11,7 +12,8 @@
 namespace galapagos {
 
 std::vector<JsonLine> read_json_lines(const std::filesystem::path& path) {
-    if (!std::filesystem::is_regular_file(path)) {
+    std::error_code unreadable;
+    if (!std::filesystem::is_regular_file(path, unreadable)) {
         throw UsageError("can't read the items of a task", path.string() + " isn't a file",
                          "paths are relative to the task file");
     }

@@ -1,5 +1,6 @@
 #include "tokenizer/tokenizer.hpp"
 
+#include <system_error>
 #include <unordered_map>
 #include <utility>
 
@@ -65,8 +66,9 @@ Tokenizer::Parts::Parts(TokenizerDescription description)
 Tokenizer::Tokenizer(std::shared_ptr<const Parts> parts) : parts_(std::move(parts)) {}
 
 Tokenizer Tokenizer::load(const std::filesystem::path& path) {
+    std::error_code unreadable;  // told by whoever opens the file
     const std::filesystem::path file =
-        std::filesystem::is_directory(path) ? path / "tokenizer.json" : path;
+        std::filesystem::is_directory(path, unreadable) ? path / "tokenizer.json" : path;
     return Tokenizer(std::make_shared<const Parts>(read_tokenizer_json(file)));
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <initializer_list>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -22,6 +21,9 @@ namespace {
 
 using nlohmann::json;
 
+// Far beyond any vocabulary; tables by id stay small whatever the file says.
+constexpr std::uint64_t id_limit = 1 << 24;
+
 // A part of the document with its path, so that a refusal can say what it refuses.
 class Component {
 public:
@@ -30,8 +32,7 @@ public:
 
     [[noreturn]] void refuse(const std::string& why) const {
         throw Error("can't use the tokenizer " + file_, path_ + ": " + why,
-                    "galapagos reads byte-level BPE tokenizers exactly or not at all; "
-                    "see docs for the components it knows");
+                    "tokenizers are read exactly or not at all; docs/tokenizers.md lists what is known");
     }
 
     bool is_null() const { return value_.is_null(); }
@@ -73,11 +74,8 @@ public:
     }
 
     std::int32_t id() const {
-        const bool fits = value_.is_number_unsigned() &&
-                          value_.get<std::uint64_t>() <
-                              static_cast<std::uint64_t>(std::numeric_limits<std::int32_t>::max());
-        if (!fits) {
-            refuse("a token id is expected here");
+        if (!value_.is_number_unsigned() || value_.get<std::uint64_t>() >= id_limit) {
+            refuse("a token id from 0 to " + std::to_string(id_limit - 1) + " is expected here");
         }
         return value_.get<std::int32_t>();
     }

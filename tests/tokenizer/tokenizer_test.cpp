@@ -139,6 +139,7 @@ TEST(Tokenizer, RefusesComponentsByName) {
     EXPECT_THAT(with("/model/dropout", 0.5), HasSubstr("model.dropout"));
     EXPECT_THAT(with("/model/new_option", 1), HasSubstr("new_option"));
     EXPECT_THAT(with("/model/vocab/the", 0), HasSubstr("two tokens have the id 0"));
+    EXPECT_THAT(with("/model/vocab/the", 2'000'000'000), HasSubstr("model.vocab.the"));
     EXPECT_THAT(with("/added_tokens/1/id", 7), HasSubstr("added_tokens[1].id"));
     EXPECT_THAT(with("/pre_tokenizer",
                      {{"type", "Split"},
