@@ -46,7 +46,7 @@ std::string normalise(std::string_view text) {
 
 // Reads characters from the front.
 class Cursor {
-public:
+  public:
     explicit Cursor(std::string_view text) : text_(text) {}
 
     bool take(std::string_view any_of) {
@@ -69,7 +69,7 @@ public:
     char next() const { return text_.empty() ? '\0' : text_.front(); }
     bool at_end() const { return text_.empty(); }
 
-private:
+  private:
     std::string_view text_;
 };
 

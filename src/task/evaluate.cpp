@@ -5,7 +5,7 @@ namespace galapagos {
 namespace {
 
 class DecoderModel final : public LanguageModel {
-public:
+  public:
     explicit DecoderModel(Decoder& decoder) : decoder_(decoder) {}
 
     std::vector<Generation> generate(const std::vector<GenerationRequest>& requests,
@@ -18,7 +18,7 @@ public:
         return decoder_.score(requests, keep_going);
     }
 
-private:
+  private:
     Decoder& decoder_;
 };
 

@@ -14,13 +14,13 @@ namespace {
 constexpr float not_reached = std::numeric_limits<float>::quiet_NaN();
 
 struct Grade {
-    bool answered = false;      // the pattern found something
+    bool answered = false;  // the pattern found something
     bool right = false;
     bool right_script = false;  // true without a rule
 };
 
 class GenerateTask final : public PreparedTask {
-public:
+  public:
     GenerateTask(const Task& task, Split split, const Tokenizer& tokenizer,
                  const PrepareOptions& options)
         : PreparedTask(task, split, options),
@@ -53,7 +53,7 @@ public:
         return collect(model.generate(requests_, generation_hooks));
     }
 
-private:
+  private:
     GenerationRequest make_request(const Item& item, bool add_special_tokens,
                                    const PrepareOptions& options) {
         GenerationRequest request;

@@ -13,7 +13,8 @@ struct JsonLine {
     nlohmann::json fields;
 };
 
-/// Reads a file with one JSON object a line; empty lines are skipped. Throws UsageError with file and line for anything else.
+/// Reads a file with one JSON object a line; empty lines are skipped. Throws UsageError with file
+/// and line for anything else.
 std::vector<JsonLine> read_json_lines(const std::filesystem::path& path);
 
 }  // namespace galapagos

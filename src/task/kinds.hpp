@@ -6,7 +6,8 @@
 
 namespace galapagos {
 
-/// The four kinds of prepared tasks, each in a file of its own; `prepare` picks one by the settings.
+/// The four kinds of prepared tasks, each in a file of its own; `prepare` picks one by the
+/// settings.
 std::unique_ptr<PreparedTask> prepare_generate(const Task&, Split, const Tokenizer&,
                                                const PrepareOptions&);
 std::unique_ptr<PreparedTask> prepare_multiple_choice(const Task&, Split, const Tokenizer&,

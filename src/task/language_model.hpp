@@ -9,7 +9,7 @@ namespace galapagos {
 
 /// What a task asks of the model under evaluation. Results come in the order of the requests.
 class LanguageModel {
-public:
+  public:
     virtual ~LanguageModel() = default;
 
     virtual std::vector<Generation> generate(const std::vector<GenerationRequest>& requests,

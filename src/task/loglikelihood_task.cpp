@@ -12,7 +12,7 @@ namespace {
 constexpr float not_reached = std::numeric_limits<float>::quiet_NaN();
 
 class LoglikelihoodTask final : public PreparedTask {
-public:
+  public:
     LoglikelihoodTask(const Task& task, Split split, const Tokenizer& tokenizer,
                       const PrepareOptions& options)
         : PreparedTask(task, split, options),
@@ -47,19 +47,24 @@ public:
             per_token.push_back(
                 static_cast<float>(log_likelihood / static_cast<double>(lengths_[i])));
         }
-        result.metrics = {{"greedy", mean_of(greedy)},
-                          {"sum", mean_of(sum)},
-                          {"per_token", mean_of(per_token)}};
+        result.metrics = {
+            {"greedy", mean_of(greedy)}, {"sum", mean_of(sum)}, {"per_token", mean_of(per_token)}};
         switch (settings_.metric) {
-            case LoglikelihoodSettings::Metric::greedy: result.item_scores = greedy; break;
-            case LoglikelihoodSettings::Metric::sum: result.item_scores = sum; break;
-            case LoglikelihoodSettings::Metric::per_token: result.item_scores = per_token; break;
+            case LoglikelihoodSettings::Metric::greedy:
+                result.item_scores = greedy;
+                break;
+            case LoglikelihoodSettings::Metric::sum:
+                result.item_scores = sum;
+                break;
+            case LoglikelihoodSettings::Metric::per_token:
+                result.item_scores = per_token;
+                break;
         }
         result.score = mean_of(result.item_scores);
         return result;
     }
 
-private:
+  private:
     LoglikelihoodSettings settings_;
     ScoreRows rows_;                    // one an item
     std::vector<std::size_t> lengths_;  // tokens of each continuation

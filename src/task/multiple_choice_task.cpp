@@ -20,7 +20,7 @@ std::size_t best_of(const std::vector<double>& values) {
 }
 
 class MultipleChoiceTask final : public PreparedTask {
-public:
+  public:
     MultipleChoiceTask(const Task& task, Split split, const Tokenizer& tokenizer,
                        const PrepareOptions& options)
         : PreparedTask(task, split, options),
@@ -32,8 +32,8 @@ public:
             for (const std::string& choice : item.choices) {
                 ScoreRequest request = split_continuation(item.prompt, settings_.delimiter + choice,
                                                           tokenizer, continuation, item.place);
-                truncated |= fit(request.context, request.continuation.size(), options.max_tokens,
-                                 item);
+                truncated |=
+                    fit(request.context, request.continuation.size(), options.max_tokens, item);
                 rows_.add(std::move(request), i);
             }
             count_truncated(truncated);
@@ -62,11 +62,11 @@ public:
         return result;
     }
 
-private:
+  private:
     void grade(const Item& item, const std::vector<double>& sums, std::vector<float>& acc,
                std::vector<float>& acc_norm, TaskResult& result) const {
-        const bool known = std::none_of(sums.begin(), sums.end(),
-                                        [](double sum) { return std::isnan(sum); });
+        const bool known =
+            std::none_of(sums.begin(), sums.end(), [](double sum) { return std::isnan(sum); });
         if (!known) {
             result.complete = false;
             result.answers.emplace_back();
@@ -76,8 +76,7 @@ private:
         }
         std::vector<double> normalised;
         for (std::size_t i = 0; i < sums.size(); ++i) {
-            normalised.push_back(sums[i] /
-                                 static_cast<double>(count_code_points(item.choices[i])));
+            normalised.push_back(sums[i] / static_cast<double>(count_code_points(item.choices[i])));
         }
         const auto score_of = [&item](std::size_t choice) {
             return std::count(item.gold.begin(), item.gold.end(), choice) > 0 ? 1.0F : 0.0F;

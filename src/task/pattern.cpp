@@ -80,7 +80,8 @@ std::optional<Pattern::Match> Pattern::find(std::string_view text, std::size_t o
     }
     const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(data.get());
     Match match{bounds[0], bounds[1], {}};
-    // A group that took no part has bounds of PCRE2_UNSET; \K can even put the end before the begin.
+    // A group that took no part has bounds of PCRE2_UNSET; \K can even put the end before the
+    // begin.
     const PCRE2_SIZE begin = bounds[2 * group];
     const PCRE2_SIZE end = bounds[2 * group + 1];
     if (begin != PCRE2_UNSET && begin <= end) {

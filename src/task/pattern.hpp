@@ -10,16 +10,18 @@
 
 namespace galapagos {
 
-/// A PCRE2 pattern over UTF-8 with Unicode properties on. The same text gives the same matches on every machine: no just-in-time
-/// compilation, whose limits differ, and a search that backtracks too long counts as no match.
+/// A PCRE2 pattern over UTF-8 with Unicode properties on. The same text gives the same matches on
+/// every machine: no just-in-time compilation, whose limits differ, and a search that backtracks
+/// too long counts as no match.
 class Pattern {
-public:
+  public:
     /// Throws UsageError with the place in the pattern and PCRE2's reason.
     explicit Pattern(const std::string& pattern);
 
     std::size_t group_count() const { return group_count_; }
 
-    /// `group` of the first match in `text` (valid UTF-8); a group that took no part in the match is empty.
+    /// `group` of the first match in `text` (valid UTF-8); a group that took no part in the match
+    /// is empty.
     std::optional<std::string_view> first(std::string_view text, std::size_t group) const;
 
     /// `group` of the last of the matches that follow one another without overlap.
@@ -28,7 +30,7 @@ public:
     /// Number of matches that follow one another without overlap.
     std::size_t count(std::string_view text) const;
 
-private:
+  private:
     struct Code;
     struct Match {
         std::size_t begin;

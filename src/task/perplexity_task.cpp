@@ -28,7 +28,7 @@ std::size_t count_words(std::string_view text) {
 }
 
 class PerplexityTask final : public PreparedTask {
-public:
+  public:
     PerplexityTask(const Task& task, Split split, const Tokenizer& tokenizer,
                    const PrepareOptions& options)
         : PreparedTask(task, split, options),
@@ -75,7 +75,7 @@ public:
         return result;
     }
 
-private:
+  private:
     // A row holds one id more than the window predicts.
     int window_of(const PrepareOptions& options) const {
         if (settings_.window) {
@@ -91,9 +91,12 @@ private:
 
     double units_of(const std::string& text, std::size_t tokens) const {
         switch (settings_.unit) {
-            case PerplexitySettings::Unit::token: return static_cast<double>(tokens);
-            case PerplexitySettings::Unit::word: return static_cast<double>(count_words(text));
-            case PerplexitySettings::Unit::byte: break;
+            case PerplexitySettings::Unit::token:
+                return static_cast<double>(tokens);
+            case PerplexitySettings::Unit::word:
+                return static_cast<double>(count_words(text));
+            case PerplexitySettings::Unit::byte:
+                break;
         }
         return static_cast<double>(text.size());
     }

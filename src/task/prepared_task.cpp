@@ -26,7 +26,8 @@ bool PreparedTask::fit(std::vector<std::int32_t>& context, std::size_t new_token
         const auto limit = static_cast<std::size_t>(*max_tokens);
         if (new_tokens >= limit) {
             throw UsageError(item.place + ": the item doesn't fit the model",
-                             std::to_string(new_tokens) + " new tokens leave no room for a prompt in " +
+                             std::to_string(new_tokens) +
+                                 " new tokens leave no room for a prompt in " +
                                  std::to_string(limit) + " tokens",
                              "shorten the item, ask for fewer new tokens or raise the limit");
         }

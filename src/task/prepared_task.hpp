@@ -19,8 +19,8 @@ namespace galapagos {
 struct PrepareOptions {
     std::vector<std::int32_t> end_ids;      // end-of-text ids, which end a generated row
     std::optional<std::int32_t> prefix_id;  // stands for an empty context: BOS, else EOS
-    std::optional<int> max_tokens;          // longest row of the model; longer prompts lose their beginning
-    std::optional<std::size_t> max_items;   // only the first so many items of the split
+    std::optional<int> max_tokens;  // longest row of the model; longer prompts lose their beginning
+    std::optional<std::size_t> max_items;  // only the first so many items of the split
 };
 
 /// Called while a task is evaluated, on rank 0 of the tensor-parallel group only.
@@ -28,10 +28,10 @@ struct EvaluateHooks {
     std::function<bool()> keep_going;  // between batches; false ends the evaluation
 };
 
-/// One split of a task with every prompt tokenised, ready to be put to thousands of candidates. Requests are ordered by length, ties
-/// by item, so batches depend on the items alone. Immutable.
+/// One split of a task with every prompt tokenised, ready to be put to thousands of candidates.
+/// Requests are ordered by length, ties by item, so batches depend on the items alone. Immutable.
 class PreparedTask {
-public:
+  public:
     virtual ~PreparedTask() = default;
     PreparedTask(const PreparedTask&) = delete;
     PreparedTask& operator=(const PreparedTask&) = delete;
@@ -40,26 +40,29 @@ public:
     Split split() const { return split_; }
     const std::vector<Item>& items() const { return items_; }
 
-    /// Tokens of the longest row, prompt and new tokens (or continuation) together: what the model's cache must hold.
+    /// Tokens of the longest row, prompt and new tokens (or continuation) together: what the
+    /// model's cache must hold.
     int longest_row() const { return longest_row_; }
 
     /// Number of items whose prompt was cut to fit max_tokens.
     std::size_t truncated_items() const { return truncated_items_; }
 
-    /// Puts the split to `model`. Ranks of a tensor-parallel group all call it and get the same result.
+    /// Puts the split to `model`. Ranks of a tensor-parallel group all call it and get the same
+    /// result.
     virtual TaskResult evaluate(LanguageModel& model, const EvaluateHooks& hooks) const = 0;
 
-protected:
+  protected:
     PreparedTask(const Task& task, Split split, const PrepareOptions& options);
 
-    /// Takes a row of `context` and `new_tokens` more into longest_row, after cutting the context's beginning where the row would
-    /// exceed `max_tokens`; says whether it cut. Throws UsageError, naming the item, when not one token of context would be left.
+    /// Takes a row of `context` and `new_tokens` more into longest_row, after cutting the context's
+    /// beginning where the row would exceed `max_tokens`; says whether it cut. Throws UsageError,
+    /// naming the item, when not one token of context would be left.
     bool fit(std::vector<std::int32_t>& context, std::size_t new_tokens,
              std::optional<int> max_tokens, const Item& item);
 
     void count_truncated(bool truncated) { truncated_items_ += truncated ? 1 : 0; }
 
-private:
+  private:
     std::string name_;
     Split split_;
     std::vector<Item> items_;

@@ -8,15 +8,15 @@ namespace galapagos {
 
 /// Text with {field} placeholders; {{ and }} stand for braces.
 class PromptTemplate {
-public:
+  public:
     /// Throws UsageError, beginning with `where`, for a brace that doesn't pair.
     PromptTemplate(const std::string& text, const std::string& where);
 
-    /// Fills in `fields`, a JSON object. Throws UsageError, beginning with `place`, for a field that is missing or neither text nor
-    /// number nor boolean.
+    /// Fills in `fields`, a JSON object. Throws UsageError, beginning with `place`, for a field
+    /// that is missing or neither text nor number nor boolean.
     std::string render(const nlohmann::json& fields, const std::string& place) const;
 
-private:
+  private:
     struct Part {
         bool is_field;
         std::string text;
@@ -24,7 +24,8 @@ private:
     std::vector<Part> parts_;
 };
 
-/// A field of an item as text: strings as they are, numbers and booleans as in JSON. UsageErrors as in PromptTemplate::render.
+/// A field of an item as text: strings as they are, numbers and booleans as in JSON. UsageErrors as
+/// in PromptTemplate::render.
 std::string field_text(const nlohmann::json& fields, const std::string& name,
                        const std::string& place);
 

@@ -5,8 +5,8 @@
 
 namespace galapagos {
 
-std::vector<ScoreRequest> rolling_windows(const std::vector<std::int32_t>& ids,
-                                          std::int32_t prefix, int window) {
+std::vector<ScoreRequest> rolling_windows(const std::vector<std::int32_t>& ids, std::int32_t prefix,
+                                          int window) {
     const auto size = static_cast<std::ptrdiff_t>(ids.size());
     const auto most = static_cast<std::ptrdiff_t>(window);
     std::vector<ScoreRequest> rows;

@@ -9,10 +9,10 @@
 
 namespace galapagos {
 
-/// Rows to be scored, kept in the order in which they are cheapest to run: by length, rows of one group (the choices of an item, which
-/// share their context) side by side.
+/// Rows to be scored, kept in the order in which they are cheapest to run: by length, rows of one
+/// group (the choices of an item, which share their context) side by side.
 class ScoreRows {
-public:
+  public:
     /// Rows of a group are added one after the other.
     void add(ScoreRequest request, std::size_t group);
 
@@ -25,7 +25,7 @@ public:
     std::size_t size() const { return requests_.size(); }
     std::int64_t tokens() const;
 
-private:
+  private:
     std::vector<ScoreRequest> requests_;
     std::vector<std::size_t> groups_;     // by request
     std::vector<std::size_t> positions_;  // by request: its number in the order of the adds

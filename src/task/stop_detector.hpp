@@ -12,15 +12,15 @@ namespace galapagos {
 
 /// Watches one generated row for stop strings, id by id, so that generation can end at once.
 class StopDetector {
-public:
+  public:
     /// `stop` must outlive the detector.
     StopDetector(Tokenizer tokenizer, const std::vector<std::string>& stop);
 
-    /// `ids` are all ids of the row so far; looks at those that are new. True once the text, with special tokens in it, holds a stop
-    /// string.
+    /// `ids` are all ids of the row so far; looks at those that are new. True once the text, with
+    /// special tokens in it, holds a stop string.
     bool advance(const std::vector<std::int32_t>& ids);
 
-private:
+  private:
     StreamDecoder decoder_;
     const std::vector<std::string>& stop_;
     std::size_t longest_;

@@ -43,7 +43,7 @@ std::string_view name_of(Split split) { return split_names()[static_cast<std::si
 
 /// Reads one task file. Keeps what the checks across items need.
 class TaskReader {
-public:
+  public:
     explicit TaskReader(const std::filesystem::path& path)
         : path_(path), root_(YamlReader::from_file(path)), kind_(read_task_kind(root_)) {}
 
@@ -65,7 +65,7 @@ public:
         return std::move(task_);
     }
 
-private:
+  private:
     struct Occurrence {
         Split split;
         std::string place;
@@ -143,10 +143,10 @@ private:
         const auto [same, new_question] =
             questions_.emplace(question_of(item), Occurrence{split, item.place});
         if (!new_question && same->second.split != split) {
-            throw UsageError(item.place + ": the same question is in two splits",
-                             "also in " + std::string(name_of(same->second.split)) + " at " +
-                                 same->second.place,
-                             "what the search has seen can't judge its result; remove one");
+            throw UsageError(
+                item.place + ": the same question is in two splits",
+                "also in " + std::string(name_of(same->second.split)) + " at " + same->second.place,
+                "what the search has seen can't judge its result; remove one");
         }
         task_.items_[static_cast<std::size_t>(split)].push_back(std::move(item));
     }

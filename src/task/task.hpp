@@ -23,11 +23,11 @@ std::string_view name_of(Split split);
 /// One example, with its templates filled in.
 struct Item {
     std::string id;
-    std::string place;                 // file:line
-    std::string prompt;                // empty for perplexity
-    std::string target;                // generate: right answer; loglikelihood: continuation; perplexity: text
+    std::string place;   // file:line
+    std::string prompt;  // empty for perplexity
+    std::string target;  // generate: right answer; loglikelihood: continuation; perplexity: text
     std::vector<std::string> choices;  // multiple_choice only
-    std::vector<std::size_t> gold;     // multiple_choice only: indices of right choices, at least one
+    std::vector<std::size_t> gold;  // multiple_choice only: indices of right choices, at least one
 };
 
 struct GenerateSettings {
@@ -61,9 +61,10 @@ using TaskSettings = std::variant<GenerateSettings, MultipleChoiceSettings, Logl
 
 /// A task file (config/tasks/README.md gives its format) with all its items, read and checked.
 class Task {
-public:
-    /// Throws UsageError with file and line for anything malformed: unknown or missing keys, items without a needed field, answers that
-    /// don't fit the metric, an id that occurs twice, a question that occurs in two splits.
+  public:
+    /// Throws UsageError with file and line for anything malformed: unknown or missing keys, items
+    /// without a needed field, answers that don't fit the metric, an id that occurs twice, a
+    /// question that occurs in two splits.
     static Task load(const std::filesystem::path& path);
 
     const std::string& name() const { return name_; }
@@ -76,7 +77,7 @@ public:
         return items_[static_cast<std::size_t>(split)];
     }
 
-private:
+  private:
     friend class TaskReader;
     Task() = default;
 

@@ -272,10 +272,14 @@ TaskKind read_task_kind(const YamlReader& root) {
     const std::vector<std::string> names{"generate", "multiple_choice", "loglikelihood",
                                          "perplexity"};
     switch (read_word(root.at("kind"), names)) {
-        case 0: return read_generate(root);
-        case 1: return read_multiple_choice(root);
-        case 2: return read_loglikelihood(root);
-        default: return read_perplexity(root);
+        case 0:
+            return read_generate(root);
+        case 1:
+            return read_multiple_choice(root);
+        case 2:
+            return read_loglikelihood(root);
+        default:
+            return read_perplexity(root);
     }
 }
 

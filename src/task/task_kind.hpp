@@ -14,7 +14,8 @@ namespace galapagos {
 struct TaskKind {
     TaskSettings settings;
 
-    /// Fills prompt, target, choices and gold of an item whose `place` is set. Throws UsageError, beginning with the place.
+    /// Fills prompt, target, choices and gold of an item whose `place` is set. Throws UsageError,
+    /// beginning with the place.
     std::function<void(const nlohmann::json& fields, Item& item)> fill;
 
     std::vector<std::string> keys;  // top-level keys of the task file that belong to the kind

@@ -100,8 +100,8 @@ std::vector<Segment> AddedTokens::split(std::string_view text) const {
     return segments;
 }
 
-// The library's own order of things is kept to the letter: a token refused by single_word still uses up its text, and stripped white
-// space doesn't hide a token that begins inside it.
+// The library's own order of things is kept to the letter: a token refused by single_word still
+// uses up its text, and stripped white space doesn't hide a token that begins inside it.
 void AddedTokens::split_with(const StringTrie& trie, std::string_view text,
                              std::vector<Segment>& segments) const {
     std::size_t done = 0;

@@ -30,7 +30,7 @@ struct Segment {
 
 /// Finds the longest of a set of strings at a place in a text.
 class StringTrie {
-public:
+  public:
     StringTrie();
 
     void insert(std::string_view text, std::size_t value);
@@ -43,19 +43,20 @@ public:
 
     bool empty() const { return nodes_.size() == 1; }
 
-private:
+  private:
     struct Node {
         std::unordered_map<unsigned char, std::size_t> children;
         std::optional<std::size_t> value;
     };
     std::vector<Node> nodes_;
-    std::array<bool, 256> starts_{};  // bytes that begin a string: most places of a text are ruled out by it
+    std::array<bool, 256>
+        starts_{};  // bytes that begin a string: most places of a text are ruled out by it
 };
 
-/// Cuts added tokens out of a text, as the Hugging Face library does: first those with `normalized` false, then the others in what is
-/// left; of several at one place the longest.
+/// Cuts added tokens out of a text, as the Hugging Face library does: first those with `normalized`
+/// false, then the others in what is left; of several at one place the longest.
 class AddedTokens {
-public:
+  public:
     explicit AddedTokens(std::vector<AddedToken> tokens);
 
     /// Segments of `text` in order; white space that a token strips belongs to no other segment.
@@ -63,8 +64,9 @@ public:
 
     const std::vector<AddedToken>& tokens() const { return tokens_; }
 
-private:
-    void split_with(const StringTrie& trie, std::string_view text, std::vector<Segment>& segments) const;
+  private:
+    void split_with(const StringTrie& trie, std::string_view text,
+                    std::vector<Segment>& segments) const;
 
     std::vector<AddedToken> tokens_;
     StringTrie raw_;

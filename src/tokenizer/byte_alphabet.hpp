@@ -6,8 +6,9 @@
 
 namespace galapagos {
 
-/// GPT-2's way to write bytes as visible characters: printable bytes of Latin-1 stand for themselves, the other 68 become U+0100
-/// and up in order (space is Ġ). Vocabularies of byte-level BPE are written in it.
+/// GPT-2's way to write bytes as visible characters: printable bytes of Latin-1 stand for
+/// themselves, the other 68 become U+0100 and up in order (space is Ġ). Vocabularies of byte-level
+/// BPE are written in it.
 
 /// The character for `byte`.
 char32_t alphabet_character(unsigned char byte);

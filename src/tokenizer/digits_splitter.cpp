@@ -15,7 +15,8 @@ void DigitsSplitter::split(std::string_view text, std::vector<std::string_view>&
     for (std::size_t offset = 0; offset < text.size();) {
         const CodePoint point = code_point_at(text, offset);
         const bool is_number = is_rust_numeric(point.value);
-        const bool starts_piece = is_number != previous_is_number || (is_number && individual_digits_);
+        const bool starts_piece =
+            is_number != previous_is_number || (is_number && individual_digits_);
         if (starts_piece && offset > begin) {
             pieces.push_back(text.substr(begin, offset - begin));
             begin = offset;

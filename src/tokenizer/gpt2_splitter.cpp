@@ -22,9 +22,10 @@ Kind kind_of(char32_t code_point) {
     return is_white_space(code_point) ? Kind::space : Kind::other;
 }
 
-// Bytes of the English contraction at the start of `text`; 0 if there is none. The order is the pattern's.
+// Bytes of the English contraction at the start of `text`; 0 if there is none. The order is the
+// pattern's.
 std::size_t contraction_size(std::string_view text) {
-    constexpr std::array<std::string_view, 7> contractions{"'s",  "'t", "'re", "'ve",
+    constexpr std::array<std::string_view, 7> contractions{"'s", "'t",  "'re", "'ve",
                                                            "'m", "'ll", "'d"};
     for (const std::string_view contraction : contractions) {
         if (text.starts_with(contraction)) {
@@ -46,7 +47,8 @@ std::size_t run_end(std::string_view text, std::size_t offset, Kind kind) {
     return offset;
 }
 
-// White space before a word leaves its last character to the word: `\s+(?!\S)` backtracks by one, unless only one is there.
+// White space before a word leaves its last character to the word: `\s+(?!\S)` backtracks by one,
+// unless only one is there.
 std::size_t space_end(std::string_view text, std::size_t begin) {
     const std::size_t end = run_end(text, begin, Kind::space);
     if (end == text.size()) {

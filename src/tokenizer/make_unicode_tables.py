@@ -2,11 +2,16 @@
 """Writes unicode_tables.cpp, the Unicode properties that the tokenizers' splitters ask for.
 
     pip install --target /tmp/u16 unicodedata2==16.0.0
-    PYTHONPATH=/tmp/u16 python3 src/tokenizer/make_unicode_tables.py > src/tokenizer/unicode_tables.cpp
+    cd src/tokenizer
+    PYTHONPATH=/tmp/u16 python3 make_unicode_tables.py > unicode_tables.cpp
 
-Unicode 16.0 is the version of Oniguruma, the regular expression engine inside the Hugging Face tokenizers library. Its `Digits`
-component asks Rust's standard library instead, which knows 17.0; unicode.cpp adds the numbers that came between.
+Unicode 16.0 is the version of Oniguruma, the regular expression engine inside the Hugging Face
+tokenizers library. Its `Digits` component asks Rust's standard library instead, which knows 17.0;
+unicode.cpp adds the numbers that came between.
 """
+
+import sys
+
 import unicodedata2
 
 CODE_POINTS = 0x110000
@@ -25,7 +30,9 @@ def category_ranges():
 
 def main():
     if unicodedata2.unidata_version != VERSION:
-        raise SystemExit(f"unicodedata2 {VERSION} is needed, this is {unicodedata2.unidata_version}")
+        raise SystemExit(
+            f"unicodedata2 {VERSION} is needed, this is {unicodedata2.unidata_version}"
+        )
     ranges = list(category_ranges())
     print("// Written by make_unicode_tables.py from Unicode " + VERSION + "; do not edit.")
     print('#include "tokenizer/unicode_tables.hpp"\n')
@@ -44,7 +51,10 @@ def main():
     print("}};")
     print("// clang-format on\n")
     print("}  // namespace galapagos")
-    print(f"{len(ranges)} ranges: category_range_count in unicode_tables.hpp", file=__import__("sys").stderr)
+    print(
+        f"{len(ranges)} ranges: category_range_count in unicode_tables.hpp",
+        file=sys.stderr,
+    )
 
 
 if __name__ == "__main__":

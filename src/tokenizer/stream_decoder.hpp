@@ -7,10 +7,11 @@
 
 namespace galapagos {
 
-/// Decodes ids one at a time, as a model generates them. A character whose bytes are spread over several tokens is held back until
-/// it is whole, so that what was handed out never changes: all pieces together with finish() are Tokenizer::decode of all ids.
+/// Decodes ids one at a time, as a model generates them. A character whose bytes are spread over
+/// several tokens is held back until it is whole, so that what was handed out never changes: all
+/// pieces together with finish() are Tokenizer::decode of all ids.
 class StreamDecoder {
-public:
+  public:
     StreamDecoder(Tokenizer tokenizer, bool skip_special_tokens);
 
     /// The text that `id` completes; may be empty.
@@ -19,7 +20,7 @@ public:
     /// What is still held back, as U+FFFD; the decoder can then be used for another text.
     std::string finish();
 
-private:
+  private:
     Tokenizer tokenizer_;
     bool skip_special_tokens_;
     std::string pending_;

@@ -16,7 +16,8 @@ namespace galapagos {
 
 namespace {
 
-// The bytes of a token. Added tokens needn't be written in the byte alphabet; the library then takes their own UTF-8.
+// The bytes of a token. Added tokens needn't be written in the byte alphabet; the library then
+// takes their own UTF-8.
 std::string token_bytes(const std::string& token) {
     return from_byte_alphabet(token).value_or(token);
 }

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -26,8 +25,9 @@ struct TokenizerDescription {
     BpeSettings model;
 };
 
-/// Reads `file`. Throws Error, naming the component or the entry, for whatever isn't known exactly: another model than byte-level BPE,
-/// a normalizer, an unknown splitter, post-processor or decoder, or an option of one that would change ids or text.
+/// Reads `file`. Throws Error, naming the component or the entry, for whatever isn't known exactly:
+/// another model than byte-level BPE, a normalizer, an unknown splitter, post-processor or decoder,
+/// or an option of one that would change ids or text.
 TokenizerDescription read_tokenizer_json(const std::filesystem::path& file);
 
 }  // namespace galapagos

@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::size_t code_point_count = 0x110000;
 
-// One byte a code point costs a megabyte and makes a lookup one load; splitting asks for every character of every prompt.
+// One byte a code point costs a megabyte and makes a lookup one load; splitting asks for every
+// character of every prompt.
 std::vector<Category> expand_table() {
     std::vector<Category> table(code_point_count, Category::Cn);
     for (std::size_t i = 0; i < category_ranges.size(); ++i) {
@@ -58,8 +59,8 @@ bool is_white_space(char32_t code_point) {
     if (code_point < 0x80) {
         return code_point == ' ' || in_range(code_point, '\t', '\r');
     }
-    return code_point == 0x85 || (Category::Zs <= category_of(code_point) &&
-                                  category_of(code_point) <= Category::Zp);
+    return code_point == 0x85 ||
+           (Category::Zs <= category_of(code_point) && category_of(code_point) <= Category::Zp);
 }
 
 bool is_word(char32_t code_point) {

@@ -6,8 +6,36 @@ namespace galapagos {
 
 /// General categories of Unicode, in their usual two letters; Cn is an unassigned code point.
 enum class Category : std::uint8_t {
-    Lu, Ll, Lt, Lm, Lo, Mn, Mc, Me, Nd, Nl, No, Pc, Pd, Ps, Pe, Pi, Pf, Po, Sm, Sc, Sk, So, Zs, Zl, Zp,
-    Cc, Cf, Cs, Co, Cn
+    Lu,
+    Ll,
+    Lt,
+    Lm,
+    Lo,
+    Mn,
+    Mc,
+    Me,
+    Nd,
+    Nl,
+    No,
+    Pc,
+    Pd,
+    Ps,
+    Pe,
+    Pi,
+    Pf,
+    Po,
+    Sm,
+    Sc,
+    Sk,
+    So,
+    Zs,
+    Zl,
+    Zp,
+    Cc,
+    Cf,
+    Cs,
+    Co,
+    Cn
 };
 
 /// General category in Unicode 16.0; Cn beyond U+10FFFF.
@@ -22,7 +50,8 @@ bool is_number(char32_t code_point);
 /// A number to Rust's char::is_numeric, which is one Unicode version ahead (17.0) of the rest.
 bool is_rust_numeric(char32_t code_point);
 
-/// `\s`: the property White_Space. U+180E isn't in it, though PCRE2's UCP mode takes it for a space.
+/// `\s`: the property White_Space. U+180E isn't in it, though PCRE2's UCP mode takes it for a
+/// space.
 bool is_white_space(char32_t code_point);
 
 /// `\w` as in UTS #18: alphabetic, mark, decimal number, connector punctuation, join control.

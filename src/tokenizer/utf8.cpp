@@ -25,14 +25,20 @@ std::size_t announced_length(unsigned char lead) {
     return lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
 }
 
-// Some second bytes would make an overlong form, a surrogate or a value beyond U+10FFFF (Unicode table 3-7).
+// Some second bytes would make an overlong form, a surrogate or a value beyond U+10FFFF (Unicode
+// table 3-7).
 bool is_second_byte_allowed(unsigned char lead, unsigned char second) {
     switch (lead) {
-        case 0xE0: return second >= 0xA0 && second <= 0xBF;
-        case 0xED: return second >= 0x80 && second <= 0x9F;
-        case 0xF0: return second >= 0x90 && second <= 0xBF;
-        case 0xF4: return second >= 0x80 && second <= 0x8F;
-        default: return is_continuation(second);
+        case 0xE0:
+            return second >= 0xA0 && second <= 0xBF;
+        case 0xED:
+            return second >= 0x80 && second <= 0x9F;
+        case 0xF0:
+            return second >= 0x90 && second <= 0xBF;
+        case 0xF4:
+            return second >= 0x80 && second <= 0x8F;
+        default:
+            return is_continuation(second);
     }
 }
 
@@ -85,7 +91,9 @@ CodePoint code_point_before(std::string_view text, std::size_t offset) {
 }
 
 std::string to_utf8(char32_t code_point) {
-    const auto byte = [](char32_t value) { return static_cast<char>(static_cast<unsigned char>(value)); };
+    const auto byte = [](char32_t value) {
+        return static_cast<char>(static_cast<unsigned char>(value));
+    };
     if (code_point < 0x80) {
         return {byte(code_point)};
     }

@@ -21,14 +21,15 @@ CodePoint code_point_before(std::string_view text, std::size_t offset);
 /// UTF-8 of one code point.
 std::string to_utf8(char32_t code_point);
 
-/// Offset of the first byte that isn't part of valid UTF-8, or text.size(). Surrogates, overlong forms and values beyond
-/// U+10FFFF are invalid.
+/// Offset of the first byte that isn't part of valid UTF-8, or text.size(). Surrogates, overlong
+/// forms and values beyond U+10FFFF are invalid.
 std::size_t find_invalid_utf8(std::string_view text);
 
 /// Number of code points of valid UTF-8.
 std::size_t count_code_points(std::string_view text);
 
-/// `bytes` with each maximal broken sequence replaced by U+FFFD (Unicode chapter 3.9, "substitution of maximal subparts").
+/// `bytes` with each maximal broken sequence replaced by U+FFFD (Unicode chapter 3.9, "substitution
+/// of maximal subparts").
 std::string replace_invalid_utf8(std::string_view bytes);
 
 /// Number of bytes at the end of `bytes` that begin a character but don't end it; 0 to 3.

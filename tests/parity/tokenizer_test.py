@@ -1,7 +1,9 @@
 """Ids and texts of galapagos' tokenizer against the Hugging Face library, string by string.
 
-The tokenizers are trained here, so that each option is met; the real one of SmolLM2 joins in when setup put it in place.
+The tokenizers are trained here, so that each option is met; the real one of SmolLM2 joins in when
+setup put it in place.
 """
+
 import json
 import os
 import pathlib
@@ -11,7 +13,16 @@ import subprocess
 import pytest
 
 tokenizers = pytest.importorskip("tokenizers")
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY_DIR = pathlib.Path(os.environ.get("GALAPAGOS_BINARY_DIR", ROOT / "build" / "release"))
@@ -25,17 +36,26 @@ SENTENCES = [
     "東京は日本の首都です。太郎はりんごを三個、バナナを12個持っています。答えは１５です。",
     "Привет, мир! Сегодня 17 марта 2024 года. Ελληνικά γράμματα. العربية ١٢٣ हिन्दी में १२ ភាសាខ្មែរ",
     "naïve café — “quoted” … 👩‍👩‍👧‍👦 🇯🇵 👍🏽 ½ Ⅳ ² x² α≤β  \u00a0nbsp\u2003em\u3000ideographic",
-    "https://example.org/a?b=c&d=e#f user@mail.net <html><body class=\"x\">&amp;</body></html>",
+    'https://example.org/a?b=c&d=e#f user@mail.net <html><body class="x">&amp;</body></html>',
     "          indented\n\n\n\nparagraphs\t\ttabs   \n   trailing   ",
 ]
+# fmt: off
 FRAGMENTS = [
-    "'s", "'t", "'re", "'VE", "'ll", "'d", "’s", " '", "''", "<|im_start|>", "<|im_end|>", "<|im_", "|>", "<|endoftext|>", "[L]", "[R]",
-    "[W]", "[N]", "[LR]", "[LL]", "  [L]  ", " [R] \n ", "a[W]", "[W]b", "é[W]", "[W]_", "\u200d[W]", "Ⓐ[W]", " [W] ", "[R]\u00a0\u2003x", "x\u0085[L]", "\r\n", "\n\n",
-    "\t", "    ", " \n", "\u0085", "\u180e", "\u200b", "\ufeff", "\u00a0", "\u2028", "\u3000", "\u1680", "\u001c", "\u0000", "\u0301", "e\u0301", "가", "각",
-    "0123", "٠١", "१२", "½", "Ⅷ", "３０", "𝟘𝟙", "\U00011de3", "\U00016ff4", "\ua7ce", "👩‍👩‍👧‍👦", "🇯🇵", "👍🏽", "\U000e0001", "\U0010ffff", "\ue000", "\ufffd", "Ġ", "Ċ", "ĠĠ", "▁",
-    "ស្រុក", "ไทย", "ﷺ", "ß", "İ", "ŉ", "_", "-", "...", "!?", "\\n", "\"", "{", "}", "word", "Words", "x1", "1x", "a 1", "日本", "です。", "ー",
+    "'s", "'t", "'re", "'VE", "'ll", "'d", "’s", " '", "''", "<|im_start|>", "<|im_end|>",
+    "<|im_", "|>", "<|endoftext|>", "[L]", "[R]", "[W]", "[N]", "[LR]", "[LL]", "  [L]  ",
+    " [R] \n ", "a[W]", "[W]b", "é[W]", "[W]_", "\u200d[W]", "Ⓐ[W]", " [W] ", "[R]\u00a0\u2003x",
+    "x\u0085[L]", "\r\n", "\n\n", "\t", "    ", " \n", "\u0085", "\u180e", "\u200b", "\ufeff",
+    "\u00a0", "\u2028", "\u3000", "\u1680", "\u001c", "\u0000", "\u0301", "e\u0301", "가", "각",
+    "0123", "٠١", "१२", "½", "Ⅷ", "３０", "𝟘𝟙", "\U00011de3", "\U00016ff4", "\ua7ce", "👩‍👩‍👧‍👦",
+    "🇯🇵", "👍🏽", "\U000e0001", "\U0010ffff", "\ue000", "\ufffd", "Ġ", "Ċ", "ĠĠ", "▁", "ស្រុក",
+    "ไทย", "ﷺ", "ß", "İ", "ŉ", "_", "-", "...", "!?", "\\n", '"', "{", "}", "word", "Words", "x1",
+    "1x", "a 1", "日本", "です。", "ー",
 ]
-SPACES = "\t\n\v\f\r \u0085\u00a0\u1680\u180e\u2000\u2003\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+# fmt: on
+SPACES = (
+    "\t\n\v\f\r \u0085\u00a0\u1680\u180e\u2000\u2003\u2009\u200a\u200b\u2028\u2029\u202f"
+    "\u205f\u2060\u3000\ufeff"
+)
 
 
 def random_code_point(random_source):
@@ -54,21 +74,31 @@ def random_text(random_source):
         if kind == 0:
             sentence = random_source.choice(SENTENCES)
             start = random_source.randrange(len(sentence))
-            parts.append(sentence[start:start + random_source.randrange(1, 40)])
+            parts.append(sentence[start : start + random_source.randrange(1, 40)])
         elif kind == 1:
-            parts.append("".join(random_source.choice(SPACES) for _ in range(random_source.randrange(1, 5))))
+            parts.append(
+                "".join(random_source.choice(SPACES) for _ in range(random_source.randrange(1, 5)))
+            )
         elif kind == 2:
-            parts.append("".join(random_code_point(random_source) for _ in range(random_source.randrange(1, 8))))
+            parts.append(
+                "".join(
+                    random_code_point(random_source) for _ in range(random_source.randrange(1, 8))
+                )
+            )
         else:
             parts.append(random_source.choice(FRAGMENTS))
     return "".join(parts)
 
 
 def adversarial_texts():
-    """Single fragments, pairs that meet at a boundary, long runs, and one character between others for all categories."""
+    """Single fragments, pairs that meet at a boundary, long runs."""
     texts = [""] + FRAGMENTS + SENTENCES
     texts += [left + right for left in FRAGMENTS[::3] for right in FRAGMENTS[::5]]
-    texts += [unit * count for unit in ("a", " ", "\n", "é", "12", " a", "👍", "[L] ", "ab") for count in (2, 3, 255, 256, 257, 5000)]
+    texts += [
+        unit * count
+        for unit in ("a", " ", "\n", "é", "12", " a", "👍", "[L] ", "ab")
+        for count in (2, 3, 255, 256, 257, 5000)
+    ]
     return texts
 
 
@@ -87,38 +117,60 @@ def train(pre_tokenizer, post_processor, whole_alphabet=True, vocabulary=700, **
         vocab_size=vocabulary,
         special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet() if whole_alphabet else [],
-        show_progress=False)
+        show_progress=False,
+    )
     tokenizer.train_from_iterator(SENTENCES * 3 if whole_alphabet else SENTENCES[:3], trainer)
     return tokenizer
 
 
 def add_awkward_tokens(tokenizer):
-    tokenizer.add_tokens([
-        AddedToken("[L]", lstrip=True), AddedToken("[R]", rstrip=True), AddedToken("[LR]", lstrip=True, rstrip=True, normalized=False),
-        AddedToken("[W]", single_word=True), AddedToken("[LL]", normalized=False, special=True), AddedToken("é[", single_word=True, normalized=False),
-        AddedToken("です。", normalized=False), AddedToken(" \n"), AddedToken("\u00a0x", rstrip=True)])
+    tokenizer.add_tokens(
+        [
+            AddedToken("[L]", lstrip=True),
+            AddedToken("[R]", rstrip=True),
+            AddedToken("[LR]", lstrip=True, rstrip=True, normalized=False),
+            AddedToken("[W]", single_word=True),
+            AddedToken("[LL]", normalized=False, special=True),
+            AddedToken("é[", single_word=True, normalized=False),
+            AddedToken("です。", normalized=False),
+            AddedToken(" \n"),
+            AddedToken("\u00a0x", rstrip=True),
+        ]
+    )
     return tokenizer
 
 
 def gpt2():
-    return train(pre_tokenizers.ByteLevel(add_prefix_space=False), processors.ByteLevel(trim_offsets=False))
+    return train(
+        pre_tokenizers.ByteLevel(add_prefix_space=False), processors.ByteLevel(trim_offsets=False)
+    )
 
 
 def gpt2_with_prefix_space_and_template():
     template = processors.TemplateProcessing(
-        single="<|im_start|> $A <|im_end|>", special_tokens=[("<|im_start|>", 1), ("<|im_end|>", 2)])
-    tokenizer = train(pre_tokenizers.ByteLevel(add_prefix_space=True), processors.Sequence([processors.ByteLevel(), template]))
+        single="<|im_start|> $A <|im_end|>", special_tokens=[("<|im_start|>", 1), ("<|im_end|>", 2)]
+    )
+    tokenizer = train(
+        pre_tokenizers.ByteLevel(add_prefix_space=True),
+        processors.Sequence([processors.ByteLevel(), template]),
+    )
     return add_awkward_tokens(tokenizer)
 
 
 def smollm2():
-    steps = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    steps = [
+        pre_tokenizers.Digits(individual_digits=True),
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+    ]
     return add_awkward_tokens(train(pre_tokenizers.Sequence(steps), None))
 
 
 def split_pattern_and_digit_runs():
-    steps = [pre_tokenizers.Split(Regex(GPT2_PATTERN), behavior="isolated"), pre_tokenizers.Digits(individual_digits=False),
-             pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)]
+    steps = [
+        pre_tokenizers.Split(Regex(GPT2_PATTERN), behavior="isolated"),
+        pre_tokenizers.Digits(individual_digits=False),
+        pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False),
+    ]
     tokenizer = train(pre_tokenizers.Sequence(steps), None)
     tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Fuse()])
     return tokenizer
@@ -127,22 +179,36 @@ def split_pattern_and_digit_runs():
 def whole_words_first():
     tokenizer = train(pre_tokenizers.ByteLevel(add_prefix_space=False), None, ignore_merges=True)
     description = json.loads(tokenizer.to_str())
-    # A word that no chain of merges reaches is taken only because it is in the vocabulary as a whole.
+    # No chain of merges reaches this word: it is taken because the vocabulary has it as a whole.
     description["model"]["vocab"]["ĠWords"] = len(description["model"]["vocab"])
     return Tokenizer.from_str(json.dumps(description))
 
 
 def unknown_bytes_dropped():
-    return train(pre_tokenizers.ByteLevel(add_prefix_space=False), None, whole_alphabet=False, vocabulary=200)
+    return train(
+        pre_tokenizers.ByteLevel(add_prefix_space=False), None, whole_alphabet=False, vocabulary=200
+    )
 
 
 def unknown_bytes_fused():
-    return train(pre_tokenizers.ByteLevel(add_prefix_space=False), None, whole_alphabet=False, vocabulary=200,
-                 unk_token="<|endoftext|>", fuse_unk=True)
+    return train(
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        None,
+        whole_alphabet=False,
+        vocabulary=200,
+        unk_token="<|endoftext|>",
+        fuse_unk=True,
+    )
 
 
 def unknown_bytes_single():
-    return train(pre_tokenizers.ByteLevel(add_prefix_space=False), None, whole_alphabet=False, vocabulary=200, unk_token="<|endoftext|>")
+    return train(
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        None,
+        whole_alphabet=False,
+        vocabulary=200,
+        unk_token="<|endoftext|>",
+    )
 
 
 def run_galapagos(tokenizer_file, requests):
@@ -150,7 +216,9 @@ def run_galapagos(tokenizer_file, requests):
     if not helper.exists():
         pytest.fail(f"{helper} is missing: build the target tokenize_lines")
     lines = "".join(json.dumps(request) + "\n" for request in requests)
-    finished = subprocess.run([helper, tokenizer_file], input=lines, capture_output=True, text=True, encoding="utf-8")
+    finished = subprocess.run(
+        [helper, tokenizer_file], input=lines, capture_output=True, text=True, encoding="utf-8"
+    )
     assert finished.returncode == 0, finished.stderr
     return [json.loads(line) for line in finished.stdout.split("\n")[:-1]]
 
@@ -159,7 +227,10 @@ def random_id_lists(tokenizer, count, seed):
     """Ids in any order, so that characters are cut in the middle; some ids without a token."""
     random_source = random.Random(seed)
     size = tokenizer.get_vocab_size()
-    return [[random_source.randrange(size + 5) for _ in range(random_source.randrange(0, 30))] for _ in range(count)]
+    return [
+        [random_source.randrange(size + 5) for _ in range(random_source.randrange(0, 30))]
+        for _ in range(count)
+    ]
 
 
 def compare(tokenizer, folder, count):
@@ -172,8 +243,10 @@ def compare(tokenizer, folder, count):
     for text, answer in zip(texts, answers):
         expected = tokenizer.encode(text).ids
         assert answer["ids"] == expected, repr(text)
-        assert answer["plain_ids"] == tokenizer.encode(text, add_special_tokens=False).ids, repr(text)
-    for ids, answer in zip([answer["ids"] for answer in answers[:len(texts)]] + id_lists, answers):
+        assert answer["plain_ids"] == tokenizer.encode(text, add_special_tokens=False).ids, repr(
+            text
+        )
+    for ids, answer in zip([answer["ids"] for answer in answers[: len(texts)]] + id_lists, answers):
         without_special = tokenizer.decode(ids, skip_special_tokens=True)
         assert answer["text"] == tokenizer.decode(ids, skip_special_tokens=False), ids
         assert answer["text_without_special"] == without_special, ids
@@ -185,9 +258,18 @@ def test_main_kinds_on_ten_thousand_texts(make, tmp_path):
     compare(make(), tmp_path, 10_000)
 
 
-@pytest.mark.parametrize("make", [
-    gpt2_with_prefix_space_and_template, split_pattern_and_digit_runs, whole_words_first, unknown_bytes_dropped, unknown_bytes_fused,
-    unknown_bytes_single], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make",
+    [
+        gpt2_with_prefix_space_and_template,
+        split_pattern_and_digit_runs,
+        whole_words_first,
+        unknown_bytes_dropped,
+        unknown_bytes_fused,
+        unknown_bytes_single,
+    ],
+    ids=lambda make: make.__name__,
+)
 def test_options(make, tmp_path):
     compare(make(), tmp_path, 3_000)
 
@@ -199,24 +281,47 @@ def test_smollm2_itself(tmp_path):
     compare(Tokenizer.from_file(str(file)), tmp_path, 10_000)
 
 
-@pytest.mark.parametrize("pre_tokenizer", [
-    pre_tokenizers.ByteLevel(add_prefix_space=False),
-    pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]),
-], ids=["gpt2", "smollm2"])
+@pytest.mark.parametrize(
+    "pre_tokenizer",
+    [
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Digits(individual_digits=True),
+                pre_tokenizers.ByteLevel(add_prefix_space=False),
+            ]
+        ),
+    ],
+    ids=["gpt2", "smollm2"],
+)
 def test_every_character_between_others(pre_tokenizer, tmp_path):
     """All characters but the bulk of CJK and Hangul, each beside a letter, a digit, a sign and a space: shows a wrong entry of a Unicode table.
 
-    The model knows nothing but "|", so that each piece, being unknown as a whole, is one id: the ids count the pieces."""
-    tokenizer = Tokenizer(models.BPE(vocab={"<unk>": 0, "|": 1}, merges=[], unk_token="<unk>", fuse_unk=True))
+    The model knows nothing but "|", so that each piece, being unknown as a whole, is one id: the ids count the pieces.
+    """
+    tokenizer = Tokenizer(
+        models.BPE(vocab={"<unk>": 0, "|": 1}, merges=[], unk_token="<unk>", fuse_unk=True)
+    )
     tokenizer.pre_tokenizer = pre_tokenizer
     tokenizer.decoder = decoders.ByteLevel()
     file = tmp_path / "tokenizer.json"
     tokenizer.save(str(file))
-    code_points = [*range(0x3500), *range(0x3500, 0xA000, 16), *range(0xA000, 0xAD00), *range(0xAD00, 0xD800, 16),
-                   *range(0xF900, 0x17000), *range(0x17000, 0x18A00, 16), *range(0x18A00, 0x20000), *range(0x20000, 0x40000, 16),
-                   *range(0xE0000, 0xE0200)]
+    code_points = [
+        *range(0x3500),
+        *range(0x3500, 0xA000, 16),
+        *range(0xA000, 0xAD00),
+        *range(0xAD00, 0xD800, 16),
+        *range(0xF900, 0x17000),
+        *range(0x17000, 0x18A00, 16),
+        *range(0x18A00, 0x20000),
+        *range(0x20000, 0x40000, 16),
+        *range(0xE0000, 0xE0200),
+    ]
     characters = [chr(code_point) for code_point in code_points]
-    texts = ["|".join(f"a{c}1{c}!{c} {c}a" for c in characters[i:i + 32]) for i in range(0, len(characters), 32)]
+    texts = [
+        "|".join(f"a{c}1{c}!{c} {c}a" for c in characters[i : i + 32])
+        for i in range(0, len(characters), 32)
+    ]
     expected = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
     for text, ids, answer in zip(texts, expected, run_galapagos(file, texts), strict=True):
         assert answer["ids"] == ids, [hex(ord(c)) for c in text[1::9]]
@@ -231,25 +336,37 @@ def changed(tokenizer, path, value):
     return description
 
 
-@pytest.mark.parametrize("path, value, named", [
-    (["normalizer"], {"type": "NFC"}, "NFC"),
-    (["pre_tokenizer"], {"type": "Whitespace"}, "Whitespace"),
-    (["pre_tokenizer"], None, "pre_tokenizer"),
-    (["pre_tokenizer", "use_regex"], 1, "pre_tokenizer.use_regex"),
-    (["decoder"], {"type": "WordPiece", "prefix": "##", "cleanup": True}, "WordPiece"),
-    (["post_processor"], {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 0]}, "BertProcessing"),
-    (["model", "type"], "Unigram", "Unigram"),
-    (["model", "dropout"], 0.1, "model.dropout"),
-    (["model", "byte_fallback"], True, "model.byte_fallback"),
-    (["model", "end_of_word_suffix"], "</w>", "model.end_of_word_suffix"),
-    (["model", "merges"], [["a", "zzzz"]], "model.merges[0]"),
-    (["model", "merges"], ["a b c"], "model.merges[0]"),
-    (["added_tokens", 0, "id"], 5000, "added_tokens[0].id"),
-    (["added_tokens", 0, "lstrip"], "yes", "added_tokens[0].lstrip"),
-])
+@pytest.mark.parametrize(
+    "path, value, named",
+    [
+        (["normalizer"], {"type": "NFC"}, "NFC"),
+        (["pre_tokenizer"], {"type": "Whitespace"}, "Whitespace"),
+        (["pre_tokenizer"], None, "pre_tokenizer"),
+        (["pre_tokenizer", "use_regex"], 1, "pre_tokenizer.use_regex"),
+        (["decoder"], {"type": "WordPiece", "prefix": "##", "cleanup": True}, "WordPiece"),
+        (
+            ["post_processor"],
+            {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 0]},
+            "BertProcessing",
+        ),
+        (["model", "type"], "Unigram", "Unigram"),
+        (["model", "dropout"], 0.1, "model.dropout"),
+        (["model", "byte_fallback"], True, "model.byte_fallback"),
+        (["model", "end_of_word_suffix"], "</w>", "model.end_of_word_suffix"),
+        (["model", "merges"], [["a", "zzzz"]], "model.merges[0]"),
+        (["model", "merges"], ["a b c"], "model.merges[0]"),
+        (["added_tokens", 0, "id"], 5000, "added_tokens[0].id"),
+        (["added_tokens", 0, "lstrip"], "yes", "added_tokens[0].lstrip"),
+    ],
+)
 def test_what_is_not_known_is_refused_by_name(path, value, named, tmp_path):
     file = tmp_path / "tokenizer.json"
     file.write_text(json.dumps(changed(gpt2(), path, value)))
-    finished = subprocess.run([BINARY_DIR / "tests" / "support" / "tokenize_lines", file], input="", capture_output=True, text=True)
+    finished = subprocess.run(
+        [BINARY_DIR / "tests" / "support" / "tokenize_lines", file],
+        input="",
+        capture_output=True,
+        text=True,
+    )
     assert finished.returncode == 1
     assert named in finished.stderr

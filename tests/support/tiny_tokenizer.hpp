@@ -11,8 +11,9 @@
 
 namespace galapagos::testing {
 
-/// The tokenizer.json of a byte-level BPE model in the manner of SmolLM2: <|endoftext|> is 0, <|im_start|> 1, <|im_end|> 2, byte b is
-/// 3 + b, then come the merged tokens "th", "he", "the", " t", " the", "in", "ing" (the space written Ġ), 266 tokens in all.
+/// The tokenizer.json of a byte-level BPE model in the manner of SmolLM2: <|endoftext|> is 0,
+/// <|im_start|> 1, <|im_end|> 2, byte b is 3 + b, then come the merged tokens "th", "he", "the", "
+/// t", " the", "in", "ing" (the space written Ġ), 266 tokens in all.
 inline nlohmann::json tiny_tokenizer_json() {
     const std::vector<std::string> special{"<|endoftext|>", "<|im_start|>", "<|im_end|>"};
     const std::vector<std::vector<std::string>> merges{

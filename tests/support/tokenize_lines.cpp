@@ -1,5 +1,5 @@
-// Reads texts as JSON strings, one a line, and writes for each the ids and the decoded texts, for comparison with another
-// tokenizer library: tokenize_lines TOKENIZER_JSON < TEXTS > RESULTS
+// Reads texts as JSON strings, one a line, and writes for each the ids and the decoded texts, for
+// comparison with another tokenizer library: tokenize_lines TOKENIZER_JSON < TEXTS > RESULTS
 #include <cstdint>
 #include <exception>
 #include <iostream>

@@ -15,13 +15,17 @@ bool same_number(std::string_view a, std::string_view b) {
 }
 
 TEST(Decimal, OneValueManyWritings) {
-    for (const char* text : {"30", "30.0", "+30", "030", "30.", "3e1", "0.3E2", " 30\n", "３０", "３０．０", "3000e-2"}) {
+    for (const char* text : {"30", "30.0", "+30", "030", "30.", "3e1", "0.3E2", " 30\n", "３０",
+                             "３０．０", "3000e-2"}) {
         EXPECT_TRUE(same_number(text, "30")) << text;
     }
     EXPECT_TRUE(same_number("1,234", "1234"));
     EXPECT_TRUE(same_number("1,234,567.50", "1234567.5"));
     EXPECT_TRUE(same_number("-0", "0.00"));
-    EXPECT_TRUE(same_number("\u2212" "5", "-5"));
+    EXPECT_TRUE(
+        same_number("\u2212"
+                    "5",
+                    "-5"));
     EXPECT_TRUE(same_number(".5", "0.50"));
 }
 
@@ -33,8 +37,10 @@ TEST(Decimal, DifferentValuesStayDifferent) {
 }
 
 TEST(Decimal, WhatIsNoNumber) {
-    for (const char* text : {"", " ", "-", ".", "1,23", "12,3456", "1234,567", ",123", "1,234,5", "30 apples", "$30", "1.2.3", "e5",
-                             "3e", "1e9999999999", "--1", "1-", "inf", "0x10", "三"}) {
+    for (const char* text :
+         {"",        " ",         "-",    ".",     "1,23", "12,3456", "1234,567",     ",123",
+          "1,234,5", "30 apples", "$30",  "1.2.3", "e5",   "3e",      "1e9999999999", "--1",
+          "1-",      "inf",       "0x10", "三"}) {
         EXPECT_FALSE(parse_decimal(text)) << text;
     }
 }

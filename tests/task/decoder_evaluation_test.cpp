@@ -26,7 +26,7 @@ test::TinyModelOptions model_options() {
 }
 
 class DecoderEvaluation : public ::testing::Test {
-protected:
+  protected:
     DecoderEvaluation()
         : model_path_(test::make_tiny_model(folder_.path() / "model", model_options())),
           group_(Communicator::world()),
@@ -34,7 +34,9 @@ protected:
           decoder_(model_.architecture, model_.sharding, model_.arena, group_,
                    {DType::f32, 3, max_tokens, 64}),
           tokenizer_(Tokenizer::load(model_path_)) {
-        files_.write("items.jsonl", R"({"id": 1, "q": "the first question is long", "options": ["yes", "no way"], "gold": 0}
+        files_.write(
+            "items.jsonl",
+            R"({"id": 1, "q": "the first question is long", "options": ["yes", "no way"], "gold": 0}
 {"id": 2, "q": "short", "options": ["a", "b", "cc"], "gold": 1}
 {"id": 3, "q": "東京", "options": ["はい", "いいえ"], "gold": 0}
 {"id": 4, "q": "1 + 1 =", "options": ["2", "3"], "gold": 0}
@@ -42,7 +44,8 @@ protected:
     }
 
     std::unique_ptr<const PreparedTask> prepare_kind(const std::string& kind_keys) {
-        files_.write("task.yaml", "galapagos_task: 1\nname: tiny\nitems: {train: items.jsonl}\n" + kind_keys);
+        files_.write("task.yaml",
+                     "galapagos_task: 1\nname: tiny\nitems: {train: items.jsonl}\n" + kind_keys);
         PrepareOptions options;
         options.end_ids = {256};
         options.prefix_id = 256;
@@ -115,7 +118,8 @@ TEST_F(DecoderEvaluation, StopStringsEndRowsEarlyAndCutTheText) {
 
 TEST_F(DecoderEvaluation, ScoresChoicesAndTexts) {
     const auto choices = prepare_kind(
-        "kind: multiple_choice\nprompt: 'Q {q}'\nmultiple_choice: {choices: options, gold: gold, metric: acc}\n");
+        "kind: multiple_choice\nprompt: 'Q {q}'\nmultiple_choice: {choices: options, gold: gold, "
+        "metric: acc}\n");
     const TaskResult result = evaluate(*choices, decoder_);
     expect_same_on_all_ranks(result);
     for (std::size_t i = 0; i < choices->items().size(); ++i) {
@@ -124,8 +128,9 @@ TEST_F(DecoderEvaluation, ScoresChoicesAndTexts) {
         double best = -INFINITY;
         std::string best_choice;
         for (const std::string& choice : item.choices) {
-            const double score =
-                decoder_.score({{context, tokenizer_.encode(" " + choice, false)}}).front().log_likelihood;
+            const double score = decoder_.score({{context, tokenizer_.encode(" " + choice, false)}})
+                                     .front()
+                                     .log_likelihood;
             if (score > best) {
                 best = score;
                 best_choice = choice;
@@ -133,7 +138,8 @@ TEST_F(DecoderEvaluation, ScoresChoicesAndTexts) {
         }
         EXPECT_EQ(result.answers[i], best_choice);
     }
-    const auto texts = prepare_kind("kind: perplexity\nperplexity: {text: '{q} and again {q}', window: 8, unit: token}\n");
+    const auto texts = prepare_kind(
+        "kind: perplexity\nperplexity: {text: '{q} and again {q}', window: 8, unit: token}\n");
     const TaskResult perplexity = evaluate(*texts, decoder_);
     expect_same_on_all_ranks(perplexity);
     EXPECT_LT(perplexity.score, 0);

@@ -90,7 +90,8 @@ TEST(GenerateTask, StopsARowAtOnce) {
     write_sums(files, "{compare: numeric}\n");
     const std::string long_reply = "30END" + std::string(10, 'x');
     FakeModel model = sums_model(
-        files, {{"long question", long_reply}, {"b", long_reply}, {"a", long_reply}, {"ccc", long_reply}});
+        files,
+        {{"long question", long_reply}, {"b", long_reply}, {"a", long_reply}, {"ccc", long_reply}});
     const auto task = prepare(files.load(), Split::train, files.tokenizer(), {});
     const TaskResult result = task->evaluate(model, {});
     EXPECT_EQ(model.generated_ids, 4U * 5U);
@@ -100,7 +101,9 @@ TEST(GenerateTask, StopsARowAtOnce) {
 
 TEST(GenerateTask, AScriptRuleIsAskedOfTheWholeText) {
     TaskFiles files;
-    write_sums(files, "{pattern: '\\d+', compare: numeric, require_script: {scripts: [Han, Hiragana], share: 0.5}}\n");
+    write_sums(files,
+               "{pattern: '\\d+', compare: numeric, require_script: {scripts: [Han, Hiragana], "
+               "share: 0.5}}\n");
     FakeModel model = sums_model(
         files, {{"long question", "答えは2"}, {"b", "the 1234"}, {"a", "答え31"}, {"ccc", "4"}});
     const auto task = prepare(files.load(), Split::train, files.tokenizer(), {});
@@ -113,7 +116,8 @@ TEST(GenerateTask, AScriptRuleIsAskedOfTheWholeText) {
 TEST(GenerateTask, AnEvaluationThatIsStoppedSaysSo) {
     TaskFiles files;
     write_sums(files, "{compare: numeric}\n");
-    FakeModel model = sums_model(files, {{"long question", "2"}, {"b", "1"}, {"a", "30"}, {"ccc", "4"}});
+    FakeModel model =
+        sums_model(files, {{"long question", "2"}, {"b", "1"}, {"a", "30"}, {"ccc", "4"}});
     const auto task = prepare(files.load(), Split::train, files.tokenizer(), {});
     int batches = 0;
     const TaskResult result = task->evaluate(model, {[&] { return ++batches <= 2; }});
@@ -135,9 +139,12 @@ TEST(GenerateTask, CutsLongPromptsAtTheirBeginning) {
     EXPECT_EQ(task->longest_row(), 25);
     EXPECT_EQ(files.tokenizer().decode(model.generation_requests[2].prompt, false),
               "tion<|im_end|>");
-    EXPECT_THROW(prepare(files.load(), Split::train, files.tokenizer(), {{}, {}, 20, {}}), UsageError);
+    EXPECT_THROW(prepare(files.load(), Split::train, files.tokenizer(), {{}, {}, 20, {}}),
+                 UsageError);
     EXPECT_THROW(prepare(files.load(), Split::test, files.tokenizer(), {}), UsageError);
-    EXPECT_EQ(prepare(files.load(), Split::train, files.tokenizer(), {{}, {}, {}, 2})->items().size(), 2U);
+    EXPECT_EQ(
+        prepare(files.load(), Split::train, files.tokenizer(), {{}, {}, {}, 2})->items().size(),
+        2U);
 }
 
 TEST(StopDetector, FindsStringsAcrossTokensAndCharacters) {
@@ -190,7 +197,8 @@ items: {test: test.jsonl}
 prompt: "{q}"
 multiple_choice: {choices: options, gold: label}
 )");
-    // Sums are made up below: minus the bytes of the continuation, so the shortest choice wins without normalisation.
+    // Sums are made up below: minus the bytes of the continuation, so the shortest choice wins
+    // without normalisation.
     files.write("test.jsonl", R"({"q": "a longer question", "options": ["aaaa", "b"], "label": 1}
 {"q": "x", "options": ["ああああ", "b"], "label": 0}
 {"q": "y", "options": ["a", "b"], "label": 1})");
@@ -198,11 +206,13 @@ multiple_choice: {choices: options, gold: label}
     FakeModel model(tokenizer);
     model.judge = [&](const ScoreRequest& request) {
         const std::string text = tokenizer.decode(request.continuation, false);
-        return Score{text.find("あ") != std::string::npos ? -4.5 : -static_cast<double>(text.size()), false};
+        return Score{
+            text.find("あ") != std::string::npos ? -4.5 : -static_cast<double>(text.size()), false};
     };
     const auto task = prepare(files.load(), Split::test, tokenizer, {});
     const TaskResult result = task->evaluate(model, {});
-    // By sum: b (-2), b (-2), the first of equals. By code point: aaaa -5/4 beats b -2, あ -4.5/4 beats b -2.
+    // By sum: b (-2), b (-2), the first of equals. By code point: aaaa -5/4 beats b -2, あ -4.5/4
+    // beats b -2.
     EXPECT_DOUBLE_EQ(metric(result, "acc"), 1.0 / 3);
     EXPECT_DOUBLE_EQ(metric(result, "acc_norm"), 1.0 / 3);
     EXPECT_THAT(result.item_scores, ElementsAre(0, 1, 0));
@@ -221,7 +231,8 @@ name: endings
 kind: loglikelihood
 items: {test: test.jsonl}
 prompt: "{q}"
-loglikelihood: {continuation: " {end}", metric: )" + chosen + "}\n");
+loglikelihood: {continuation: " {end}", metric: )" +
+                                     chosen + "}\n");
         return files.load();
     };
     files.write("test.jsonl", R"({"q": "x", "end": "abc"}
@@ -264,7 +275,8 @@ TEST(PerplexityTask, CountsItsUnits) {
 name: texts
 kind: perplexity
 items: {test: test.jsonl}
-perplexity: {text: "{text}", window: 4, unit: )" + unit + "}\n");
+perplexity: {text: "{text}", window: 4, unit: )" +
+                                     unit + "}\n");
         const Tokenizer tokenizer = files.tokenizer();
         FakeModel model(tokenizer);
         model.judge = [](const ScoreRequest& request) {

@@ -10,10 +10,10 @@
 
 namespace galapagos::testing {
 
-/// Plays a language model: answers each prompt with a text that the test decides, one id after the other, through the hooks that the
-/// decoder calls; scores by a function of the test.
+/// Plays a language model: answers each prompt with a text that the test decides, one id after the
+/// other, through the hooks that the decoder calls; scores by a function of the test.
 class FakeModel final : public LanguageModel {
-public:
+  public:
     explicit FakeModel(Tokenizer tokenizer) : tokenizer_(std::move(tokenizer)) {}
 
     std::function<std::string(const std::string& prompt)> reply;
@@ -49,7 +49,7 @@ public:
         return scores;
     }
 
-private:
+  private:
     Generation run(const GenerationRequest& request, std::size_t row,
                    const GenerationHooks& hooks) {
         Generation generation;

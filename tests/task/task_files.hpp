@@ -13,7 +13,7 @@ namespace galapagos::testing {
 
 /// A folder with a task in it.
 class TaskFiles {
-public:
+  public:
     TaskFiles& write(const std::string& name, const std::string& text) {
         std::ofstream(folder_ / name) << text;
         return *this;
@@ -25,7 +25,7 @@ public:
 
     Tokenizer tokenizer() const { return Tokenizer::load(write_tokenizer(folder_.path())); }
 
-private:
+  private:
     TemporaryFolder folder_;
 };
 

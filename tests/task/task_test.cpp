@@ -97,7 +97,8 @@ TEST(Task, MalformedItemsAreNamedByFileAndLine) {
     EXPECT_THAT(refused(R"({"id": "c", "question": "5", "answer": "five"})"), HasSubstr("five"));
     EXPECT_THAT(refused(R"({"id": "c", "question": "5", "answer": " "})"), HasSubstr("empty"));
     EXPECT_THAT(refused(R"({"id": 1.5, "question": "5", "answer": 5})"), HasSubstr("1.5"));
-    EXPECT_THAT(refused(R"({"id": "a", "question": "5", "answer": 5})"), HasSubstr("train.jsonl:1"));
+    EXPECT_THAT(refused(R"({"id": "a", "question": "5", "answer": 5})"),
+                HasSubstr("train.jsonl:1"));
 }
 
 TEST(Task, SplitsMustNotShareQuestions) {
@@ -107,7 +108,8 @@ TEST(Task, SplitsMustNotShareQuestions) {
     files.write("test.jsonl", R"({"id": "b", "question": "9+9", "answer": 18})");
     EXPECT_THAT(refusal(files), AllOf(HasSubstr("test.jsonl:1"), HasSubstr("\"b\"")));
     // Twice in one split is the author's business.
-    files.write("test.jsonl", "{\"question\": \"9+9\", \"answer\": 18}\n{\"question\": \"9+9\", \"answer\": 18}");
+    files.write("test.jsonl",
+                "{\"question\": \"9+9\", \"answer\": 18}\n{\"question\": \"9+9\", \"answer\": 18}");
     EXPECT_EQ(refusal(files), "");
 }
 
@@ -154,8 +156,10 @@ multiple_choice: {choices: options, gold: label, metric: acc}
     EXPECT_THAT(task.items(Split::test)[1].gold, ElementsAre(1U));
     EXPECT_THAT(task.items(Split::test)[2].gold, ElementsAre(0U, 2U));
     for (const char* line :
-         {R"({"q": "x", "options": ["a"], "label": 1})", R"({"q": "x", "options": ["a"], "label": "b"})",
-          R"({"q": "x", "options": [], "label": 0})", R"({"q": "x", "options": ["a", ""], "label": 0})",
+         {R"({"q": "x", "options": ["a"], "label": 1})",
+          R"({"q": "x", "options": ["a"], "label": "b"})",
+          R"({"q": "x", "options": [], "label": 0})",
+          R"({"q": "x", "options": ["a", ""], "label": 0})",
           R"({"q": "x", "options": ["a"], "label": []})", R"({"q": "x", "options": ["a"]})",
           R"({"q": "x", "label": 0})", R"({"q": "x", "options": ["a"], "label": -1})"}) {
         files.write("test.jsonl", line);

@@ -47,7 +47,8 @@ TEST(Tokenizer, LoadsAFolderOrTheFileInIt) {
 
 TEST(Tokenizer, AppliesTheLowestRankFirst) {
     const Tokenizer tokenizer = load();
-    // "th" comes before "he", so "the" is reached; " the" needs the merge of the space with the whole word.
+    // "th" comes before "he", so "the" is reached; " the" needs the merge of the space with the
+    // whole word.
     EXPECT_THAT(tokenizer.encode("the", false), ElementsAre(first_merged + 2));
     EXPECT_THAT(tokenizer.encode("he the", false), ElementsAre(first_merged + 1, first_merged + 4));
     EXPECT_THAT(tokenizer.encode("in1ing", false),
@@ -77,8 +78,7 @@ TEST(Tokenizer, AddedTokensInTheTextAndAround) {
          {{"<|im_start|>", {{"id", "<|im_start|>"}, {"ids", {1}}, {"tokens", {"<|im_start|>"}}}},
           {"<|im_end|>", {{"id", "<|im_end|>"}, {"ids", {2}}, {"tokens", {"<|im_end|>"}}}}}}};
     const Tokenizer tokenizer = load(json);
-    EXPECT_THAT(tokenizer.encode("the<|endoftext|>", true),
-                ElementsAre(1, first_merged + 2, 0, 2));
+    EXPECT_THAT(tokenizer.encode("the<|endoftext|>", true), ElementsAre(1, first_merged + 2, 0, 2));
     EXPECT_THAT(tokenizer.encode("the", false), ElementsAre(first_merged + 2));
     EXPECT_THAT(tokenizer.encode("", true), ElementsAre(1, 2));
 }
@@ -100,9 +100,7 @@ TEST(Tokenizer, FindsIdsOfTokens) {
     EXPECT_EQ(tokenizer.token_to_id("nothing"), std::nullopt);
 }
 
-TEST(Tokenizer, RefusesTextThatIsNotUtf8) {
-    EXPECT_THROW(load().encode("ab\xFF", false), Error);
-}
+TEST(Tokenizer, RefusesTextThatIsNotUtf8) { EXPECT_THROW(load().encode("ab\xFF", false), Error); }
 
 TEST(Tokenizer, WorksFromSeveralThreads) {
     const Tokenizer tokenizer = load();
@@ -141,11 +139,10 @@ TEST(Tokenizer, RefusesComponentsByName) {
     EXPECT_THAT(with("/model/vocab/the", 0), HasSubstr("two tokens have the id 0"));
     EXPECT_THAT(with("/model/vocab/the", 2'000'000'000), HasSubstr("model.vocab.the"));
     EXPECT_THAT(with("/added_tokens/1/id", 7), HasSubstr("added_tokens[1].id"));
-    EXPECT_THAT(with("/pre_tokenizer",
-                     {{"type", "Split"},
-                      {"pattern", {{"Regex", "\\w+"}}},
-                      {"behavior", "Isolated"},
-                      {"invert", false}}),
+    EXPECT_THAT(with("/pre_tokenizer", {{"type", "Split"},
+                                        {"pattern", {{"Regex", "\\w+"}}},
+                                        {"behavior", "Isolated"},
+                                        {"invert", false}}),
                 HasSubstr("\\w+"));
     EXPECT_EQ(refusal(tiny_tokenizer_json()), "");
 }

@@ -31,7 +31,8 @@ TEST(Unicode, CountsOfUnicode16) {
 }
 
 TEST(Unicode, WhiteSpaceIsNotWhatPcreTakesItFor) {
-    for (const char32_t c : {U'\t', U'\v', U'\f', U'\r', char32_t{0x85}, char32_t{0xA0}, char32_t{0x3000}}) {
+    for (const char32_t c :
+         {U'\t', U'\v', U'\f', U'\r', char32_t{0x85}, char32_t{0xA0}, char32_t{0x3000}}) {
         EXPECT_TRUE(is_white_space(c)) << static_cast<unsigned>(c);
     }
     for (const char32_t c : {0x180E, 0x200B, 0x2060, 0xFEFF, 0x1C}) {
@@ -65,10 +66,10 @@ TEST(Utf8, CodePointsThereAndBack) {
 }
 
 TEST(Utf8, WhatIsInvalidIsFound) {
-    EXPECT_EQ(find_invalid_utf8("ab\xC0\x80"), 2U);          // overlong
-    EXPECT_EQ(find_invalid_utf8("a\xED\xA0\x80"), 1U);       // surrogate
-    EXPECT_EQ(find_invalid_utf8("\xF4\x90\x80\x80"), 0U);    // beyond U+10FFFF
-    EXPECT_EQ(find_invalid_utf8("aa\xE3\x81"), 2U);          // cut off
+    EXPECT_EQ(find_invalid_utf8("ab\xC0\x80"), 2U);        // overlong
+    EXPECT_EQ(find_invalid_utf8("a\xED\xA0\x80"), 1U);     // surrogate
+    EXPECT_EQ(find_invalid_utf8("\xF4\x90\x80\x80"), 0U);  // beyond U+10FFFF
+    EXPECT_EQ(find_invalid_utf8("aa\xE3\x81"), 2U);        // cut off
     EXPECT_EQ(find_invalid_utf8("\x80"), 0U);
 }
 
