@@ -20,6 +20,7 @@ const char* name_of(Stage stage) {
 CandidateResult failed_result(const Candidate& candidate, std::string reason, std::size_t tasks) {
     CandidateResult result;
     result.id = candidate.id;
+    result.stage = candidate.stage;
     result.status = CandidateStatus::failed;
     result.reason = std::move(reason);
     result.fitness = -std::numeric_limits<double>::infinity();
@@ -37,6 +38,7 @@ json to_json(const Candidate& c) {
 
 json to_json(const CandidateResult& r) {
     return {{"id", r.id},
+            {"stage", static_cast<int>(r.stage)},
             {"status", static_cast<int>(r.status)},
             {"reason", r.reason},
             {"fitness", r.fitness},
@@ -61,6 +63,7 @@ Candidate candidate_from_json(const json& j) {
 CandidateResult result_from_json(const json& j) {
     CandidateResult r;
     r.id = j.at("id").get<std::uint64_t>();
+    r.stage = static_cast<Stage>(j.at("stage").get<int>());
     r.status = static_cast<CandidateStatus>(j.at("status").get<int>());
     r.reason = j.at("reason").get<std::string>();
     r.fitness = j.at("fitness").get<double>();

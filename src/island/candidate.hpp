@@ -27,6 +27,7 @@ struct Candidate {
 /// What an evaluation gave.
 struct CandidateResult {
     std::uint64_t id = 0;
+    Stage stage = Stage::train;
     CandidateStatus status = CandidateStatus::evaluated;
     std::string reason;                        ///< why it failed
     double fitness = 0;                        ///< weighted mean of the scores; -infinity when failed

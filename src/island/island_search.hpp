@@ -78,6 +78,8 @@ class IslandSearch {
         Genome genome;
     };
     std::vector<Ranked> best(std::size_t count) const;
+    /// The task scores of an evaluated candidate.
+    const std::vector<double>& scores(std::uint64_t id) const { return known_.at(id).scores; }
 
     nlohmann::json save() const;
     /// Restores a saved state. `told` are the candidates of the history up to that generation: the memory of genomes seen.
