@@ -70,6 +70,10 @@ YamlReader YamlReader::from_text(const std::string& text, const std::string& ori
     }
 }
 
+YamlReader YamlReader::from_node(YAML::Node node, const std::string& origin) {
+    return YamlReader(std::move(node), origin, "");
+}
+
 std::string YamlReader::where() const {
     const int line = node_.IsDefined() ? node_.Mark().line : -1;
     std::string place = line >= 0 ? fmt::format("{}:{}", origin_, line + 1) : origin_;

@@ -18,6 +18,9 @@ class YamlReader {
     /// `origin` stands for the file name in errors.
     static YamlReader from_text(const std::string& text, const std::string& origin);
 
+    /// A document that was built or changed in memory; nodes that came from a file keep their lines.
+    static YamlReader from_node(YAML::Node node, const std::string& origin);
+
     /// "jobs/a/evolve.yaml:12: search.genes"
     std::string where() const;
     const YAML::Node& node() const { return node_; }

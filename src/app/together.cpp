@@ -1,0 +1,58 @@
+#include "app/together.hpp"
+
+#include <fmt/format.h>
+
+#include <new>
+
+#include "base/error.hpp"
+
+namespace galapagos {
+
+std::pair<int, std::string> describe_current_exception() {
+    try {
+        throw;
+    } catch (const CollectiveError& error) {
+        return {error.status(), error.what()};
+    } catch (const UsageError& error) {
+        return {2, error.what()};
+    } catch (const std::bad_alloc&) {
+        return {1, "out of memory (an allocation failed) use fewer ranks a node, or a wider evaluation.tensor_parallel."};
+    } catch (const std::exception& error) {
+        return {1, error.what()};
+    } catch (...) {
+        return {1, "an unknown error"};
+    }
+}
+
+namespace {
+
+/// "status:message", or nothing.
+std::string run_step(const std::function<void()>& step) {
+    try {
+        step();
+        return {};
+    } catch (...) {
+        const auto [status, message] = describe_current_exception();
+        return fmt::format("{}:{}", status, message);
+    }
+}
+
+void throw_first(const std::vector<std::string>& reports) {
+    for (const auto& report : reports)
+        if (!report.empty()) throw CollectiveError(report.substr(2), report[0] - '0');
+}
+
+}  // namespace
+
+void together(const Communicator& world, const std::function<void()>& step) { throw_first(world.all_gather(run_step(step))); }
+
+void together_once_a_node(const Communicator& world, const std::function<void()>& step) {
+    const auto node = world.split_by_node();
+    std::string report;
+    if (node.is_root()) report = run_step(step);
+    throw_first(world.all_gather(report));
+    if (!node.is_root()) report = run_step(step);
+    throw_first(world.all_gather(report));
+}
+
+}  // namespace galapagos

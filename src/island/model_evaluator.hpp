@@ -1,0 +1,54 @@
+// Evaluates genomes: recipe, merge in memory, tasks.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "genome/search_space.hpp"
+#include "island/candidate_model.hpp"
+#include "island/evaluator.hpp"
+#include "task/prepared_task.hpp"
+
+namespace galapagos {
+
+/// One task of the run with its share in the fitness.
+struct WeightedTask {
+    Task task;
+    double weight = 1;
+};
+
+/// Options of an evaluation, section `evaluation` of the config.
+struct EvaluationSettings {
+    int tensor_parallel = 1;
+    DType dtype = DType::bf16;
+    int max_batch = 32;
+    int batch_tokens = 1024;
+    int threads = 0;  ///< a rank; 0: the node's cores shared out
+};
+
+class ModelEvaluator : public CandidateEvaluator {
+  public:
+    /// Collective over `group`. The first source is the base, or the layout's donor where there is none.
+    ModelEvaluator(std::vector<std::shared_ptr<const Source>> sources, SearchSpace space, std::vector<WeightedTask> tasks,
+                   const EvaluationSettings& settings, const Communicator& group, std::uint64_t seed);
+
+    std::optional<CandidateResult> evaluate(const Candidate& candidate, const std::function<bool()>& keep_going) override;
+
+    /// True when some task has items of this stage.
+    bool has_stage(Stage stage) const;
+
+  private:
+    bool run_tasks(Stage stage, CandidateResult& result, const std::function<bool()>& keep_going);
+
+    SearchSpace space_;
+    std::vector<double> weights_;
+    std::array<std::vector<std::unique_ptr<const PreparedTask>>, all_splits.size()> prepared_;  // [stage][task], null: no items
+    std::unique_ptr<CandidateModel> model_;
+};
+
+/// Tokenises the splits of tasks for a model folder.
+PrepareOptions prepare_options(const Source& source);
+
+}  // namespace galapagos
