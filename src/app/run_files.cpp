@@ -1,0 +1,77 @@
+#include "app/run_files.hpp"
+
+#include "base/clock.hpp"
+#include "base/files.hpp"
+#include "base/json.hpp"
+#include "history/checkpoint.hpp"
+#include "history/history_reader.hpp"
+
+namespace galapagos {
+
+RunConfig run_config(const Config& config) {
+    return {resolved_yaml(config), {"name", "budget", "selection", "evaluation.threads"}};
+}
+
+HistorySchema make_schema(const std::vector<Gene>& genes, const std::vector<WeightedTask>& tasks, const Optimizer& optimizer) {
+    HistorySchema schema;
+    for (const auto& gene : genes) schema.genes.push_back(gene.name);
+    for (const auto& [task, weight] : tasks) {
+        const bool right_or_wrong = std::holds_alternative<GenerateSettings>(task.settings()) ||
+                                    std::holds_alternative<MultipleChoiceSettings>(task.settings());
+        TaskColumns columns{task.name(), right_or_wrong ? AnswerType::bit : AnswerType::real, {}};
+        for (const auto& item : task.items(Split::train)) columns.items.push_back(item.id);
+        schema.tasks.push_back(std::move(columns));
+    }
+    for (const auto& [name, value] : optimizer.diagnostics()) schema.diagnostics.push_back(name);
+    return schema;
+}
+
+std::string write_attempt_index(const RunDirectory& directory, const Config& config, int islands, const HistorySchema& schema,
+                                const std::vector<Gene>& genes, const std::vector<std::shared_ptr<const Source>>& models,
+                                const std::vector<std::pair<std::string, std::string>>& provenance) {
+    RunIndex index;
+    if (directory.resumed() && std::filesystem::exists(directory.layout().index())) {
+        index = read_run_index(directory.layout().index());
+    } else {
+        index.uuid = make_uuid();
+        index.created = utc_timestamp();
+    }
+    index.config_yaml = resolved_yaml(config);
+    index.config_hash = run_config(config).hash();
+    index.islands = static_cast<std::uint32_t>(islands);
+    index.genes.clear();
+    for (const auto& gene : genes)
+        index.genes.push_back({gene.name, name_of(gene.type), gene.lower, gene.upper, gene.initial, gene.choices});
+    index.tasks = schema.tasks;
+    index.sources.clear();
+    const auto entries = config.models();
+    for (std::size_t i = 0; i < models.size(); ++i)
+        index.sources.push_back({entries[i].name, entries[i].reference(), models[i]->sha256()});
+    index.attempts.push_back({directory.attempt(), utc_timestamp(), provenance});
+    write_run_index(directory.layout().index(), index);
+    return index.uuid;
+}
+
+std::vector<std::string> resume_island(const RunLayout& layout, std::uint32_t island, const CheckpointStore& checkpoints,
+                                       IslandSearch& search) {
+    std::vector<std::string> notes;
+    const auto checkpoint = checkpoints.load_newest(notes);
+    if (!checkpoint) return notes;
+    std::vector<HistoryPart> parts;
+    for (const int part : parts_of(layout, island)) parts.push_back(read_part(layout.part(island, part)));
+    auto history = join_parts(std::move(parts));
+    notes.insert(notes.end(), history.warnings.begin(), history.warnings.end());
+    std::erase_if(history.candidates, [&](const CandidateRecord& c) { return c.generation >= checkpoint->generation; });
+    search.load(nlohmann::json::from_cbor(checkpoint->state), history.candidates);
+    return notes;
+}
+
+std::filesystem::path result_file(const RunLayout& layout) { return layout.best() / "result.json"; }
+
+std::optional<nlohmann::json> read_result(const RunLayout& layout) {
+    const auto path = result_file(layout);
+    if (!std::filesystem::exists(path)) return std::nullopt;
+    return parse_json_strict(read_text(path), path.string());
+}
+
+}  // namespace galapagos
