@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/config.hpp"
+#include "history/checkpoint.hpp"
 #include "history/history_writer.hpp"
 #include "history/run_directory.hpp"
 #include "history/run_index.hpp"

@@ -1,0 +1,177 @@
+// Whole runs under MPI with an evaluator that only counts: processes, dispatch, migration, history and resume.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <random>
+
+#include "base/error.hpp"
+#include "history/history_reader.hpp"
+#include "history/run_layout.hpp"
+#include "island/island_root.hpp"
+#include "island/search_support.hpp"
+#include "island/topology.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace galapagos {
+namespace {
+
+/// Scores by formula, after a time that differs from candidate to candidate and run to run.
+class FormulaEvaluator : public CandidateEvaluator {
+  public:
+    explicit FormulaEvaluator(unsigned seed) : random_(seed) {}
+    std::optional<CandidateResult> evaluate(const Candidate& candidate, const std::function<bool()>& keep_going) override {
+        for (int batch = 0; batch < 3; ++batch) {
+            ::usleep(random_() % 500);
+            if (keep_going && !keep_going()) return std::nullopt;
+        }
+        auto result = testing::score(candidate);
+        result.stage = candidate.stage;
+        result.evaluation_seconds = 0.001;
+        return result;
+    }
+
+  private:
+    std::mt19937 random_;
+};
+
+/// Stops the run once, after some batches.
+class StoppingEvaluator : public FormulaEvaluator {
+  public:
+    StoppingEvaluator(unsigned seed, std::filesystem::path stop_file, int batches)
+        : FormulaEvaluator(seed), stop_file_(std::move(stop_file)), batches_(batches) {}
+    std::optional<CandidateResult> evaluate(const Candidate& candidate, const std::function<bool()>& keep_going) override {
+        if (--batches_ == 0) std::fclose(std::fopen(stop_file_.c_str(), "w"));
+        return FormulaEvaluator::evaluate(candidate, keep_going);
+    }
+
+  private:
+    std::filesystem::path stop_file_;
+    int batches_;
+};
+
+constexpr int generations = 6;
+
+/// One attempt in `root`; collective. Islands resume from their checkpoints.
+RunOutcome attempt(const ProcessLayout& layout, const std::filesystem::path& root, int part, CandidateEvaluator& evaluator) {
+    const RunLayout run{root};
+    if (layout.world.is_root())
+        for (const auto& folder : {run.islands(), run.checkpoints()}) std::filesystem::create_directories(folder);
+    layout.world.barrier();
+    RunOutcome outcome;
+    if (!layout.is_island_root()) {
+        serve_island_root(layout, evaluator);
+    } else {
+        const auto island = static_cast<std::uint32_t>(layout.island);
+        const auto settings = testing::search_settings(layout.island, layout.islands, generations);
+        IslandSearch search(settings, testing::make_ga(5, layout.island));
+        CheckpointStore checkpoints(run.checkpoints(), island, "hash");
+        std::vector<std::string> warnings;
+        if (const auto checkpoint = checkpoints.load_newest(warnings)) {
+            std::vector<HistoryPart> parts;
+            for (int earlier = 1; earlier < part; ++earlier) parts.push_back(read_part(run.part(island, earlier)));
+            auto candidates = join_parts(std::move(parts)).candidates;
+            std::erase_if(candidates, [&](const auto& c) { return c.generation >= checkpoint->generation; });
+            search.load(nlohmann::json::from_cbor(checkpoint->state), candidates);
+        }
+        HistorySchema schema;
+        for (const auto& gene : testing::mixed_genes()) schema.genes.push_back(gene.name);
+        schema.tasks = {{"formula", AnswerType::none, {}}};
+        for (const auto& [name, value] : search.optimizer().diagnostics()) schema.diagnostics.push_back(name);
+        HistoryWriter history(run.part(island, part), {"uuid", "hash", island, part, {}}, schema);
+        IslandRoot root_of_island(layout, evaluator, std::move(search), std::move(history), std::move(checkpoints),
+                                  StopWatch(run.stop(), std::nullopt), {{.generations = generations}, 2, settings.targets, true, true},
+                                  {}, [](const std::string&) {});
+        outcome = root_of_island.run();
+    }
+    layout.world.barrier();
+    return outcome;
+}
+
+class IslandRun : public ::testing::Test {
+  protected:
+    IslandRun() : world(Communicator::world()) {
+        if (world.is_root()) folder.emplace();
+        base = world.broadcast(folder ? folder->path().string() : std::string());
+    }
+    ~IslandRun() override { world.barrier(); }
+
+    std::vector<std::string> fingerprints(const std::filesystem::path& root, int islands) {
+        std::vector<std::string> prints;
+        const auto run = read_run(root);
+        EXPECT_EQ(static_cast<int>(run.islands.size()), islands);
+        for (const auto& island : run.islands) {
+            EXPECT_EQ(island.generations.size(), static_cast<std::size_t>(generations));
+            prints.push_back(fingerprint(island));
+        }
+        return prints;
+    }
+
+    Communicator world;
+    std::optional<testing::TemporaryFolder> folder;
+    std::filesystem::path base;
+};
+
+TEST_F(IslandRun, TheHistoryIsTheSameWithAnyNumberOfEvaluators) {
+    const auto serial = ProcessLayout{.world = {}, .island_members = {}, .group = {}, .island_roots = {}};
+    std::string expected;
+    if (world.is_root()) {
+        FormulaEvaluator evaluator(1);
+        attempt(serial, base / "serial", 1, evaluator);
+        expected = fingerprints(base / "serial", 1).at(0);
+    }
+    world.barrier();
+    const auto layout = make_process_layout(world, 1, 1);
+    FormulaEvaluator evaluator(static_cast<unsigned>(world.rank()) + 10);
+    const auto outcome = attempt(layout, base / "parallel", 1, evaluator);
+    if (world.is_root()) {
+        EXPECT_EQ(fingerprints(base / "parallel", 1).at(0), expected);
+        EXPECT_FALSE(outcome.winner.is_null());
+    }
+}
+
+TEST_F(IslandRun, IslandsExchangeAndAgreeOnAWinner) {
+    const int islands = world.size() >= 2 ? 2 : 1;
+    const auto layout = make_process_layout(world, islands, world.size() >= 4 ? 2 : 1);
+    FormulaEvaluator evaluator(static_cast<unsigned>(world.rank()));
+    const auto outcome = attempt(layout, base / "run", 1, evaluator);
+    if (!world.is_root()) return;
+    EXPECT_FALSE(outcome.stopped);
+    ASSERT_FALSE(outcome.winner.is_null());
+    const auto run = read_run(base / "run");
+    double best = -1e300;
+    for (const auto& island : run.islands) {
+        for (const auto& candidate : island.candidates) best = std::max(best, candidate.fitness);
+        EXPECT_EQ(island.migrations.empty(), islands == 1);
+    }
+    EXPECT_EQ(outcome.winner.at("test").at("fitness").get<double>(), best);
+}
+
+TEST_F(IslandRun, StoppedAndResumedItEqualsTheUndisturbedRun) {
+    const int islands = world.size() >= 2 ? 2 : 1;
+    const auto layout = make_process_layout(world, islands, 1);
+    FormulaEvaluator undisturbed(static_cast<unsigned>(world.rank()));
+    attempt(layout, base / "undisturbed", 1, undisturbed);
+    const auto stop_file = RunLayout{base / "stopped"}.stop();
+    int part = 1;
+    for (; part <= 4; ++part) {
+        std::filesystem::create_directories(base / "stopped");
+        StoppingEvaluator evaluator(static_cast<unsigned>(part * 10 + world.rank()), stop_file, 5);
+        const auto outcome = attempt(layout, base / "stopped", part, evaluator);
+        if (world.is_root()) std::filesystem::remove(stop_file);
+        const bool stopped = world.broadcast_value(outcome.stopped.has_value());
+        if (!stopped) break;
+    }
+    FormulaEvaluator last(static_cast<unsigned>(world.rank() + 77));
+    attempt(layout, base / "stopped", part + 1, last);
+    if (!world.is_root()) return;
+    EXPECT_EQ(fingerprints(base / "stopped", islands), fingerprints(base / "undisturbed", islands));
+}
+
+TEST_F(IslandRun, AnImpossibleLayoutIsRefused) {
+    EXPECT_THROW(make_process_layout(world, world.size() + 1, 1), UsageError);
+    EXPECT_THROW(make_process_layout(world, 1, world.size() + 1), UsageError);
+}
+
+}  // namespace
+}  // namespace galapagos
