@@ -6,6 +6,7 @@
 #include <random>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "history/history_reader.hpp"
 #include "history/run_layout.hpp"
 #include "island/island_root.hpp"
@@ -51,6 +52,7 @@ class StoppingEvaluator : public FormulaEvaluator {
 };
 
 constexpr int generations = 6;
+const std::string config_hash = sha256_hex("one config for all attempts");
 
 /// One attempt in `root`; collective. Islands resume from their checkpoints.
 RunOutcome attempt(const ProcessLayout& layout, const std::filesystem::path& root, int part, CandidateEvaluator& evaluator) {
@@ -65,7 +67,7 @@ RunOutcome attempt(const ProcessLayout& layout, const std::filesystem::path& roo
         const auto island = static_cast<std::uint32_t>(layout.island);
         const auto settings = testing::search_settings(layout.island, layout.islands, generations);
         IslandSearch search(settings, testing::make_ga(5, layout.island));
-        CheckpointStore checkpoints(run.checkpoints(), island, "hash");
+        CheckpointStore checkpoints(run.checkpoints(), island, config_hash);
         std::vector<std::string> warnings;
         if (const auto checkpoint = checkpoints.load_newest(warnings)) {
             std::vector<HistoryPart> parts;
@@ -78,9 +80,9 @@ RunOutcome attempt(const ProcessLayout& layout, const std::filesystem::path& roo
         for (const auto& gene : testing::mixed_genes()) schema.genes.push_back(gene.name);
         schema.tasks = {{"formula", AnswerType::none, {}}};
         for (const auto& [name, value] : search.optimizer().diagnostics()) schema.diagnostics.push_back(name);
-        HistoryWriter history(run.part(island, part), {"uuid", "hash", island, part, {}}, schema);
+        HistoryWriter history(run.part(island, part), {"uuid", config_hash, island, part, {}}, schema);
         IslandRoot root_of_island(layout, evaluator, std::move(search), std::move(history), std::move(checkpoints),
-                                  StopWatch(run.stop(), std::nullopt), {{.generations = generations}, 2, settings.targets, true, true},
+                                  StopWatch(run.stop(), std::nullopt), {settings.budget, 2, settings.targets, true, true},
                                   {}, [](const std::string&) {});
         outcome = root_of_island.run();
     }

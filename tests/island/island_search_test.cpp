@@ -1,5 +1,7 @@
 #include "island/island_search.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -26,12 +28,9 @@ struct Trace {
     }
     std::string text() const {
         std::string all;
-        for (const auto& c : candidates) {
-            all += candidate_name(c.id) + " " + std::to_string(static_cast<int>(c.status)) + " " + c.reason;
-            for (const double value : c.genome) all += " " + std::to_string(value);
-            all += "\n";
-        }
-        for (const auto& m : migrations) all += "m " + std::to_string(m.generation) + " " + candidate_name(m.candidate) + "\n";
+        for (const auto& c : candidates)
+            all += fmt::format("{} {} {} {}\n", candidate_name(c.id), static_cast<int>(c.status), c.reason, fmt::join(c.genome, " "));
+        for (const auto& m : migrations) all += fmt::format("m {} {}\n", m.generation, candidate_name(m.candidate));
         return all;
     }
 };
