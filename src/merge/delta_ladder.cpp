@@ -9,9 +9,8 @@ namespace galapagos {
 
 namespace {
 
-/// Buckets of the first pass: exponent and eight bits of mantissa.
-constexpr int bucket_shift = 15;
-constexpr std::size_t buckets = std::size_t{1} << (31 - bucket_shift);
+using Step = DeltaLadder::Step;
+
 constexpr std::int64_t counting_chunk = 32 * delta_chunk;
 
 struct Bucket {
@@ -19,90 +18,112 @@ struct Bucket {
     std::int64_t sum = 0;
 };
 
-std::vector<Bucket> count_buckets(const DeltaPair& pair, const FixedPoint& fixed) {
+/// Counts keys into `buckets` places; `place(key)` may be -1: not counted.
+template <typename Place>
+std::vector<Bucket> count_keys(const DeltaPair& pair, const FixedPoint& fixed, std::size_t buckets,
+                               const Place& place) {
     std::vector<Bucket> result(buckets);
     std::mutex mutex;
     parallel_for(0, pair.count, counting_chunk, [&](std::int64_t begin, std::int64_t end) {
-        std::vector<Bucket> own(buckets);
+        // Two sets of counters, taken in turns: runs of one value don't wait for their own sums.
+        std::vector<Bucket> own(2 * buckets);
         alignas(64) std::int32_t units[block_elements];
         for_each_key_block(pair, begin, end,
                            [&](const std::uint32_t* keys, std::int64_t, std::int64_t count) {
                                loops::to_fixed_point(keys, fixed.scale, units, count);
                                for (std::int64_t i = 0; i < count; ++i) {
-                                   Bucket& bucket = own[keys[i] >> bucket_shift];
+                                   const std::int64_t at = place(keys[i]);
+                                   if (at < 0) continue;
+                                   Bucket& bucket = own[static_cast<std::size_t>(2 * at + (i & 1))];
                                    bucket.count += 1;
                                    bucket.sum += fixed.finite ? units[i] : 0;
                                }
                            });
         const std::lock_guard lock(mutex);
         for (std::size_t i = 0; i < buckets; ++i) {
-            result[i].count += own[i].count;
-            result[i].sum += own[i].sum;
+            result[i].count += own[2 * i].count + own[2 * i + 1].count;
+            result[i].sum += own[2 * i].sum + own[2 * i + 1].sum;
         }
     });
     return result;
 }
 
-/// Narrows steps of a single crowded bucket to the values that occur: often it is just one.
-void narrow_steps(const DeltaPair& pair, std::vector<DeltaLadder::Step*> crowded) {
-    if (crowded.empty()) return;
-    struct Bounds {
-        std::uint32_t low = ~0u, high = 0;
-    };
-    std::vector<std::int32_t> slot(buckets, -1);
-    for (std::size_t i = 0; i < crowded.size(); ++i)
-        slot[crowded[i]->low >> bucket_shift] = static_cast<std::int32_t>(i);
-    std::vector<Bounds> bounds(crowded.size());
-    std::mutex mutex;
-    parallel_for(0, pair.count, counting_chunk, [&](std::int64_t begin, std::int64_t end) {
-        std::vector<Bounds> own(crowded.size());
-        for_each_key_block(pair, begin, end,
-                           [&](const std::uint32_t* keys, std::int64_t, std::int64_t count) {
-                               for (std::int64_t i = 0; i < count; ++i) {
-                                   const std::int32_t at = slot[keys[i] >> bucket_shift];
-                                   if (at < 0) continue;
-                                   Bounds& range = own[static_cast<std::size_t>(at)];
-                                   range.low = std::min(range.low, keys[i]);
-                                   range.high = std::max(range.high, keys[i]);
-                               }
-                           });
-        const std::lock_guard lock(mutex);
-        for (std::size_t i = 0; i < own.size(); ++i) {
-            bounds[i].low = std::min(bounds[i].low, own[i].low);
-            bounds[i].high = std::max(bounds[i].high, own[i].high);
-        }
-    });
-    for (std::size_t i = 0; i < crowded.size(); ++i) {
-        crowded[i]->low = bounds[i].low;
-        crowded[i]->high = bounds[i].high;
+/// Appends the buckets from high keys to low ones as steps, neighbours joined while they are not
+/// crowded. Bucket i holds the keys from `first` + (i << shift) on.
+void append_steps(std::span<const Bucket> buckets, std::uint32_t first, int shift,
+                  std::int64_t crowd, std::vector<Step>& steps) {
+    const std::size_t begin = steps.size();
+    for (std::size_t i = buckets.size(); i-- > 0;) {
+        if (buckets[i].count == 0) continue;
+        const std::uint32_t low = first + (static_cast<std::uint32_t>(i) << shift);
+        if (steps.size() == begin || steps.back().count + buckets[i].count > crowd)
+            steps.push_back({low, low + ((1u << shift) - 1), 0, 0, 0, 0});
+        steps.back().low = low;
+        steps.back().count += buckets[i].count;
+        steps.back().sum += buckets[i].sum;
     }
+}
+
+/// Bits below the first bucket's, and below its parts'. The last parts are single values.
+constexpr int shifts[] = {15, 7, 0};
+constexpr std::size_t first_buckets = std::size_t{1} << (31 - shifts[0]);
+
+/// Splits every crowded step of width 1 << `from` into steps of width 1 << `to` or more.
+void split_crowded(const DeltaPair& pair, const FixedPoint& fixed, int from, int to,
+                   std::int64_t crowd, std::vector<Step>& steps) {
+    // Found in two steps: by the upper 16 bits of a key, then by the bits down to `from`.
+    const std::size_t inner = std::size_t{1} << (shifts[0] - from);
+    std::vector<std::int32_t> outer_slot(first_buckets, -1), slot;
+    std::vector<std::uint32_t> starts;
+    for (const Step& step : steps) {
+        if (step.count <= crowd || step.one_value()) continue;
+        std::int32_t& outer = outer_slot[step.low >> shifts[0]];
+        if (outer < 0) {
+            outer = static_cast<std::int32_t>(slot.size());
+            slot.resize(slot.size() + inner, -1);
+        }
+        slot[static_cast<std::size_t>(outer) + ((step.low >> from) & (inner - 1))] =
+            static_cast<std::int32_t>(starts.size());
+        starts.push_back(step.low);
+    }
+    if (starts.empty()) return;
+    const std::size_t parts = std::size_t{1} << (from - to);
+    const std::vector<Bucket> buckets =
+        count_keys(pair, fixed, starts.size() * parts, [&](std::uint32_t key) -> std::int64_t {
+            const std::int32_t outer = outer_slot[key >> shifts[0]];
+            if (outer < 0) return -1;
+            const std::int32_t crowded =
+                slot[static_cast<std::size_t>(outer) + ((key >> from) & (inner - 1))];
+            if (crowded < 0) return -1;
+            return static_cast<std::int64_t>(static_cast<std::size_t>(crowded) * parts +
+                                             ((key >> to) & (parts - 1)));
+        });
+    std::vector<Step> finer;
+    std::size_t next = 0;
+    for (const Step& step : steps) {
+        if (step.count <= crowd || step.one_value())
+            finer.push_back(step);
+        else
+            append_steps(std::span(buckets).subspan(next++ * parts, parts), step.low, to, crowd,
+                         finer);
+    }
+    steps = std::move(finer);
 }
 
 }  // namespace
 
 DeltaLadder::DeltaLadder(const DeltaPair& pair, const FixedPoint& fixed) {
-    const std::vector<Bucket> counted = count_buckets(pair, fixed);
     const std::int64_t crowd = std::max<std::int64_t>(16, pair.count / 512);
-    for (std::size_t i = buckets; i-- > 0;) {
-        if (counted[i].count == 0) continue;
-        const auto low = static_cast<std::uint32_t>(i << bucket_shift);
-        const auto high = static_cast<std::uint32_t>(low + ((1u << bucket_shift) - 1));
-        if (steps_.empty() || steps_.back().count + counted[i].count > crowd)
-            steps_.push_back({low, high, 0, 0, 0, 0});
-        Step& step = steps_.back();
-        step.low = low;
-        step.count += counted[i].count;
-        step.sum += counted[i].sum;
+    const std::vector<Bucket> buckets =
+        count_keys(pair, fixed, first_buckets,
+                   [](std::uint32_t key) -> std::int64_t { return key >> shifts[0]; });
+    append_steps(buckets, 0, shifts[0], crowd, steps_);
+    split_crowded(pair, fixed, shifts[0], shifts[1], crowd, steps_);
+    split_crowded(pair, fixed, shifts[1], shifts[2], crowd, steps_);
+    for (std::size_t i = 1; i < steps_.size(); ++i) {
+        steps_[i].above = steps_[i - 1].above + steps_[i - 1].count;
+        steps_[i].sum_above = steps_[i - 1].sum_above + steps_[i - 1].sum;
     }
-    std::vector<Step*> crowded;
-    for (std::size_t i = 0; i < steps_.size(); ++i) {
-        if (i > 0) {
-            steps_[i].above = steps_[i - 1].above + steps_[i - 1].count;
-            steps_[i].sum_above = steps_[i - 1].sum_above + steps_[i - 1].sum;
-        }
-        if (steps_[i].count > crowd) crowded.push_back(&steps_[i]);
-    }
-    narrow_steps(pair, crowded);
     steps_.shrink_to_fit();
 }
 

@@ -9,9 +9,9 @@
 
 namespace galapagos {
 
-/// The magnitudes of a delta, sorted into narrow steps once. A step holds at most about one in 512
-/// elements, or elements of (nearly) one value; so the k-th largest is found by looking at one
-/// step's elements.
+/// The magnitudes of a delta, sorted into steps once. A step holds at most one in 512 elements, or
+/// elements of a single magnitude (16-bit models differ by few distinct amounts); so the k-th
+/// largest is found by looking at one step's elements.
 class DeltaLadder {
   public:
     DeltaLadder(const DeltaPair& pair, const FixedPoint& fixed);
