@@ -12,7 +12,7 @@ using nlohmann::json;
 
 /// Reads keys of one JSON object, with errors that name document and key.
 class ConfigReader {
-public:
+  public:
     ConfigReader(const json& object, std::string origin)
         : object_(object), origin_(std::move(origin)) {
         if (!object_.is_object()) throw Error("Cannot use " + origin_, "it is not a JSON object");
@@ -35,7 +35,9 @@ public:
             refuse(key, "it must be between 1 and 2147483647");
         return number;
     }
-    int64_t size(const char* key, int64_t fallback) const { return has(key) ? size(key) : fallback; }
+    int64_t size(const char* key, int64_t fallback) const {
+        return has(key) ? size(key) : fallback;
+    }
 
     double number(const char* key) const {
         if (!has(key)) refuse(key, "the key is missing");
@@ -67,7 +69,7 @@ public:
 
     const std::string& origin() const { return origin_; }
 
-private:
+  private:
     const json& object_;
     std::string origin_;
 };
@@ -127,7 +129,8 @@ void refuse_what_changes_the_forward_pass(const ConfigReader& reader) {
     if (reader.size("pretraining_tp", 1) != 1)
         reader.refuse("pretraining_tp", "only 1 is supported");
     if (reader.flag("rope_interleaved", false))
-        reader.refuse("rope_interleaved", "only the half-split layout of rotary pairs is supported");
+        reader.refuse("rope_interleaved",
+                      "only the half-split layout of rotary pairs is supported");
     if (reader.has("sliding_window"))
         reader.refuse("sliding_window", "windowed attention is not supported for this model type");
     if (reader.has("quantization_config"))
@@ -156,8 +159,10 @@ Architecture Architecture::from_config(const json& config, const std::string& or
     if (result.query_heads % result.kv_heads != 0)
         reader.refuse("num_key_value_heads", "it must divide num_attention_heads");
     if (!reader.has("head_dim") && result.hidden % result.query_heads != 0)
-        reader.refuse("hidden_size", "without head_dim it must be a multiple of num_attention_heads");
-    result.head_dim = reader.size("head_dim", std::max<int64_t>(1, result.hidden / result.query_heads));
+        reader.refuse("hidden_size",
+                      "without head_dim it must be a multiple of num_attention_heads");
+    result.head_dim =
+        reader.size("head_dim", std::max<int64_t>(1, result.hidden / result.query_heads));
     if (result.head_dim % 2 != 0 || result.head_dim > 512)
         reader.refuse("head_dim", "it must be even and at most 512");
     result.max_positions = reader.size("max_position_embeddings", 2048);

@@ -17,9 +17,9 @@ struct RopeSettings {
     enum class Kind { standard, linear, llama3 };
     Kind kind = Kind::standard;
     double theta = 10000.0;
-    double factor = 1.0;            ///< linear, llama3: how much longer the context became
-    double low_freq_factor = 1.0;   ///< llama3
-    double high_freq_factor = 4.0;  ///< llama3
+    double factor = 1.0;                 ///< linear, llama3: how much longer the context became
+    double low_freq_factor = 1.0;        ///< llama3
+    double high_freq_factor = 4.0;       ///< llama3
     int64_t original_max_positions = 0;  ///< llama3
 };
 

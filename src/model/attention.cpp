@@ -10,7 +10,9 @@ namespace galapagos {
 
 template <typename T>
 Attention<T>::Attention(const HeadCounts& heads, int64_t max_tokens)
-    : heads_(heads), group_(heads.query / heads.kv), max_tokens_(max_tokens),
+    : heads_(heads),
+      group_(heads.query / heads.kv),
+      max_tokens_(max_tokens),
       scale_(1.0F / std::sqrt(static_cast<float>(heads.head_dim))),
       scratch_per_thread_(group_ * (max_tokens + 2 * heads.head_dim)),
       scratch_(scratch_per_thread_ * at::get_num_threads()) {}
@@ -67,15 +69,14 @@ void Attention<T>::attend_many(const Segment& segment, const T* queries, KvCache
     const std::vector<int64_t> cached_sizes{heads_.kv, group_, length, dim};
     const std::vector<int64_t> cached_strides{cache.head_stride(), 0, dim, 1};
     const at::Tensor q = tensor_over(queries, sizes, strides);
-    const at::Tensor k =
-        tensor_over(cache.keys(hop, segment.row, 0), cached_sizes, cached_strides);
+    const at::Tensor k = tensor_over(cache.keys(hop, segment.row, 0), cached_sizes, cached_strides);
     const at::Tensor v =
         tensor_over(cache.values(hop, segment.row, 0), cached_sizes, cached_strides);
     std::optional<at::Tensor> mask;
     if (segment.position > 0)
-        mask = at::full({segment.count, length}, -std::numeric_limits<float>::infinity(),
-                        q.options())
-                   .triu_(segment.position + 1);
+        mask =
+            at::full({segment.count, length}, -std::numeric_limits<float>::infinity(), q.options())
+                .triu_(segment.position + 1);
     const auto result = at::_scaled_dot_product_flash_attention_for_cpu(
         q, k, v, 0.0, segment.position == 0, mask, scale_);
     tensor_over(output, sizes, strides).copy_(std::get<0>(result));

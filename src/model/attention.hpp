@@ -27,7 +27,7 @@ struct HeadCounts {
 /// Causal grouped-query attention of packed tokens over the key-value cache.
 template <typename T>
 class Attention {
-public:
+  public:
     Attention(const HeadCounts& heads, int64_t max_tokens);
 
     /// queries and output: [tokens, query heads * head_dim], the segments' tokens one after the
@@ -35,7 +35,7 @@ public:
     void run(std::span<const Segment> segments, const T* queries, KvCache<T>& cache, int64_t hop,
              T* output);
 
-private:
+  private:
     void attend_one(const Segment& segment, int64_t head, const T* queries, KvCache<T>& cache,
                     int64_t hop, T* output, float* scratch) const;
     void attend_many(const Segment& segment, const T* queries, KvCache<T>& cache, int64_t hop,

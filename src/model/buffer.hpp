@@ -11,7 +11,7 @@ namespace galapagos {
 /// are never written cost nothing.
 template <typename T>
 class Buffer {
-public:
+  public:
     Buffer() = default;
     explicit Buffer(int64_t size)
         : data_(static_cast<T*>(::operator new(static_cast<size_t>(size) * sizeof(T), alignment))),
@@ -21,7 +21,7 @@ public:
     const T* data() const { return data_.get(); }
     int64_t size() const { return size_; }
 
-private:
+  private:
     static constexpr std::align_val_t alignment{64};
     struct Free {
         void operator()(T* memory) const { ::operator delete(memory, alignment); }

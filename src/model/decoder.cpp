@@ -22,13 +22,16 @@ void check_options(const DecoderOptions& options) {
 }  // namespace
 
 class Decoder::Implementation {
-public:
+  public:
     Implementation(const Architecture& architecture, const Sharding& sharding, Arena& weights,
                    TensorGroup& group, const DecoderOptions& options)
-        : architecture(architecture), options(options), group(group),
+        : architecture(architecture),
+          options(options),
+          group(group),
           forward(make_forward_pass(architecture, sharding, weights, group, options)) {}
 
-    /// Throws Error unless `ids` is not empty and in the vocabulary, and `length` tokens fit in a row.
+    /// Throws Error unless `ids` is not empty and in the vocabulary, and `length` tokens fit in a
+    /// row.
     void check(const std::vector<int32_t>& ids, size_t length, const std::string& what) const {
         if (ids.empty()) throw Error("Cannot run " + what, "it has no ids to start from");
         check_vocabulary(ids, what);

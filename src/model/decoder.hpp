@@ -28,7 +28,7 @@ struct DecoderOptions {
 /// its shard, and all ranks make the same calls with the same requests; all get the same results.
 /// The same requests and weights give the same bits on every run.
 class Decoder {
-public:
+  public:
     /// Throws Error when the arena doesn't hold `arena_specs(architecture, sharding, dtype)`.
     /// The arena and the group must outlive the decoder.
     Decoder(const Architecture& architecture, const Sharding& sharding, Arena& weights,
@@ -56,7 +56,7 @@ public:
     const DecoderOptions& options() const;
     const Architecture& architecture() const;
 
-private:
+  private:
     class Implementation;
     std::unique_ptr<Implementation> implementation_;
 };

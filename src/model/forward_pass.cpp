@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/error.hpp"
@@ -38,10 +39,11 @@ struct Wave {
 
 template <typename T>
 class LlamaPass final : public ForwardPass {
-public:
+  public:
     LlamaPass(const Architecture& architecture, const Sharding& sharding, const Arena& weights,
               TensorGroup& group, const DecoderOptions& options)
-        : architecture_(architecture), group_(group),
+        : architecture_(architecture),
+          group_(group),
           weights_(WeightBinder<T>(weights).bind(architecture)),
           vocabulary_{sharding.vocab_begin(), sharding.vocab_end()},
           heads_{sharding.q_head_end() - sharding.q_head_begin(),
@@ -50,7 +52,8 @@ public:
           rotary_(architecture.rope, architecture.head_dim, options.max_tokens, options.dtype),
           cache_(architecture.layers, options.max_batch, heads_.kv, options.max_tokens,
                  heads_.head_dim),
-          attention_(heads_, options.max_tokens), head_(weights_.head, vocabulary_, group),
+          attention_(heads_, options.max_tokens),
+          head_(weights_.head, vocabulary_, group),
           row_wave_(static_cast<size_t>(options.max_batch)) {
         const int64_t tokens = std::max(options.batch_tokens, options.max_batch);
         const int64_t query_width = heads_.query * heads_.head_dim;
@@ -80,8 +83,9 @@ public:
             if (hop + 1 == architecture_.layers) rows = keep_wanted(wanted);
             reduce_linear(layer.attention_output, attended_.data(), rows);
             normalise(rows, delta_.data(), layer.mlp_norm);
-            linear(layer.gate, normed_.data(), rows, gate_.data());
-            linear(layer.up, normed_.data(), rows, up_.data());
+            multiply<T>(
+                normed_.data(), rows,
+                std::array<Product<T>, 2>{{{layer.gate, gate_.data()}, {layer.up, up_.data()}}});
             for_each_row(rows, intermediate_, [&](int64_t row) {
                 kernels_.silu_multiply(gate_.data() + row * intermediate_,
                                        up_.data() + row * intermediate_, intermediate_);
@@ -101,7 +105,7 @@ public:
         head_.logits(normed_.data(), kept_, architecture_.vocabulary, output);
     }
 
-private:
+  private:
     /// Notes each token's place in the cache and cuts the segments into waves.
     void plan(std::span<const Segment> segments) {
         places_.clear();
@@ -159,9 +163,10 @@ private:
     /// Fills attended_ from normed_ and appends keys and values to the hop's cache.
     void attend(const LayerWeights<T>& layer, int64_t hop, std::span<const Segment> segments,
                 int64_t rows) {
-        linear(layer.query, normed_.data(), rows, queries_.data());
-        linear(layer.key, normed_.data(), rows, keys_.data());
-        linear(layer.value, normed_.data(), rows, values_.data());
+        multiply<T>(normed_.data(), rows,
+                    std::array<Product<T>, 3>{{{layer.query, queries_.data()},
+                                               {layer.key, keys_.data()},
+                                               {layer.value, values_.data()}}});
         const int64_t width = heads_.query * heads_.head_dim;
         for_each_row(rows, width, [&](int64_t token) {
             const int64_t position = places_[static_cast<size_t>(token)].position;

@@ -18,7 +18,7 @@ namespace galapagos {
 /// The network of one tensor-parallel rank: packed tokens in, answers about next tokens out. Knows
 /// nothing of requests or batches. All ranks of the group make the same calls.
 class ForwardPass {
-public:
+  public:
     virtual ~ForwardPass() = default;
 
     /// Runs the segments' tokens through every hop and appends them to their cache rows. Segments

@@ -18,8 +18,13 @@ GreedyGeneration::GreedyGeneration(ForwardPass& forward, TensorGroup& group,
                                    const DecoderOptions& options,
                                    const std::vector<GenerationRequest>& requests,
                                    const GenerationHooks& hooks)
-    : forward_(forward), group_(group), options_(options), requests_(requests), hooks_(hooks),
-      results_(requests.size()), free_rows_(static_cast<size_t>(options.max_batch)) {
+    : forward_(forward),
+      group_(group),
+      options_(options),
+      requests_(requests),
+      hooks_(hooks),
+      results_(requests.size()),
+      free_rows_(static_cast<size_t>(options.max_batch)) {
     for (size_t i = 0; i < requests.size(); ++i)
         if (requests[i].max_new_tokens > 0) waiting_.push_back(i);
     const auto length = [&](size_t i) { return requests[i].prompt.size(); };
@@ -74,9 +79,8 @@ void GreedyGeneration::feed_long_prompt(const Row& row, int64_t& fed) {
     const std::span<const int32_t> prompt = requests_[row.request].prompt;
     while (row.length - fed > options_.batch_tokens) {
         const Segment part{row.cache_row, fed, options_.batch_tokens};
-        forward_.run(
-            prompt.subspan(static_cast<size_t>(fed), static_cast<size_t>(part.count)),
-            {&part, 1}, {});
+        forward_.run(prompt.subspan(static_cast<size_t>(fed), static_cast<size_t>(part.count)),
+                     {&part, 1}, {});
         fed += part.count;
     }
 }
@@ -98,8 +102,7 @@ void GreedyGeneration::decode() {
 void GreedyGeneration::run_pass(size_t first_row) {
     forward_.run(tokens_, segments_, wanted_);
     queries_.clear();
-    for (size_t i = 0; i < wanted_.size(); ++i)
-        queries_.push_back({static_cast<int64_t>(i), -1});
+    for (size_t i = 0; i < wanted_.size(); ++i) queries_.push_back({static_cast<int64_t>(i), -1});
     answers_.resize(queries_.size());
     forward_.answer(queries_, answers_);
     judge(first_row);
@@ -107,7 +110,8 @@ void GreedyGeneration::run_pass(size_t first_row) {
 
 /// Takes the new ids, and frees the rows that ended.
 void GreedyGeneration::judge(size_t first_row) {
-    // Each rank computed the same ids; rank 0's verdicts hold for all, so that a hook can't part them.
+    // Each rank computed the same ids; rank 0's verdicts hold for all, so that a hook can't part
+    // them.
     verdicts_.assign(answers_.size(), goes_on);
     std::exception_ptr failure;
     for (size_t i = 0; i < answers_.size(); ++i) {

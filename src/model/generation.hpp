@@ -10,16 +10,16 @@
 
 namespace galapagos {
 
-/// One call of Decoder::generate. Prompts enter cache rows longest first; rows are decoded together,
-/// leave as they finish, and are refilled from the waiting prompts.
+/// One call of Decoder::generate. Prompts enter cache rows longest first; rows are decoded
+/// together, leave as they finish, and are refilled from the waiting prompts.
 class GreedyGeneration {
-public:
+  public:
     GreedyGeneration(ForwardPass& forward, TensorGroup& group, const DecoderOptions& options,
                      const std::vector<GenerationRequest>& requests, const GenerationHooks& hooks);
 
     std::vector<Generation> run();
 
-private:
+  private:
     struct Row {
         size_t request;
         int64_t cache_row;
@@ -42,9 +42,9 @@ private:
     const GenerationHooks& hooks_;
 
     std::vector<Generation> results_;
-    std::vector<size_t> waiting_;      ///< request indices, next one last
+    std::vector<size_t> waiting_;  ///< request indices, next one last
     std::vector<int64_t> free_rows_;
-    std::vector<Row> rows_;            ///< being decoded
+    std::vector<Row> rows_;  ///< being decoded
     // Of the current pass:
     std::vector<int32_t> tokens_;
     std::vector<Segment> segments_;

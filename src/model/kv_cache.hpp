@@ -10,10 +10,13 @@ namespace galapagos {
 /// allocated once. A hop has its own cache, even where a path runs one layer several times.
 template <typename T>
 class KvCache {
-public:
+  public:
     KvCache(int64_t hops, int64_t rows, int64_t kv_heads, int64_t max_tokens, int64_t head_dim)
-        : rows_(rows), kv_heads_(kv_heads), slab_(max_tokens * head_dim),
-          keys_(hops * rows * kv_heads * slab_), values_(hops * rows * kv_heads * slab_) {}
+        : rows_(rows),
+          kv_heads_(kv_heads),
+          slab_(max_tokens * head_dim),
+          keys_(hops * rows * kv_heads * slab_),
+          values_(hops * rows * kv_heads * slab_) {}
 
     /// The [max_tokens, head_dim] slab of one head.
     T* keys(int64_t hop, int64_t row, int64_t head) { return keys_.data() + at(hop, row, head); }
@@ -23,7 +26,7 @@ public:
     /// Elements from one head's slab to the next head's, within a row.
     int64_t head_stride() const { return slab_; }
 
-private:
+  private:
     int64_t at(int64_t hop, int64_t row, int64_t head) const {
         return ((hop * rows_ + row) * kv_heads_ + head) * slab_;
     }

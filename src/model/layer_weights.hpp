@@ -31,7 +31,7 @@ struct ModelWeights {
 /// Looks the tensors up once: the arena keeps its addresses.
 template <typename T>
 class WeightBinder {
-public:
+  public:
     explicit WeightBinder(const Arena& arena) : arena_(arena) {}
 
     ModelWeights<T> bind(const Architecture& architecture) const {
@@ -40,12 +40,11 @@ public:
         for (int64_t layer = 0; layer < architecture.layers; ++layer)
             weights.layers.push_back(bind_layer("model.layers." + std::to_string(layer) + "."));
         weights.final_norm = vector("model.norm.weight");
-        weights.head =
-            matrix(architecture.tied_embeddings ? "model.embed_tokens" : "lm_head");
+        weights.head = matrix(architecture.tied_embeddings ? "model.embed_tokens" : "lm_head");
         return weights;
     }
 
-private:
+  private:
     LayerWeights<T> bind_layer(const std::string& prefix) const {
         LayerWeights<T> layer;
         layer.attention_norm = vector(prefix + "input_layernorm.weight");
@@ -67,8 +66,8 @@ private:
     Linear<T> matrix(const std::string& name) const {
         const TensorView weight = arena_.view(name + ".weight");
         const std::string bias = name + ".bias";
-        return {reinterpret_cast<const T*>(weight.data),
-                arena_.has(bias) ? vector(bias) : nullptr, weight.shape.at(0), weight.shape.at(1)};
+        return {reinterpret_cast<const T*>(weight.data), arena_.has(bias) ? vector(bias) : nullptr,
+                weight.shape.at(0), weight.shape.at(1)};
     }
 
     const Arena& arena_;

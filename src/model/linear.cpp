@@ -1,14 +1,43 @@
 #include "model/linear.hpp"
 
-#include <type_traits>
+#include <ATen/Parallel.h>
 
+#include <algorithm>
+
+#include "model/kernels/matrix_kernels.hpp"
 #include "model/torch_types.hpp"
 
 namespace galapagos {
+namespace {
+
+/// Columns are dealt out to threads in units of this many.
+constexpr int64_t unit = 8;
+/// Multiply-adds that are worth waking another thread for.
+constexpr int64_t work_per_task = 1 << 20;
+
+int64_t units_of(int64_t columns) { return (columns + unit - 1) / unit; }
+
+/// Cuts the columns of all tasks, one task after the other, into one range a thread.
+template <typename T>
+void run_tasks(MatrixKernel<T> kernel, std::span<const MatrixTask<T>> tasks) {
+    int64_t total = 0;
+    for (const MatrixTask<T>& task : tasks) total += units_of(task.out);
+    const int64_t work_per_unit = std::max<int64_t>(1, tasks[0].rows * tasks[0].in * unit);
+    const int64_t grain = std::max<int64_t>(1, work_per_task / work_per_unit);
+    at::parallel_for(0, total, grain, [&](int64_t first, int64_t last) {
+        int64_t offset = 0;
+        for (MatrixTask<T> part : tasks) {
+            const int64_t units = units_of(part.out);
+            part.first = std::clamp<int64_t>(first - offset, 0, units) * unit;
+            part.last = std::min(part.out, std::clamp<int64_t>(last - offset, 0, units) * unit);
+            if (part.first < part.last) kernel(part);
+            offset += units;
+        }
+    });
+}
 
 template <typename T>
-void linear(const Linear<T>& layer, const T* input, int64_t rows, T* output) {
-    if (rows == 0 || layer.out == 0) return;
+void multiply_with_torch(const Linear<T>& layer, const T* input, int64_t rows, T* output) {
     const at::Tensor x = tensor_over(input, {rows, layer.in});
     const at::Tensor weight = tensor_over(layer.weight, {layer.out, layer.in}).t();
     at::Tensor y = tensor_over(output, {rows, layer.out});
@@ -18,20 +47,43 @@ void linear(const Linear<T>& layer, const T* input, int64_t rows, T* output) {
         at::addmm_out(y, tensor_over(layer.bias, {layer.out}), x, weight);
 }
 
+}  // namespace
+
 template <typename T>
-void linear_partial(const Linear<T>& layer, const T* input, int64_t rows,
-                    [[maybe_unused]] T* scratch, float* output) {
-    const Linear<T> without_bias{layer.weight, nullptr, layer.out, layer.in};
-    if constexpr (std::is_same_v<T, float>) {
-        linear(without_bias, input, rows, output);
-    } else {
-        linear(without_bias, input, rows, scratch);
-        row_kernels<T>().widen(scratch, output, rows * layer.out);
+void multiply(const T* input, int64_t rows, std::span<const Product<T>> products) {
+    constexpr size_t most = 4;
+    if (rows == 0) return;
+    const MatrixKernel<T> kernel = matrix_kernel<T>();
+    if (kernel == nullptr || products.size() > most) {
+        for (const Product<T>& product : products)
+            multiply_with_torch(product.layer, input, rows, product.output);
+        return;
     }
+    MatrixTask<T> tasks[most];
+    for (size_t i = 0; i < products.size(); ++i) {
+        const Linear<T>& layer = products[i].layer;
+        tasks[i] = {input,     rows, layer.weight, layer.bias,         layer.in,
+                    layer.out, 0,    layer.out,    products[i].output, nullptr};
+    }
+    run_tasks<T>(kernel, {tasks, products.size()});
 }
 
-template void linear<float>(const Linear<float>&, const float*, int64_t, float*);
-template void linear<Bf16>(const Linear<Bf16>&, const Bf16*, int64_t, Bf16*);
+template <typename T>
+void linear_partial(const Linear<T>& layer, const T* input, int64_t rows, T* scratch,
+                    float* output) {
+    if (rows == 0) return;
+    if (const MatrixKernel<T> kernel = matrix_kernel<T>()) {
+        const MatrixTask<T> task{input,     rows, layer.weight, nullptr, layer.in,
+                                 layer.out, 0,    layer.out,    nullptr, output};
+        run_tasks<T>(kernel, {&task, 1});
+        return;
+    }
+    multiply_with_torch({layer.weight, nullptr, layer.out, layer.in}, input, rows, scratch);
+    row_kernels<T>().widen(scratch, output, rows * layer.out);
+}
+
+template void multiply<float>(const float*, int64_t, std::span<const Product<float>>);
+template void multiply<Bf16>(const Bf16*, int64_t, std::span<const Product<Bf16>>);
 template void linear_partial<float>(const Linear<float>&, const float*, int64_t, float*, float*);
 template void linear_partial<Bf16>(const Linear<Bf16>&, const Bf16*, int64_t, Bf16*, float*);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "model/kernels/row_kernels.hpp"
 
@@ -15,9 +16,23 @@ struct Linear {
     int64_t in = 0;
 };
 
-/// output[rows, out] = T(input[rows, in] * weight^T + bias).
+/// One product of several with the same input: output = T(input * weight^T + bias), [rows, out].
 template <typename T>
-void linear(const Linear<T>& layer, const T* input, int64_t rows, T* output);
+struct Product {
+    const Linear<T>& layer;
+    T* output;
+};
+
+/// Makes the products side by side. With the kernels of kernels/matrix_kernels.hpp a row's result
+/// does not depend on the other rows; where they don't serve, libtorch makes the products.
+template <typename T>
+void multiply(const T* input, int64_t rows, std::span<const Product<T>> products);
+
+template <typename T>
+void linear(const Linear<T>& layer, const T* input, int64_t rows, T* output) {
+    const Product<T> product{layer, output};
+    multiply<T>(input, rows, {&product, 1});
+}
 
 /// output[rows, out] = input * weight^T in fp32, without bias: one rank's share of a row-parallel
 /// product. `scratch` holds rows * out elements.

@@ -23,7 +23,9 @@ constexpr int64_t block_rows = 64;
 
 template <typename T>
 OutputHead<T>::OutputHead(const Linear<T>& weights, Range vocabulary, TensorGroup& group)
-    : weights_(weights), vocabulary_(vocabulary), group_(group),
+    : weights_(weights),
+      vocabulary_(vocabulary),
+      group_(group),
       logits_(block_rows * vocabulary.size()) {}
 
 template <typename T>
@@ -106,8 +108,8 @@ void OutputHead<T>::logits(const T* hidden, int64_t rows, int64_t vocabulary, fl
         group_.all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)));
         float* target = output + row * vocabulary;
         for (size_t rank = 0; rank < counts.size(); ++rank)
-            target = std::copy_n(all.data() + static_cast<int64_t>(rank) * widest, counts[rank],
-                                 target);
+            target =
+                std::copy_n(all.data() + static_cast<int64_t>(rank) * widest, counts[rank], target);
     }
 }
 

@@ -26,7 +26,7 @@ struct HeadAnswer {
 /// bytes a query, never logits.
 template <typename T>
 class OutputHead {
-public:
+  public:
     OutputHead(const Linear<T>& weights, Range vocabulary, TensorGroup& group);
 
     /// `hidden`: [rows, in] after the final norm. Queries are sorted by row. Same answers on every
@@ -36,7 +36,7 @@ public:
     /// Logits [rows, vocabulary size over all ranks] in fp32, on every rank.
     void logits(const T* hidden, int64_t rows, int64_t vocabulary, float* output);
 
-private:
+  private:
     struct Shard {
         float maximum;
         int32_t argmax;

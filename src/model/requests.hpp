@@ -26,7 +26,7 @@ struct GenerationHooks {
 
 struct Generation {
     std::vector<int32_t> ids;  ///< new ids only, without the stop id that ended the row
-    bool finished = false;     ///< ended by a stop id or hook (false: token limit, or stopped early)
+    bool finished = false;  ///< ended by a stop id or hook (false: token limit, or stopped early)
 };
 
 /// A continuation whose probability after `context` is asked for. Neighbouring requests with equal

@@ -19,7 +19,7 @@ struct RotaryTable {
     const float* cosines(int64_t position) const { return cosines_.data() + position * half_; }
     const float* sines(int64_t position) const { return sines_.data() + position * half_; }
 
-private:
+  private:
     int64_t half_;
     std::vector<float> cosines_;
     std::vector<float> sines_;

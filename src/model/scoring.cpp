@@ -8,10 +8,13 @@
 namespace galapagos {
 
 Scoring::Scoring(ForwardPass& forward, TensorGroup& group, const DecoderOptions& options,
-                 const std::vector<ScoreRequest>& requests,
-                 const std::function<bool()>& keep_going)
-    : forward_(forward), tensor_group_(group), options_(options), requests_(requests),
-      keep_going_(keep_going), scores_(requests.size()) {}
+                 const std::vector<ScoreRequest>& requests, const std::function<bool()>& keep_going)
+    : forward_(forward),
+      tensor_group_(group),
+      options_(options),
+      requests_(requests),
+      keep_going_(keep_going),
+      scores_(requests.size()) {}
 
 std::vector<Score> Scoring::run() {
     const std::vector<Group> groups = find_groups();

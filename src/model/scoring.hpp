@@ -14,13 +14,13 @@ namespace galapagos {
 /// row: the context is run once, and each continuation then overwrites the one before it. Tokens
 /// are packed without padding.
 class Scoring {
-public:
+  public:
     Scoring(ForwardPass& forward, TensorGroup& group, const DecoderOptions& options,
             const std::vector<ScoreRequest>& requests, const std::function<bool()>& keep_going);
 
     std::vector<Score> run();
 
-private:
+  private:
     struct Group {
         size_t first, last;  ///< requests
     };

@@ -13,9 +13,9 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 
 json small_config() {
-    return {{"model_type", "llama"},      {"vocab_size", 64},          {"hidden_size", 32},
-            {"intermediate_size", 48},    {"num_hidden_layers", 2},    {"num_attention_heads", 4},
-            {"num_key_value_heads", 2},   {"rms_norm_eps", 1e-5},      {"rope_theta", 500000.0},
+    return {{"model_type", "llama"},      {"vocab_size", 64},       {"hidden_size", 32},
+            {"intermediate_size", 48},    {"num_hidden_layers", 2}, {"num_attention_heads", 4},
+            {"num_key_value_heads", 2},   {"rms_norm_eps", 1e-5},   {"rope_theta", 500000.0},
             {"tie_word_embeddings", true}};
 }
 
@@ -83,7 +83,8 @@ TEST(Architecture, RefusesByName) {
                          {"rope_scaling", {{"rope_type", "linear"}, {"factor", 2.0}}}}),
                 HasSubstr("rope_parameters"));
     EXPECT_THAT(refusal({{"sliding_window", 4096}}), HasSubstr("sliding_window"));
-    EXPECT_THAT(refusal({{"quantization_config", {{"bits", 4}}}}), HasSubstr("quantization_config"));
+    EXPECT_THAT(refusal({{"quantization_config", {{"bits", 4}}}}),
+                HasSubstr("quantization_config"));
     EXPECT_THAT(refusal({{"num_key_value_heads", 3}}), HasSubstr("num_key_value_heads"));
     EXPECT_THAT(refusal({{"num_attention_heads", 0}}), HasSubstr("num_attention_heads"));
     EXPECT_THAT(refusal({{"vocab_size", 64.5}}), HasSubstr("vocab_size"));

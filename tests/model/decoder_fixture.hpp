@@ -29,9 +29,10 @@ inline TinyModelOptions uneven_model() {
 
 /// One model folder with a decoder of the world's width over it.
 class TestDecoder {
-public:
+  public:
     explicit TestDecoder(const TinyModelOptions& model, DecoderOptions options = small())
-        : folder_(make_tiny_model(directory_ / "model", model)), group_(Communicator::world()),
+        : folder_(make_tiny_model(directory_ / "model", model)),
+          group_(Communicator::world()),
           loaded_(folder_, options.dtype, group_.size(), group_.rank()),
           decoder_(loaded_.architecture, loaded_.sharding, loaded_.arena, group_, options) {}
 
@@ -48,7 +49,7 @@ public:
         return options;
     }
 
-private:
+  private:
     TemporaryFolder directory_;
     std::filesystem::path folder_;
     TensorGroup group_;
@@ -58,7 +59,7 @@ private:
 
 /// The same folder on this rank alone.
 class SingleDecoder {
-public:
+  public:
     explicit SingleDecoder(const std::filesystem::path& folder,
                            DecoderOptions options = TestDecoder::small())
         : loaded_(folder, options.dtype),
@@ -66,7 +67,7 @@ public:
 
     Decoder* operator->() { return &decoder_; }
 
-private:
+  private:
     TensorGroup group_;
     LoadedModel loaded_;
     Decoder decoder_;
@@ -75,8 +76,7 @@ private:
 inline std::vector<int32_t> random_ids(int count, unsigned seed, int vocabulary = 64) {
     std::mt19937 engine(seed);
     std::vector<int32_t> ids(static_cast<size_t>(count));
-    for (int32_t& id : ids)
-        id = static_cast<int32_t>(engine() % static_cast<unsigned>(vocabulary));
+    for (int32_t& id : ids) id = static_cast<int32_t>(engine() % static_cast<unsigned>(vocabulary));
     return ids;
 }
 

@@ -33,7 +33,8 @@ std::vector<GenerationRequest> mixed_requests() {
     std::vector<GenerationRequest> requests;
     for (unsigned i = 0; i < 11; ++i)
         requests.push_back({random_ids(1 + static_cast<int>(i * 7 % 23), i),
-                            3 + static_cast<int>(i * 5 % 17), {}});
+                            3 + static_cast<int>(i * 5 % 17),
+                            {}});
     return requests;
 }
 

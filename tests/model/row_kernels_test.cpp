@@ -46,7 +46,7 @@ std::vector<T> random_values(size_t count, unsigned seed, float scale = 1.0F) {
 
 template <typename T>
 class RowKernelsTest : public ::testing::Test {
-protected:
+  protected:
     /// Calls the body with every variant that runs here.
     template <typename Body>
     void for_each_variant(Body&& body) {
@@ -83,8 +83,7 @@ TYPED_TEST(RowKernelsTest, AddRmsNorm) {
                 squares += sum[i] * sum[i];
             }
             const double scale = 1 / std::sqrt(squares / static_cast<double>(width) + 1e-5);
-            for (size_t i = 0; i < width; ++i)
-                expected[i] = sum[i] * scale * values_of(weight)[i];
+            for (size_t i = 0; i < width; ++i) expected[i] = sum[i] * scale * values_of(weight)[i];
             std::vector<T> normed(width);
             kernels.add_rms_norm(residual.data(), delta.data(), weight.data(), normed.data(),
                                  static_cast<int64_t>(width), 1e-5F);
@@ -171,8 +170,7 @@ TYPED_TEST(RowKernelsTest, StatisticsOfLogits) {
                 if (wide[i] > wide[best]) best = i;
             double sum = 0;
             for (const float x : wide) sum += std::exp(static_cast<double>(x) - wide[best]);
-            const auto found =
-                kernels.shard_statistics(logits.data(), static_cast<int64_t>(count));
+            const auto found = kernels.shard_statistics(logits.data(), static_cast<int64_t>(count));
             EXPECT_EQ(found.argmax, static_cast<int32_t>(best));
             EXPECT_EQ(found.maximum, wide[best]);
             EXPECT_NEAR(found.sum_exp, sum, 1e-5 * sum);

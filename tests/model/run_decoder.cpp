@@ -1,8 +1,9 @@
 // Runs a decoder on requests from a JSON file, for tests that compare it with other programs:
 //   [mpirun -n WIDTH] run_decoder MODEL_FOLDER F32|BF16 REQUESTS.json ANSWERS.json
-// Requests: {"options": {...}, "logits": [[ids]...], "generate": [{prompt, max_new_tokens, stop_ids}],
-// "score": [{context, continuation}]}. Answers: the same keys; logits are written as raw fp32 to
-// ANSWERS.json.logits, one sequence after the other. "seconds" tells how long each part took.
+// Requests: {"options": {...}, "logits": [[ids]...], "generate": [{prompt, max_new_tokens,
+// stop_ids}], "score": [{context, continuation}]}. Answers: the same keys; logits are written as
+// raw fp32 to ANSWERS.json.logits, one sequence after the other. "seconds" tells how long each part
+// took.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -57,8 +58,7 @@ json generate(Decoder& decoder, const json& requests) {
 json score(Decoder& decoder, const json& requests) {
     std::vector<ScoreRequest> pairs;
     for (const json& request : requests)
-        pairs.push_back(
-            {request.at("context").get<Ids>(), request.at("continuation").get<Ids>()});
+        pairs.push_back({request.at("context").get<Ids>(), request.at("continuation").get<Ids>()});
     json answers = json::array();
     for (const Score& result : decoder.score(pairs))
         answers.push_back({{"log_likelihood", result.log_likelihood}, {"greedy", result.greedy}});

@@ -48,9 +48,8 @@ std::vector<ScoreRequest> mixed_requests() {
     for (unsigned item = 0; item < 7; ++item) {
         const Ids context = random_ids(1 + static_cast<int>(item * 5 % 19), item);
         for (unsigned choice = 0; choice < (item % 3 == 0 ? 1U : 4U); ++choice)
-            requests.push_back(
-                {context, random_ids(1 + static_cast<int>((item + choice * 3) % 9),
-                                     100 + item * 4 + choice)});
+            requests.push_back({context, random_ids(1 + static_cast<int>((item + choice * 3) % 9),
+                                                    100 + item * 4 + choice)});
     }
     return requests;
 }

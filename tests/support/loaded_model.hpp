@@ -1,4 +1,5 @@
-// A model folder in memory, ready for a decoder: what a merge of one source with weight 1 would give.
+// A model folder in memory, ready for a decoder: what a merge of one source with weight 1 would
+// give.
 #pragma once
 
 #include <cstddef>
@@ -32,7 +33,7 @@ struct LoadedModel {
     Sharding sharding;
     Arena arena;
 
-private:
+  private:
     void load(const ModelTensor& tensor, DType dtype) {
         const TensorView source = folder.tensor(tensor.name);
         std::vector<float> values(static_cast<std::size_t>(source.numel()));

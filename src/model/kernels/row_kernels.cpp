@@ -33,8 +33,7 @@ const RowKernels<T>& pick(const RowKernels<float>& floats, const RowKernels<Bf16
 template <typename T>
 int row_kernel_variants(const RowKernels<T>* variants[3]) {
     int count = 0;
-    variants[count++] =
-        &pick<T>(portable_kernels::float_kernels, portable_kernels::bf16_kernels);
+    variants[count++] = &pick<T>(portable_kernels::float_kernels, portable_kernels::bf16_kernels);
 #ifdef GALAPAGOS_X86_KERNELS
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         variants[count++] = &pick<T>(avx2_kernels::float_kernels, avx2_kernels::bf16_kernels);

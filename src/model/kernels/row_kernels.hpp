@@ -10,15 +10,15 @@ enum class Bf16 : uint16_t {};
 
 /// What one vocabulary shard knows about the next token.
 struct ShardStatistics {
-    float maximum;     ///< largest logit; NaN if any logit is NaN
-    int32_t argmax;    ///< lowest local index that has it
-    float sum_exp;     ///< sum of exp(logit - maximum)
+    float maximum;   ///< largest logit; NaN if any logit is NaN
+    int32_t argmax;  ///< lowest local index that has it
+    float sum_exp;   ///< sum of exp(logit - maximum)
 };
 
 /// Shapes of one decode-attention task: the query heads that share a key-value head.
 struct AttentionShape {
-    int64_t group;     ///< query heads
-    int64_t length;    ///< cached positions, the current one included
+    int64_t group;   ///< query heads
+    int64_t length;  ///< cached positions, the current one included
     int64_t head_dim;
     float scale;
 };

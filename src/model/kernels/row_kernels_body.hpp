@@ -200,8 +200,8 @@ ShardStatistics shard_statistics(const T* logits, int64_t count) {
 
 template <typename T>
 constexpr RowKernels<T> make_kernels(const char* name) {
-    return {name,     add_rms_norm<T>, rotate<T>, silu_multiply<T>, round_sum<T>,
-            widen<T>, attend<T>,       shard_statistics<T>};
+    return {name,         add_rms_norm<T>, rotate<T>, silu_multiply<T>,
+            round_sum<T>, widen<T>,        attend<T>, shard_statistics<T>};
 }
 
 }  // namespace

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+
+#include "model/kernels/row_kernels.hpp"
+
+namespace galapagos {
+
+/// Columns [first, last) of output = input * weight^T + bias, for one thread. Weights are read as
+/// they are stored, [out, in]: nothing is packed, since each candidate brings other weights.
+template <typename T>
+struct MatrixTask {
+    const T* input;  ///< [rows, in]
+    int64_t rows;
+    const T* weight;  ///< [out, in]
+    const T* bias;    ///< [out] or null
+    int64_t in;
+    int64_t out;  ///< row length of the output
+    int64_t first;
+    int64_t last;
+    T* output;    ///< [rows, out], rounded to T; null if `wide` is given
+    float* wide;  ///< [rows, out] in fp32
+};
+
+/// An element's sum is made in an order that depends on `in` alone, so a row's result has the same
+/// bits whatever other rows are in the batch and however the columns are dealt out.
+template <typename T>
+using MatrixKernel = void (*)(const MatrixTask<T>& task);
+
+/// The kernel for this processor, or null where libtorch's product has to serve.
+template <typename T>
+MatrixKernel<T> matrix_kernel();
+
+}  // namespace galapagos
