@@ -222,7 +222,11 @@ int run_evolve(const EvolveArguments& arguments, const ProgramContext& context) 
     const SignalWatch signals;
     Evolution evolution;
     evolution.config = read_config_once(world, arguments);
-    evolution.layout = make_process_layout(world, evolution.config.islands.count, evolution.config.evaluation.tensor_parallel);
+    try {
+        evolution.layout = make_process_layout(world, evolution.config.islands.count, evolution.config.evaluation.tensor_parallel);
+    } catch (const UsageError& error) {
+        throw CollectiveError(error.what(), 2);  // every rank has thrown it
+    }
     evolution.config.islands.count = evolution.layout.islands;
     evolution.config.evaluation.threads = use_threads(evolution.config.evaluation.threads, world);
     open_inputs(evolution);

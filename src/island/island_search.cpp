@@ -42,7 +42,14 @@ std::uint64_t IslandSearch::ask_limit() const {
     return limit;
 }
 
-std::uint64_t IslandSearch::tell_needs() const { return std::min(ask_limit(), (told_ + 1) * population() + window_); }
+std::uint64_t IslandSearch::tell_needs() const { return (told_ + 1) * population() + window_; }
+
+void IslandSearch::draw_due() {
+    // Candidates past the budget are drawn as well, though nobody evaluates them: a run whose budget is extended later then
+    // goes on as if it had had the larger one from the beginning.
+    if (settings_.mode == Mode::deterministic)
+        while (asked_ < tell_needs()) draw();
+}
 
 void IslandSearch::draw() {
     auto individual = optimizer_->ask();
@@ -57,12 +64,14 @@ void IslandSearch::draw() {
 
 std::optional<Candidate> IslandSearch::next() {
     if (finished_) return std::nullopt;
-    if (settings_.mode == Mode::deterministic)
-        while (asked_ < tell_needs()) draw();
-    const auto waiting = [](const Pending& p) { return !p.same_as && !p.given_out && !p.result; };
+    draw_due();
+    const auto limit = ask_limit();
+    const auto waiting = [limit](const Pending& p) {
+        return !p.same_as && !p.given_out && !p.result && counter_of(p.candidate.id) < limit;
+    };
     auto found = std::find_if(pending_.begin(), pending_.end(), waiting);
     // Asynchronous: draw for whoever asks, but keep the optimiser within a few generations of its results.
-    while (found == pending_.end() && settings_.mode == Mode::asynchronous && asked_ < ask_limit() &&
+    while (found == pending_.end() && settings_.mode == Mode::asynchronous && asked_ < limit &&
            asked_ < (told_ + 3) * population()) {
         draw();
         found = std::find_if(pending_.begin(), pending_.end(), waiting);
@@ -149,6 +158,7 @@ void IslandSearch::remember(std::uint64_t id, const Genome& genome, const std::v
 std::optional<FinishedGeneration> IslandSearch::finish_generation(double now) {
     if (finished_) return std::nullopt;
     if (started_ == 0) started_ = now;
+    draw_due();
     settle_duplicates();
     if (!generation_ready()) return std::nullopt;
 
@@ -312,6 +322,8 @@ void IslandSearch::load(const json& state, const std::vector<CandidateRecord>& t
     // Budgets may have changed since: whether the run has ended is decided anew.
     target_reached_ = settings_.budget.target && best_fitness_ >= *settings_.budget.target;
     finished_ = told_ * population() >= ask_limit() || target_reached_ || neighbour_reached_target_;
+    if (!finished_)
+        for (auto& packet : sent_) packet.last = false;
 }
 
 }  // namespace galapagos

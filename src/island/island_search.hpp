@@ -95,6 +95,7 @@ class IslandSearch {
     std::uint64_t ask_limit() const;
     std::uint64_t tell_needs() const;
     void draw();
+    void draw_due();
     void settle_duplicates();
     bool generation_ready() const;
     CandidateRecord record_of(const Pending& pending) const;

@@ -1,0 +1,86 @@
+"""What users get wrong: one message, on stderr, once, and the right exit status."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import ENVIRONMENT, command, history, run, run_alone
+
+
+@pytest.mark.parametrize("extra, message", [
+    ("bugdet: {generations: 3}\n", "did you mean 'budget'?"),
+    ("islands: {count: 1}\n", "twice"),
+])
+def test_a_wrong_config_is_refused_once_with_file_and_line(write_config, tmp_path, extra, message):
+    _, err = run(2, "evolve", write_config(extra=extra), "--run-dir", tmp_path / "run", status=2)
+    assert message in err and "evolve.yaml:" in err
+    assert err.count("galapagos: ") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("setting, message", [
+    ("budget.generations=-1", "below 0"),
+    ("islands.count=x", "whole number"),
+    ("search.optimizer.name=cma", "did you mean"),
+    ("merge.method=tise", "did you mean 'ties'?"),
+    ("models.base=/no/such/folder", "/no/such/folder"),
+    ("tasks=[/no/such/task.yaml]", "/no/such/task.yaml"),
+    ("search.genes={weight: 0.5}", "nothing to search"),
+    ("evaluation.tensor_parallel=5", "ranks"),
+    ("nonsense", "expected key=value"),
+])
+def test_a_wrong_setting_is_refused(write_config, tmp_path, setting, message):
+    _, err = run_any(2, "evolve", write_config(method="task_arithmetic"), "--run-dir", tmp_path / "run", "--set", setting)
+    assert message in err
+    assert err.count("galapagos: ") == 1
+
+
+def run_any(ranks, *arguments):
+    done = subprocess.run(command(ranks, *arguments), env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    assert done.returncode in (1, 2), f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout, done.stderr
+
+
+def test_a_run_directory_of_another_config_is_refused(write_config, tmp_path):
+    config = write_config()
+    run(1, "evolve", config, "--run-dir", tmp_path / "run")
+    before = history(tmp_path / "run")
+    _, err = run(1, "evolve", config, "--run-dir", tmp_path / "run", "--set", "seed=4", status=2)
+    assert "seed" in err
+    _, err = run(1, "evolve", config, "--run-dir", tmp_path / "run", "--resume", "never", status=2)
+    _, err = run(1, "evolve", config, "--run-dir", tmp_path / "nothing", "--resume", "must", status=2)
+    assert history(tmp_path / "run") == before
+
+
+def test_two_runs_on_one_directory_are_refused(write_config, tmp_path):
+    config = write_config(generations=400)
+    first = subprocess.Popen(command(1, "evolve", config, "--run-dir", tmp_path / "run"), env=ENVIRONMENT,
+                             stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        deadline = time.time() + 60
+        while not (tmp_path / "run/islands").exists() or not list((tmp_path / "run/islands").iterdir()):
+            assert time.time() < deadline
+            time.sleep(0.1)
+        _, err = run_any(1, "evolve", config, "--run-dir", tmp_path / "run")
+        assert str(tmp_path / "run") in err and "in use" in err
+        assert first.poll() is None
+    finally:
+        os.killpg(first.pid, signal.SIGTERM)
+        first.wait(timeout=60)
+
+
+def test_a_budget_can_be_extended(write_config, tmp_path):
+    config = write_config(generations=2)
+    run(1, "evolve", config, "--run-dir", tmp_path / "run")
+    run(1, "evolve", config, "--run-dir", tmp_path / "run", "--set", "budget.generations=4")
+    run(1, "evolve", write_config(generations=4), "--run-dir", tmp_path / "whole")
+    assert history(tmp_path / "run") == history(tmp_path / "whole")
+
+
+def test_wrong_command_lines(tmp_path):
+    assert "evolve" in run_alone("--help")[0]
+    run_alone("frobnicate", status=2)
+    run_alone("evolve", status=2)
+    run_alone("history", tmp_path / "none", status=1)

@@ -1,0 +1,139 @@
+"""Whole evolutions with the real program: layouts, invariance, kill and resume, stop, and what comes out."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+import torch
+from conftest import ENVIRONMENT, PROGRAM, SOURCE, command, history, run, run_alone
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+
+def test_the_history_is_the_same_with_1_2_and_4_evaluators(write_config, tmp_path):
+    config = write_config()
+    for ranks in (1, 2, 4):
+        run(ranks, "evolve", config, "--run-dir", tmp_path / f"r{ranks}")
+    expected = history(tmp_path / "r1")
+    assert len(expected["islands"][0]["candidates"]) == 24
+    assert history(tmp_path / "r2") == expected
+    assert history(tmp_path / "r4") == expected
+
+
+@pytest.mark.parametrize("ranks, islands, width", [(4, 2, 2), (4, 4, 1), (4, 1, 4), (4, 2, 1), (2, 2, 1)])
+def test_layouts(write_config, tmp_path, ranks, islands, width):
+    config = write_config(islands=islands)
+    out, _ = run(ranks, "evolve", config, "--run-dir", tmp_path / "run", "--set", f"evaluation.tensor_parallel={width}")
+    assert f"{islands} islands x {ranks // islands // width} evaluators x {width} tensor-parallel ranks" in out
+    assert len(history(tmp_path / "run")["islands"]) == islands
+    result = json.loads((tmp_path / "run/best/result.json").read_text())
+    assert result["validation"]["fitness"] < 0 and result["test"]["fitness"] < 0
+
+
+def start(config, run_dir, ranks=2):
+    return subprocess.Popen(command(ranks, "evolve", config, "--run-dir", run_dir), env=ENVIRONMENT, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def kill_everything(process):
+    """kill -9 of mpirun and all ranks at one instant, as a power cut would."""
+    session = os.getsid(process.pid)
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                if os.getsid(int(entry)) == session or str(PROGRAM) in open(f"/proc/{entry}/cmdline").read():
+                    os.kill(int(entry), signal.SIGKILL)
+            except (ProcessLookupError, FileNotFoundError, PermissionError):
+                pass
+    process.wait()
+
+
+def kill_and_resume(config, tmp_path, kills):
+    run(2, "evolve", config, "--run-dir", tmp_path / "undisturbed")
+    chance = random.Random(1)
+    killed = 0
+    while killed < kills:
+        process = start(config, tmp_path / "killed")
+        time.sleep(chance.uniform(0.5, 1.6))
+        if process.poll() is None:
+            killed += 1
+        kill_everything(process)
+    run(2, "evolve", config, "--run-dir", tmp_path / "killed")
+    assert history(tmp_path / "killed") == history(tmp_path / "undisturbed")
+
+
+def test_killed_20_times_the_history_equals_the_undisturbed_runs(write_config, tmp_path):
+    kill_and_resume(write_config(islands=2, generations=300, optimizer="cma_es", method="ties"), tmp_path, 20)
+
+
+@pytest.mark.slow
+def test_killed_200_times_the_history_equals_the_undisturbed_runs(write_config, tmp_path):
+    kill_and_resume(write_config(islands=2, generations=3000), tmp_path, 200)
+
+
+@pytest.mark.parametrize("how", ["SIGUSR1", "stop file"])
+def test_a_stop_request_ends_with_status_75_and_can_be_resumed(write_config, tmp_path, how):
+    config = write_config(islands=2, generations=150)
+    run(2, "evolve", config, "--run-dir", tmp_path / "undisturbed")
+    process = start(config, tmp_path / "stopped")
+    time.sleep(1.5)
+    if how == "SIGUSR1":
+        os.kill(process.pid, signal.SIGUSR1)
+    else:
+        (tmp_path / "stopped/stop").touch()
+    assert process.wait(timeout=60) in (75, 0)
+    run(2, "evolve", config, "--run-dir", tmp_path / "stopped")
+    assert history(tmp_path / "stopped") == history(tmp_path / "undisturbed")
+
+
+def test_the_exported_model_is_the_candidate(write_config, tmp_path, tiny):
+    run(2, "evolve", write_config(islands=2), "--run-dir", tmp_path / "run")
+    run_alone("export", tmp_path / "run", tmp_path / "model")
+    result = json.loads((tmp_path / "run/best/result.json").read_text())
+    report = json.loads(run_alone("evaluate", tmp_path / "model", tiny / "task.yaml", "--split", "train,test", "--dtype", "fp32",
+                                  "--max-batch", 8, "--json")[0])
+    scores = {entry["split"]: entry["score"] for entry in report["results"]}
+    assert scores["train"] == result["train"]["fitness"]
+    assert scores["test"] == result["test"]["fitness"]
+    # The recipe that the run wrote makes the same model.
+    recipe = json.loads(run_alone("evaluate", tmp_path / "run/best/recipe.yaml", tiny / "task.yaml", "--split", "test", "--dtype", "fp32",
+                                  "--max-batch", 8, "--json", "--seed", 3)[0])
+    assert recipe["results"][0]["score"] == scores["test"]
+
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "model", dtype=torch.float32)
+    total = 0
+    for line in (tiny / "test.jsonl").read_text().splitlines():
+        item = json.loads(line)
+        context, continuation = tokenizer.encode(item["context"]), tokenizer.encode(item["continuation"])
+        with torch.no_grad():
+            logs = model(torch.tensor([context + continuation])).logits[0].log_softmax(-1)
+        total += sum(logs[len(context) - 1 + i, token].item() for i, token in enumerate(continuation)) / len(continuation)
+    assert total / 10 == pytest.approx(scores["test"], abs=1e-4)
+    card = (tmp_path / "model/README.md").read_text()
+    assert "## Parents" in card and "merge_method" in card and "galapagos export" in card.replace(str(PROGRAM), "galapagos")
+
+
+def test_other_candidates_can_be_exported_too(write_config, tmp_path):
+    run(1, "evolve", write_config(generations=2), "--run-dir", tmp_path / "run")
+    run_alone("export", tmp_path / "run", tmp_path / "model", "--candidate", "0:3")
+    assert (tmp_path / "model/model.safetensors").exists()
+    _, err = run_alone("export", tmp_path / "run", tmp_path / "other", "--candidate", "0:999", status=2)
+    assert "candidate 0:999 not found" in err and not (tmp_path / "other").exists()
+
+
+def test_the_schema_in_the_repository_is_the_programs():
+    assert run_alone("evolve", "--schema")[0] == (SOURCE / "config/galapagos.schema.json").read_text()
+
+
+def test_every_config_in_the_repository_is_accepted_by_the_schema():
+    jsonschema = pytest.importorskip("jsonschema")
+    yaml = pytest.importorskip("yaml")
+    schema = json.loads((SOURCE / "config/galapagos.schema.json").read_text())
+    configs = list((SOURCE / "jobs").glob("*/evolve.yaml"))
+    assert configs
+    for config in configs:
+        jsonschema.validate(yaml.safe_load(config.read_text()), schema)
