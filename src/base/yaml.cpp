@@ -147,8 +147,9 @@ std::int64_t YamlReader::as_int() const {
     const std::string text = as_string();
     const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || rest != text.data() + text.size()) {
-        const double real = as_double();  // 1e3 is a whole number too
-        if (real != std::floor(real) || std::abs(real) > 0x1p53) fail("expected a whole number here");
+        double real = 0;  // 1e3 is a whole number too
+        if (!parse_number(text, real) || real != std::floor(real) || std::abs(real) > 0x1p53)
+            fail("expected a whole number here");
         value = static_cast<std::int64_t>(real);
     }
     return value;

@@ -23,7 +23,7 @@ def test_a_wrong_config_is_refused_once_with_file_and_line(write_config, tmp_pat
 @pytest.mark.parametrize("setting, message", [
     ("budget.generations=-1", "below 0"),
     ("islands.count=x", "whole number"),
-    ("search.optimizer.name=cma", "did you mean"),
+    ("search.optimizer.name=cma", "known: ga, cma_es, random"),
     ("merge.method=tise", "did you mean 'ties'?"),
     ("models.base=/no/such/folder", "/no/such/folder"),
     ("tasks=[/no/such/task.yaml]", "/no/such/task.yaml"),
