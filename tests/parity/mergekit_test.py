@@ -196,7 +196,7 @@ def tensors_of(folder):
     return result
 
 
-def compare(work, name):
+def compare(work, name, tolerance=1e-6):
     ours, theirs = tensors_of(work / f"{name}.galapagos"), tensors_of(work / f"{name}.mergekit")
     assert sorted(ours) == sorted(theirs)
     exact = RECIPES[name][1]
@@ -205,7 +205,7 @@ def compare(work, name):
         assert actual.dtype == expected.dtype and actual.shape == expected.shape, key
         if exact or expected.dtype == torch.float32:
             scale = torch.maximum(expected.abs(), expected.abs().max() / 4)
-            assert ((actual - expected).abs() <= 1e-6 * scale).all(), (name, key, (actual - expected).abs().max())
+            assert ((actual - expected).abs() <= tolerance * scale).all(), (name, key, (actual - expected).abs().max())
         else:  # mergekit rounds in between: two units in the last place of bfloat16
             actual, expected = actual.float(), expected.float()
             scale = torch.maximum(expected.abs(), expected.abs().max() / 4)
@@ -239,7 +239,21 @@ def real_merges(mergekit_python, real_models, tmp_path_factory):
 
 @pytest.mark.parametrize("name", REAL)
 def test_real_model(real_merges, name):
-    compare(real_merges, name)
+    # Over millions of elements, the fp32 norms in mergekit's slerp are off by up to 3e-5: see the next test.
+    compare(real_merges, name, 5e-5 if name == "slerp" else 1e-6)
+
+
+def test_slerp_of_a_real_model_agrees_with_its_definition(real_models, real_merges):
+    base, other = (tensors_of(real_models / name) for name in ("base", "c"))
+    merged = tensors_of(real_merges / "slerp.galapagos")
+    for key in ("model.embed_tokens.weight", "model.norm.weight"):  # t = 0.5
+        a, b = base[key].double().flatten(), other[key].double().flatten()
+        angle = torch.acos(a @ b / a.norm() / b.norm())
+        nearly_parallel = torch.cos(angle) > 0.9995
+        expected = (a + b) / 2 if nearly_parallel else torch.sin(angle / 2) * (a + b) / torch.sin(angle)
+        actual = merged[key].double().flatten()
+        scale = torch.maximum(expected.abs(), expected.abs().max() / 4)
+        assert ((actual - expected).abs() <= 1e-6 * scale).all(), key
 
 
 def test_merged_model_loads_in_transformers(small_merges):
