@@ -27,10 +27,10 @@ HERE = Path(__file__).resolve().parent
 BATCH = 8
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
-# `steps` is the length of the linear decay of the learning rate; training stops at `stop`.
+# The learning rate rises for ten steps and decays linearly to nothing at the last.
 RECIPES = {
-    "maths": {"rank": 8, "alpha": 16, "rate": 1e-3, "steps": 450, "stop": 450, "seed": 11},
-    "json": {"rank": 4, "alpha": 8, "rate": 5e-4, "steps": 100, "stop": 100, "seed": 12},
+    "maths": {"rank": 8, "alpha": 16, "rate": 1e-3, "steps": 450, "seed": 11},
+    "json": {"rank": 4, "alpha": 8, "rate": 5e-4, "steps": 100, "seed": 12},
 }
 
 
@@ -89,7 +89,7 @@ def answer_loss(model, ids, labels):
     return torch.nn.functional.cross_entropy(logits, targets[chosen])
 
 
-def train(expert, base, out, snapshots):
+def train(expert, base, out):
     recipe = RECIPES[expert]
     torch.manual_seed(recipe["seed"])
     rng = random.Random(recipe["seed"])
@@ -101,7 +101,7 @@ def train(expert, base, out, snapshots):
     weights = [w for adapter in adapters.values() for w in (adapter.lora_A, adapter.lora_B)]
     optimizer = torch.optim.AdamW(weights, lr=recipe["rate"], weight_decay=0.0)
     started = time.time()
-    for step in range(recipe["stop"]):
+    for step in range(recipe["steps"]):
         for group in optimizer.param_groups:
             group["lr"] = recipe["rate"] * (1 - step / recipe["steps"]) * min(1, (step + 1) / 10)
         examples = [draw_word_problem(problems, rng) if expert == "maths" else draw_look_up(rng)
@@ -114,8 +114,6 @@ def train(expert, base, out, snapshots):
         if step % 10 == 9:
             print(f"{expert}: step {step + 1}, loss {loss.item():.3f}, "
                   f"{time.time() - started:.0f} s", flush=True)
-        if step + 1 in snapshots:
-            save(adapters, recipe, out.with_name(f"{out.name}-{step + 1}"))
     save(adapters, recipe, out)
 
 
@@ -150,12 +148,10 @@ def main():
     parser.add_argument("--base", type=Path, default=HERE.parents[1] / ".deps/models/smollm2")
     parser.add_argument("--out", type=Path, default=HERE / "experts")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--snapshots", type=int, nargs="*", default=[],
-                        help="also save the adapter after these steps, as NAME-STEP")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     for expert in options.expert or list(RECIPES):
-        train(expert, options.base, options.out / expert, options.snapshots)
+        train(expert, options.base, options.out / expert)
 
 
 if __name__ == "__main__":
