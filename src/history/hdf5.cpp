@@ -298,8 +298,8 @@ uint64_t H5Table::growth(uint64_t more) const {
 }
 
 void H5Table::append(std::span<const std::byte> bytes) {
+    if (!dataset_ || bytes.empty()) return;
     const uint64_t more = bytes.size() / row_bytes_;
-    if (!dataset_ || more == 0) return;
     const std::string what = fmt::format("can't write HDF5 dataset {}", name_);
     const int rank = width_ > 0 ? 2 : 1;
     const hsize_t size[2] = {rows_ + more, width_};

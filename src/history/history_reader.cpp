@@ -117,7 +117,8 @@ class PartReader {
                 trouble = error.what();
             }
             if (!trouble.empty()) {
-                damaged(fmt::format("generation {}: {}", row.generation, trouble));
+                const uint64_t generation = row.generation;  // rows are packed: no references
+                damaged(fmt::format("generation {}: {}", generation, trouble));
                 return;
             }
             unpack(packed);
