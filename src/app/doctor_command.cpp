@@ -13,6 +13,7 @@
 #include "app/models.hpp"
 #include "app/version.hpp"
 #include "base/clock.hpp"
+#include "comm/device.hpp"
 #include "island/stopping.hpp"
 
 namespace galapagos {
@@ -50,7 +51,9 @@ void report_libraries() {
     const char* locking = std::getenv("HDF5_USE_FILE_LOCKING");
     line("HDF5 locking", locking != nullptr ? fmt::format("HDF5_USE_FILE_LOCKING={}", locking) : "as the file system offers");
     line("libtorch", libtorch_version);
-    line("GPU", "this build computes on the CPU");
+    const auto gpus = visible_devices();
+    if (gpus.devices.empty()) line("GPU", fmt::format("none ({}): computing on the CPU", gpus.why_none));
+    for (const auto& gpu : gpus.devices) line("GPU", fmt::format("{}, {:.0f} GiB, {}; not used yet", gpu.name, gpu.memory_gib, gpu.uuid));
 }
 
 void report_slurm() {
