@@ -69,6 +69,9 @@ nlohmann::json parse_json_strict(std::string_view text, std::string_view origin,
     if (text.size() > limits.bytes)
         throw UsageError(fmt::format("{}: refused", origin),
                          fmt::format("{} bytes of JSON, more than the {} allowed here", text.size(), limits.bytes));
+    // nlohmann's lexer takes a zero byte for the end of its input, and would not see what follows.
+    if (const auto zero = text.find('\0'); zero != std::string_view::npos)
+        throw UsageError(fmt::format("{}: not valid JSON", origin), fmt::format("a zero byte at {}", zero));
     json document;
     CheckedBuilder builder(document, origin, limits.depth);
     json::sax_parse(text, &builder);

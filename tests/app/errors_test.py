@@ -84,3 +84,37 @@ def test_wrong_command_lines(tmp_path):
     run_alone("frobnicate", status=2)
     run_alone("evolve", status=2)
     run_alone("history", tmp_path / "none", status=1)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 2 MiB; `remount(options)` changes it."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True).returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+
+    def remount(options):
+        subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True)
+    yield folder, remount
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_ends_the_run_and_loses_nothing(write_config, tmp_path, small_disk):
+    folder, remount = small_disk
+    config = write_config(generations=200)
+    run(1, "evolve", config, "--run-dir", tmp_path / "undisturbed")
+    (folder / "ballast").write_bytes(b"x" * 1500000)
+    _, err = run_any(1, "evolve", config, "--run-dir", folder / "run")
+    assert "No space left" in err or "no space" in err.lower()
+    (folder / "ballast").unlink()
+    remount("size=64m")
+    run(1, "evolve", config, "--run-dir", folder / "run")
+    assert history(folder / "run") == history(tmp_path / "undisturbed")
+
+
+def test_a_read_only_place_is_refused(write_config, small_disk):
+    folder, remount = small_disk
+    remount("ro")
+    _, err = run_any(1, "evolve", write_config(), "--run-dir", folder / "run")
+    assert "Read-only file system" in err and err.count("galapagos: ") == 1

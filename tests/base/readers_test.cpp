@@ -35,6 +35,7 @@ TEST(Json, RefusesWhatIsNotStrict) {
     EXPECT_THAT(refusal([] { parse_json_strict("{} x", "t.json"); }), HasSubstr("not valid JSON"));
     EXPECT_THAT(refusal([] { parse_json_strict("\"\xff\"", "t.json"); }), HasSubstr("not valid JSON"));
     EXPECT_THAT(refusal([] { parse_json_strict("", "t.json"); }), HasSubstr("not valid JSON"));
+    EXPECT_THAT(refusal([] { parse_json_strict(std::string_view("{}\0{", 4), "t.json"); }), HasSubstr("zero byte at 2"));
     EXPECT_THAT(refusal([] { parse_json_strict(std::string(100, '[') + std::string(100, ']'), "t.json"); }),
                 HasSubstr("nested deeper"));
     EXPECT_THAT(refusal([] { parse_json_strict("[1, 2]", "t.json", {.bytes = 3}); }), HasSubstr("6 bytes"));
