@@ -46,13 +46,15 @@ YAML::Node write_model(const ModelEntry& entry) {
 }
 
 nlohmann::ordered_json model_schema() {
-    return nlohmann::ordered_json::parse(R"({"oneOf": [{"type": "string"}, {"type": "object", "additionalProperties": false,
+    return nlohmann::ordered_json::parse(
+        R"({"oneOf": [{"type": "string"}, {"type": "object", "additionalProperties": false,
         "required": ["model"],
         "properties": {"name": {"type": "string"}, "model": {"type": "string"}, "adapter": {"type": "string"}}}]})");
 }
 
 CustomOption base_option(Config& config, const std::filesystem::path& folder) {
-    return {model_schema(), [&](const YamlReader& reader) { config.base = read_model(reader, folder); },
+    return {model_schema(),
+            [&](const YamlReader& reader) { config.base = read_model(reader, folder); },
             [&] { return config.base ? write_model(*config.base) : YAML::Node(); }};
 }
 
@@ -63,8 +65,9 @@ CustomOption sources_option(Config& config, const std::filesystem::path& folder)
                 for (const auto& element : reader.elements()) {
                     config.sources.push_back(read_model(element, folder));
                     if (!names.insert(config.sources.back().name).second)
-                        element.fail(fmt::format("two sources are called '{}'", config.sources.back().name),
-                                     "give one of them another name.");
+                        element.fail(
+                            fmt::format("two sources are called '{}'", config.sources.back().name),
+                            "give one of them another name.");
                 }
                 if (config.sources.empty()) reader.fail("there is no source to merge");
             },
@@ -76,7 +79,8 @@ CustomOption sources_option(Config& config, const std::filesystem::path& folder)
 }
 
 CustomOption tasks_option(Config& config, const std::filesystem::path& folder) {
-    return {nlohmann::ordered_json::parse(R"({"type": "array", "minItems": 1, "items": {"oneOf": [{"type": "string"},
+    return {nlohmann::ordered_json::parse(
+                R"({"type": "array", "minItems": 1, "items": {"oneOf": [{"type": "string"},
                 {"type": "object", "additionalProperties": false, "required": ["file"],
                  "properties": {"file": {"type": "string"}, "weight": {"type": "number", "exclusiveMinimum": 0}}}]}})"),
             [&](const YamlReader& reader) {
@@ -114,25 +118,30 @@ void visit_evaluation(OptionVisitor& v, EvaluationSettings& s) {
             {.help = "ranks that evaluate one candidate together", .minimum = 1, .maximum = 64});
     bool half = s.dtype == DType::bf16;
     std::string dtype = half ? "bf16" : "fp32";
-    v.option("dtype", dtype, {.help = "number type of candidates and activations", .choices = {"bf16", "fp32"}});
+    v.option("dtype", dtype,
+             {.help = "number type of candidates and activations", .choices = {"bf16", "fp32"}});
     s.dtype = dtype == "bf16" ? DType::bf16 : DType::f32;
     v.whole("max_batch", s.max_batch, {.help = "rows that are decoded together", .minimum = 1});
-    v.whole("batch_tokens", s.batch_tokens, {.help = "tokens of one forward pass over prompts", .minimum = 1});
-    v.whole("threads", s.threads, {.help = "threads of a rank; 0: the node's cores shared out", .minimum = 0});
+    v.whole("batch_tokens", s.batch_tokens,
+            {.help = "tokens of one forward pass over prompts", .minimum = 1});
+    v.whole("threads", s.threads,
+            {.help = "threads of a rank; 0: the node's cores shared out", .minimum = 0});
 }
 
 /// Sets "a.b.c" in a tree of maps.
 void set_path(YAML::Node root, const std::string& setting) {
     const auto equals = setting.find('=');
     if (equals == std::string::npos || equals == 0)
-        throw UsageError(fmt::format("--set {}: refused", setting), "expected key=value", "for example --set budget.generations=5");
+        throw UsageError(fmt::format("--set {}: refused", setting), "expected key=value",
+                         "for example --set budget.generations=5");
     YAML::Node node;
     node.reset(root);
     std::string key = setting.substr(0, equals);
     for (std::size_t dot = key.find('.'); dot != std::string::npos; dot = key.find('.')) {
         YAML::Node child = node[key.substr(0, dot)];
         if (child.IsDefined() && !child.IsNull() && !child.IsMap())
-            throw UsageError(fmt::format("--set {}: refused", setting), fmt::format("'{}' is no section", key.substr(0, dot)));
+            throw UsageError(fmt::format("--set {}: refused", setting),
+                             fmt::format("'{}' is no section", key.substr(0, dot)));
         node.reset(child);
         key = key.substr(dot + 1);
     }
@@ -145,8 +154,10 @@ void set_path(YAML::Node root, const std::string& setting) {
 
 void check_whole(const Config& config, const std::string& origin) {
     if (config.format != 1)
-        throw UsageError(fmt::format("{}: refused", origin), fmt::format("format version {}, this program reads 1", config.format));
-    const bool limited = config.budget.evaluations > 0 || config.budget.generations > 0 || config.budget.wall_time > 0;
+        throw UsageError(fmt::format("{}: refused", origin),
+                         fmt::format("format version {}, this program reads 1", config.format));
+    const bool limited = config.budget.evaluations > 0 || config.budget.generations > 0 ||
+                         config.budget.wall_time > 0;
     if (!limited)
         throw UsageError(fmt::format("{}: budget: refused", origin), "the run would never end",
                          "set budget.evaluations, budget.generations or budget.wall_time.");
@@ -154,7 +165,9 @@ void check_whole(const Config& config, const std::string& origin) {
 
 }  // namespace
 
-std::string ModelEntry::reference() const { return adapter.empty() ? model : model + "+" + adapter; }
+std::string ModelEntry::reference() const {
+    return adapter.empty() ? model : model + "+" + adapter;
+}
 
 SourceSpec ModelEntry::spec() const {
     SourceSpec spec{reference(), model, std::nullopt};
@@ -173,38 +186,52 @@ void visit_options(OptionVisitor& v, Config& c, const std::filesystem::path& fol
     v.option("galapagos", c.format, {.help = "format version of this file", .required = true});
     v.option("name", c.name, {.help = "of the run, for people"});
     v.option("seed", c.seed, {.help = "of all randomness", .minimum = 0});
-    v.section("models", "what is merged; paths are relative to this file", [&](OptionVisitor& models) {
-        models.custom("base", base_option(c, folder), {.help = "the common ancestor: a folder, or {name, model, adapter}"});
-        models.custom("sources", sources_option(c, folder),
-                      {.help = "models to merge: folders, folder+adapter, or {name, model, adapter}", .required = true});
-    });
-    v.section("merge", "how models are merged", [&](OptionVisitor& merge) { visit_options(merge, c.merge); });
+    v.section(
+        "models", "what is merged; paths are relative to this file", [&](OptionVisitor& models) {
+            models.custom("base", base_option(c, folder),
+                          {.help = "the common ancestor: a folder, or {name, model, adapter}"});
+            models.custom(
+                "sources", sources_option(c, folder),
+                {.help = "models to merge: folders, folder+adapter, or {name, model, adapter}",
+                 .required = true});
+        });
+    v.section("merge", "how models are merged",
+              [&](OptionVisitor& merge) { visit_options(merge, c.merge); });
     v.section("search", "what is searched, and by which optimiser", [&](OptionVisitor& search) {
         visit_options(search, c.search);
         search.section("optimizer", "the optimiser of every island",
                        [&](OptionVisitor& optimizer) { visit_options(optimizer, c.optimizer); });
     });
-    v.custom("tasks", tasks_option(c, folder),
-             {.help = "task files, or {file, weight}; fitness is the weighted mean of their train scores", .required = true});
-    v.section("evaluation", "how a candidate is evaluated", [&](OptionVisitor& e) { visit_evaluation(e, c.evaluation); });
-    v.section("islands", "subpopulations", [&](OptionVisitor& i) { visit_options(i, c.islands, c.optimizer); });
-    v.section("migration", "exchange of elites between islands", [&](OptionVisitor& m) { visit_options(m, c.migration); });
+    v.custom(
+        "tasks", tasks_option(c, folder),
+        {.help =
+             "task files, or {file, weight}; fitness is the weighted mean of their train scores",
+         .required = true});
+    v.section("evaluation", "how a candidate is evaluated",
+              [&](OptionVisitor& e) { visit_evaluation(e, c.evaluation); });
+    v.section("islands", "subpopulations",
+              [&](OptionVisitor& i) { visit_options(i, c.islands, c.optimizer); });
+    v.section("migration", "exchange of elites between islands",
+              [&](OptionVisitor& m) { visit_options(m, c.migration); });
     v.section("budget", "when the run ends", [&](OptionVisitor& b) { visit_options(b, c.budget); });
-    v.section("selection", "how the result is chosen", [&](OptionVisitor& s) { visit_options(s, c.selection); });
+    v.section("selection", "how the result is chosen",
+              [&](OptionVisitor& s) { visit_options(s, c.selection); });
 }
 
 Config load_config(const std::filesystem::path& path, const std::vector<std::string>& settings) {
     return load_config_text(read_text(path), path.string(), path.parent_path(), settings);
 }
 
-Config load_config_text(const std::string& text, const std::string& origin, const std::filesystem::path& folder,
+Config load_config_text(const std::string& text, const std::string& origin,
+                        const std::filesystem::path& folder,
                         const std::vector<std::string>& settings) {
     const auto reader = YamlReader::from_text(text, origin);
     YAML::Node root = reader.node();
     if (!root.IsMap()) reader.fail("a config file is a map of keys and values");
     for (const auto& setting : settings) set_path(root, setting);
     Config config;
-    read_options(YamlReader::from_node(root, origin), [&](OptionVisitor& v) { visit_options(v, config, folder); });
+    read_options(YamlReader::from_node(root, origin),
+                 [&](OptionVisitor& v) { visit_options(v, config, folder); });
     check_whole(config, origin);
     return config;
 }
@@ -216,8 +243,8 @@ std::string resolved_yaml(Config config) {
 
 std::string config_schema() {
     Config defaults;
-    auto schema = nlohmann::ordered_json{{"$schema", "https://json-schema.org/draft/2020-12/schema"},
-                                         {"title", "galapagos config"}};
+    auto schema = nlohmann::ordered_json{
+        {"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "galapagos config"}};
     schema.update(schema_of_options([&](OptionVisitor& v) { visit_options(v, defaults, "/"); }));
     return schema.dump(2) + "\n";
 }
@@ -227,10 +254,12 @@ std::string config_help() {
     return describe_options([&](OptionVisitor& v) { visit_options(v, defaults, "/"); });
 }
 
-SearchSpace make_search_space(const Config& config, const std::vector<std::shared_ptr<const Source>>& models) {
+SearchSpace make_search_space(const Config& config,
+                              const std::vector<std::shared_ptr<const Source>>& models) {
     SearchModels description;
     if (config.base) description.base = config.base->reference();
-    for (const auto& source : config.sources) description.sources.push_back({source.name, source.reference()});
+    for (const auto& source : config.sources)
+        description.sources.push_back({source.name, source.reference()});
     const auto& donor = *models.front();
     description.num_layers = donor.config().at("num_hidden_layers").get<int>();
     description.tensor_names = donor.tensor_names();

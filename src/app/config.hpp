@@ -56,10 +56,12 @@ struct Config {
 /// Declares every option of the config file. Relative paths are taken from `folder`.
 void visit_options(OptionVisitor& visitor, Config& config, const std::filesystem::path& folder);
 
-/// Reads a config file. `settings` are "key.path=value" pairs of --set, which win over the file. Throws UsageError.
+/// Reads a config file. `settings` are "key.path=value" pairs of --set, which win over the file.
+/// Throws UsageError.
 Config load_config(const std::filesystem::path& path, const std::vector<std::string>& settings);
 /// The same from text whose relative paths are taken from `folder`.
-Config load_config_text(const std::string& text, const std::string& origin, const std::filesystem::path& folder,
+Config load_config_text(const std::string& text, const std::string& origin,
+                        const std::filesystem::path& folder,
                         const std::vector<std::string>& settings);
 
 /// The complete config with all defaults filled in: what run.yaml holds.
@@ -71,6 +73,7 @@ std::string config_schema();
 std::string config_help();
 
 /// The search space of a config over opened models (in the order of Config::models()).
-SearchSpace make_search_space(const Config& config, const std::vector<std::shared_ptr<const Source>>& models);
+SearchSpace make_search_space(const Config& config,
+                              const std::vector<std::shared_ptr<const Source>>& models);
 
 }  // namespace galapagos

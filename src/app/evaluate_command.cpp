@@ -45,7 +45,8 @@ Recipe recipe_of(const std::string& model) {
 Split split_named(const std::string& name) {
     for (const Split split : all_splits)
         if (name_of(split) == name) return split;
-    throw UsageError(fmt::format("--split {}: refused", name), "there is no such split", "use train, validation or test.");
+    throw UsageError(fmt::format("--split {}: refused", name), "there is no such split",
+                     "use train, validation or test.");
 }
 
 struct Job {
@@ -56,7 +57,8 @@ struct Job {
     int longest_row = 1;
 };
 
-Job prepare_job(const EvaluateArguments& arguments, std::vector<std::shared_ptr<const Source>> sources, Recipe recipe) {
+Job prepare_job(const EvaluateArguments& arguments,
+                std::vector<std::shared_ptr<const Source>> sources, Recipe recipe) {
     Job job{std::move(recipe), std::move(sources), nullptr, {}, 1};
     const auto index = index_sources(job.sources);
     job.donor = job.sources[static_cast<std::size_t>(index.at(donor_model(job.recipe)))].get();
@@ -72,22 +74,23 @@ Job prepare_job(const EvaluateArguments& arguments, std::vector<std::shared_ptr<
             job.longest_row = std::max(job.longest_row, job.prepared.back()->longest_row());
         }
     }
-    if (job.prepared.empty()) throw UsageError("nothing to evaluate", "none of the tasks has items of the chosen splits");
+    if (job.prepared.empty())
+        throw UsageError("nothing to evaluate", "none of the tasks has items of the chosen splits");
     return job;
 }
 
-nlohmann::ordered_json describe(const PreparedTask& task, const TaskResult& result, double seconds, bool answers) {
-    nlohmann::ordered_json entry{{"task", task.name()},
-                                 {"split", name_of(task.split())},
-                                 {"items", task.items().size()},
-                                 {"score", result.score},
-                                 {"tokens", result.tokens},
-                                 {"seconds", seconds}};
+nlohmann::ordered_json describe(const PreparedTask& task, const TaskResult& result, double seconds,
+                                bool answers) {
+    nlohmann::ordered_json entry{{"task", task.name()},          {"split", name_of(task.split())},
+                                 {"items", task.items().size()}, {"score", result.score},
+                                 {"tokens", result.tokens},      {"seconds", seconds}};
     for (const auto& metric : result.metrics) entry["metrics"][metric.name] = metric.value;
     if (task.truncated_items() > 0) entry["truncated_items"] = task.truncated_items();
     if (!answers) return entry;
     for (std::size_t i = 0; i < task.items().size(); ++i)
-        entry["answers"].push_back({{"id", task.items()[i].id}, {"score", result.item_scores[i]}, {"text", result.answers.empty() ? "" : result.answers[i]}});
+        entry["answers"].push_back({{"id", task.items()[i].id},
+                                    {"score", result.item_scores[i]},
+                                    {"text", result.answers.empty() ? "" : result.answers[i]}});
     return entry;
 }
 
@@ -107,18 +110,22 @@ int run_evaluate(const EvaluateArguments& arguments, const ProgramContext& conte
     options.max_tokens = job.longest_row;
     options.batch_tokens = std::max(arguments.batch_tokens, job.longest_row);
     std::unique_ptr<CandidateModel> model;
-    together(world, [&] { model = std::make_unique<CandidateModel>(job.sources, *job.donor, world, arguments.seed, options); });
+    together(world, [&] {
+        model = std::make_unique<CandidateModel>(job.sources, *job.donor, world, arguments.seed,
+                                                 options);
+    });
     model->merge(make_plan(job.recipe, model->sources(), model->index()));
 
-    nlohmann::ordered_json report{{"model", arguments.model}, {"results", nlohmann::ordered_json::array()}};
+    nlohmann::ordered_json report{{"model", arguments.model},
+                                  {"results", nlohmann::ordered_json::array()}};
     for (const auto& task : job.prepared) {
         const Stopwatch watch;
         const auto result = evaluate(*task, model->decoder());
         if (!world.is_root()) continue;
         report["results"].push_back(describe(*task, result, watch.seconds(), arguments.answers));
         if (!arguments.json)
-            fmt::print("{:<24} {:<11} {:>5} items   score {:.4f}   {:.1f} s\n", task->name(), name_of(task->split()),
-                       task->items().size(), result.score, watch.seconds());
+            fmt::print("{:<24} {:<11} {:>5} items   score {:.4f}   {:.1f} s\n", task->name(),
+                       name_of(task->split()), task->items().size(), result.score, watch.seconds());
         std::fflush(stdout);
     }
     if (arguments.json && world.is_root()) fmt::print("{}\n", report.dump(2));
@@ -129,15 +136,26 @@ int run_evaluate(const EvaluateArguments& arguments, const ProgramContext& conte
 
 Command add_evaluate_command(CLI::App& program) {
     const auto a = std::make_shared<EvaluateArguments>();
-    auto* command = program.add_subcommand("evaluate", "Score one model on tasks; under mpirun all ranks form one tensor-parallel group");
-    command->add_option("model", a->model, "folder, folder+adapter, or a recipe (.yaml) that is merged in memory")->required();
+    auto* command = program.add_subcommand(
+        "evaluate",
+        "Score one model on tasks; under mpirun all ranks form one tensor-parallel group");
+    command
+        ->add_option("model", a->model,
+                     "folder, folder+adapter, or a recipe (.yaml) that is merged in memory")
+        ->required();
     command->add_option("tasks", a->tasks, "task files")->required();
-    command->add_option("--split", a->splits, "splits to score (default: validation,test)")->delimiter(',');
-    command->add_option("--dtype", a->dtype, "bf16 or fp32 (default: bf16)")->check(CLI::IsMember({"bf16", "fp32"}));
+    command->add_option("--split", a->splits, "splits to score (default: validation,test)")
+        ->delimiter(',');
+    command->add_option("--dtype", a->dtype, "bf16 or fp32 (default: bf16)")
+        ->check(CLI::IsMember({"bf16", "fp32"}));
     command->add_option("--limit", a->limit, "only the first so many items of a split");
-    command->add_option("--max-batch", a->max_batch, "rows decoded together")->check(CLI::PositiveNumber);
-    command->add_option("--batch-tokens", a->batch_tokens, "tokens of one forward pass over prompts")->check(CLI::PositiveNumber);
-    command->add_option("--threads", a->threads, "a rank; 0: this rank's share of the cores")->check(CLI::NonNegativeNumber);
+    command->add_option("--max-batch", a->max_batch, "rows decoded together")
+        ->check(CLI::PositiveNumber);
+    command
+        ->add_option("--batch-tokens", a->batch_tokens, "tokens of one forward pass over prompts")
+        ->check(CLI::PositiveNumber);
+    command->add_option("--threads", a->threads, "a rank; 0: this rank's share of the cores")
+        ->check(CLI::NonNegativeNumber);
     command->add_option("--seed", a->seed, "of random masks, if a recipe sets no random_seed");
     command->add_flag("--json", a->json, "print one JSON document");
     command->add_flag("--answers", a->answers, "with --json: also every item's answer");

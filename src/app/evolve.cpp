@@ -63,7 +63,8 @@ Config read_config_once(const Communicator& world, const EvolveArguments& argume
 
 OptimizerSettings optimizer_of_island(const Config& config, int island) {
     for (const auto& item : config.islands.overrides)
-        if (std::find(item.islands.begin(), item.islands.end(), island) != item.islands.end()) return item.optimizer;
+        if (std::find(item.islands.begin(), item.islands.end(), island) != item.islands.end())
+            return item.optimizer;
     return config.optimizer;
 }
 
@@ -77,24 +78,29 @@ void open_inputs(Evolution& evolution) {
         for (const auto& entry : config.tasks) {
             evolution.tasks.push_back({Task::load(entry.file), entry.weight});
             if (evolution.tasks.back().task.items(Split::train).empty())
-                throw UsageError(fmt::format("{}: refused", entry.file), "the task has no train items, and fitness comes from those",
+                throw UsageError(fmt::format("{}: refused", entry.file),
+                                 "the task has no train items, and fitness comes from those",
                                  "name a file under items.train.");
         }
         evolution.space = make_search_space(config, evolution.models);
         if (evolution.space->genes().empty())
-            throw UsageError("there is nothing to search", "every value of the search space is fixed",
+            throw UsageError("there is nothing to search",
+                             "every value of the search space is fixed",
                              "give search.genes a range: weight: {lower: 0, upper: 1}.");
-        evolution.optimizer = make_optimizer(optimizer_of_island(config, evolution.layout.island), evolution.space->genes(),
-                                             static_cast<std::uint64_t>(config.seed),
-                                             static_cast<std::uint32_t>(evolution.layout.island));
+        evolution.optimizer =
+            make_optimizer(optimizer_of_island(config, evolution.layout.island),
+                           evolution.space->genes(), static_cast<std::uint64_t>(config.seed),
+                           static_cast<std::uint32_t>(evolution.layout.island));
     });
     together(world, [&] {
-        evolution.evaluator = std::make_unique<ModelEvaluator>(evolution.models, *evolution.space, evolution.tasks, config.evaluation,
-                                                               evolution.layout.group, static_cast<std::uint64_t>(config.seed));
+        evolution.evaluator = std::make_unique<ModelEvaluator>(
+            evolution.models, *evolution.space, evolution.tasks, config.evaluation,
+            evolution.layout.group, static_cast<std::uint64_t>(config.seed));
     });
 }
 
-std::vector<std::pair<std::string, std::string>> provenance(const ProgramContext& context, const Evolution& evolution) {
+std::vector<std::pair<std::string, std::string>> provenance(const ProgramContext& context,
+                                                            const Evolution& evolution) {
     auto list = basic_provenance(context.arguments);
     list.emplace_back("galapagos", program_version);
     list.emplace_back("git", git_describe);
@@ -106,45 +112,61 @@ std::vector<std::pair<std::string, std::string>> provenance(const ProgramContext
 }
 
 /// Rank 0 creates or reopens the run directory; the others learn its state.
-void open_run_directory(Evolution& evolution, const EvolveArguments& arguments, const ProgramContext& context) {
+void open_run_directory(Evolution& evolution, const EvolveArguments& arguments,
+                        const ProgramContext& context) {
     const auto& world = context.world;
-    evolution.run.root = arguments.run_dir.empty() ? std::filesystem::path("runs") / evolution.config.name : std::filesystem::path(arguments.run_dir);
-    const auto schema = make_schema(evolution.space->genes(), evolution.tasks, *evolution.optimizer);
+    evolution.run.root = arguments.run_dir.empty()
+                             ? std::filesystem::path("runs") / evolution.config.name
+                             : std::filesystem::path(arguments.run_dir);
+    const auto schema =
+        make_schema(evolution.space->genes(), evolution.tasks, *evolution.optimizer);
     together(world, [&] {
         if (!world.is_root()) return;
-        evolution.directory = RunDirectory::open(evolution.run.root, run_config(evolution.config), arguments.resume);
+        evolution.directory =
+            RunDirectory::open(evolution.run.root, run_config(evolution.config), arguments.resume);
         evolution.directory->clear_stop_request();
-        evolution.uuid = write_attempt_index(*evolution.directory, evolution.config, evolution.layout.islands, schema,
-                                             evolution.space->genes(), evolution.models, provenance(context, evolution));
-        for (const auto& warning : evolution.directory->warnings()) fmt::print(stderr, "galapagos: warning: {}\n", warning);
+        evolution.uuid = write_attempt_index(
+            *evolution.directory, evolution.config, evolution.layout.islands, schema,
+            evolution.space->genes(), evolution.models, provenance(context, evolution));
+        for (const auto& warning : evolution.directory->warnings())
+            fmt::print(stderr, "galapagos: warning: {}\n", warning);
     });
-    evolution.attempt = world.broadcast_value(evolution.directory ? evolution.directory->attempt() : 0);
+    evolution.attempt =
+        world.broadcast_value(evolution.directory ? evolution.directory->attempt() : 0);
     evolution.uuid = world.broadcast(evolution.uuid);
 }
 
 void print_header(const Evolution& evolution) {
     const auto& layout = evolution.layout;
-    fmt::print("{}: {} models, {} genes, {} with population {}\n", evolution.config.name, evolution.models.size(),
-               evolution.space->genes().size(), evolution.optimizer->name(), evolution.optimizer->population_size());
-    fmt::print("{} islands x {} evaluators x {} tensor-parallel ranks, {} threads a rank; run directory {}{}\n", layout.islands,
-               layout.evaluators, layout.group.size(), evolution.config.evaluation.threads, evolution.run.root.string(),
-               evolution.attempt > 1 ? fmt::format(" (attempt {})", evolution.attempt) : "");
+    fmt::print("{}: {} models, {} genes, {} with population {}\n", evolution.config.name,
+               evolution.models.size(), evolution.space->genes().size(),
+               evolution.optimizer->name(), evolution.optimizer->population_size());
+    fmt::print(
+        "{} islands x {} evaluators x {} tensor-parallel ranks, {} threads a rank; run directory "
+        "{}{}\n",
+        layout.islands, layout.evaluators, layout.group.size(), evolution.config.evaluation.threads,
+        evolution.run.root.string(),
+        evolution.attempt > 1 ? fmt::format(" (attempt {})", evolution.attempt) : "");
     std::fflush(stdout);
 }
 
 CoordinatorCallbacks callbacks(const Evolution& evolution, ProgressPrinter& progress) {
     return {.progress = [&progress](const ProgressReport& report) { progress.print(report); },
-            .best = [&evolution](const BestSoFar& best) {
-                write_atomically(evolution.run.best_recipe(), to_yaml(evolution.space->recipe(best.genome)));
-            }};
+            .best =
+                [&evolution](const BestSoFar& best) {
+                    write_atomically(evolution.run.best_recipe(),
+                                     to_yaml(evolution.space->recipe(best.genome)));
+                }};
 }
 
 RunOutcome run_island_root(Evolution& evolution, ProgressPrinter& progress) {
     const auto& config = evolution.config;
     const auto& layout = evolution.layout;
     const auto island = static_cast<std::uint32_t>(layout.island);
-    const auto topology = make_topology(config.migration, layout.islands, static_cast<std::uint64_t>(config.seed));
-    const auto schema = make_schema(evolution.space->genes(), evolution.tasks, *evolution.optimizer);
+    const auto topology =
+        make_topology(config.migration, layout.islands, static_cast<std::uint64_t>(config.seed));
+    const auto schema =
+        make_schema(evolution.space->genes(), evolution.tasks, *evolution.optimizer);
     TextLog log(evolution.run.log(island));
 
     IslandSearchSettings settings;
@@ -162,15 +184,20 @@ RunOutcome run_island_root(Evolution& evolution, ProgressPrinter& progress) {
     IslandSearch search(settings, std::move(evolution.optimizer));
     const auto config_hash = run_config(config).hash();
     CheckpointStore checkpoints(evolution.run.checkpoints(), island, config_hash);
-    for (const auto& note : resume_island(evolution.run, island, checkpoints, search)) log.line(note);
+    for (const auto& note : resume_island(evolution.run, island, checkpoints, search))
+        log.line(note);
 
-    HistoryWriter history(evolution.run.part(island, evolution.attempt),
-                          {evolution.uuid, config_hash, island, evolution.attempt, {{"optimizer", optimizer_name}}}, schema);
+    HistoryWriter history(
+        evolution.run.part(island, evolution.attempt),
+        {evolution.uuid, config_hash, island, evolution.attempt, {{"optimizer", optimizer_name}}},
+        schema);
     IslandRootSettings root_settings{config.budget, config.selection.finalists, settings.targets,
-                                     evolution.evaluator->has_stage(Stage::validation), evolution.evaluator->has_stage(Stage::test)};
-    IslandRoot root(layout, *evolution.evaluator, std::move(search), std::move(history), std::move(checkpoints),
-                    StopWatch(evolution.run.stop(), job_end_from_environment()), root_settings, callbacks(evolution, progress),
-                    [&log](const std::string& text) { log.line(text); });
+                                     evolution.evaluator->has_stage(Stage::validation),
+                                     evolution.evaluator->has_stage(Stage::test)};
+    IslandRoot root(
+        layout, *evolution.evaluator, std::move(search), std::move(history), std::move(checkpoints),
+        StopWatch(evolution.run.stop(), job_end_from_environment()), root_settings,
+        callbacks(evolution, progress), [&log](const std::string& text) { log.line(text); });
     return root.run();
 }
 
@@ -181,17 +208,19 @@ void print_winner(const Evolution& evolution, const nlohmann::json& winner) {
                    : std::string("-");
     };
     fmt::print("\nbest candidate {} (chosen on validation)\n  train {}   validation {}   test {}\n",
-               candidate_name(winner.at("id").get<std::uint64_t>()), score(winner.at("train")), score(winner.at("validation")),
-               score(winner.value("test", nlohmann::json())));
-    fmt::print("recipe   {}\nhistory  {}\nnext     galapagos export {} MODEL_FOLDER\n", evolution.run.best_recipe().string(),
-               evolution.run.index().string(), evolution.run.root.string());
+               candidate_name(winner.at("id").get<std::uint64_t>()), score(winner.at("train")),
+               score(winner.at("validation")), score(winner.value("test", nlohmann::json())));
+    fmt::print("recipe   {}\nhistory  {}\nnext     galapagos export {} MODEL_FOLDER\n",
+               evolution.run.best_recipe().string(), evolution.run.index().string(),
+               evolution.run.root.string());
 }
 
 void write_result(const Evolution& evolution, nlohmann::json winner) {
     const auto genome = winner.at("genome").get<Genome>();
     write_atomically(evolution.run.best_recipe(), to_yaml(evolution.space->recipe(genome)));
     nlohmann::json tasks = nlohmann::json::array();
-    for (const auto& [task, weight] : evolution.tasks) tasks.push_back({{"name", task.name()}, {"weight", weight}});
+    for (const auto& [task, weight] : evolution.tasks)
+        tasks.push_back({{"name", task.name()}, {"weight", weight}});
     winner["tasks"] = tasks;
     winner["candidate"] = candidate_name(winner.at("id").get<std::uint64_t>());
     write_atomically(result_file(evolution.run), winner.dump(2) + "\n");
@@ -203,8 +232,10 @@ int finish(const Evolution& evolution, const RunOutcome& outcome) {
         return status_resume_me;
     }
     if (outcome.winner.is_null()) {
-        fmt::print(stderr, "galapagos: no candidate could be evaluated (each one failed) see the reasons in {}\n",
-                   evolution.run.logs().string());
+        fmt::print(
+            stderr,
+            "galapagos: no candidate could be evaluated (each one failed) see the reasons in {}\n",
+            evolution.run.logs().string());
         return 1;
     }
     write_result(evolution, outcome.winner);
@@ -218,12 +249,16 @@ int run_evolve(const EvolveArguments& arguments, const ProgramContext& context) 
         if (world.is_root()) fmt::print("{}", config_schema());
         return 0;
     }
-    if (arguments.config.empty()) together(world, [] { throw UsageError("no config file", "evolve needs one", "galapagos evolve CONFIG"); });
+    if (arguments.config.empty())
+        together(world, [] {
+            throw UsageError("no config file", "evolve needs one", "galapagos evolve CONFIG");
+        });
     const SignalWatch signals;
     Evolution evolution;
     evolution.config = read_config_once(world, arguments);
     try {
-        evolution.layout = make_process_layout(world, evolution.config.islands.count, evolution.config.evaluation.tensor_parallel);
+        evolution.layout = make_process_layout(world, evolution.config.islands.count,
+                                               evolution.config.evaluation.tensor_parallel);
     } catch (const UsageError& error) {
         throw CollectiveError(error.what(), 2);  // every rank has thrown it
     }
@@ -248,15 +283,24 @@ int run_evolve(const EvolveArguments& arguments, const ProgramContext& context) 
 }  // namespace
 
 Command add_evolve_command(CLI::App& program) {
-    auto* command = program.add_subcommand("evolve", "Evolve a merged model (under mpirun or srun)");
+    auto* command =
+        program.add_subcommand("evolve", "Evolve a merged model (under mpirun or srun)");
     const auto arguments = std::make_shared<EvolveArguments>();
     command->add_option("config", arguments->config, "YAML config file");
-    command->add_option("--run-dir", arguments->run_dir, "where everything is written (default: runs/NAME)");
-    command->add_option("--resume", arguments->resume, "auto: resume what is there; never: refuse it; must: refuse an empty directory")
-        ->transform(CLI::CheckedTransformer(
-            std::map<std::string, Resume>{{"auto", Resume::automatic}, {"never", Resume::never}, {"must", Resume::must}}));
-    command->add_option("--set", arguments->settings, "set a key of the config: --set budget.generations=5")->allow_extra_args(false);
-    command->add_flag("--schema", arguments->schema, "print the JSON Schema of the config file and end");
+    command->add_option("--run-dir", arguments->run_dir,
+                        "where everything is written (default: runs/NAME)");
+    command
+        ->add_option(
+            "--resume", arguments->resume,
+            "auto: resume what is there; never: refuse it; must: refuse an empty directory")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, Resume>{
+            {"auto", Resume::automatic}, {"never", Resume::never}, {"must", Resume::must}}));
+    command
+        ->add_option("--set", arguments->settings,
+                     "set a key of the config: --set budget.generations=5")
+        ->allow_extra_args(false);
+    command->add_flag("--schema", arguments->schema,
+                      "print the JSON Schema of the config file and end");
     command->footer([] { return "Keys of the config file:\n" + config_help(); });
     return [arguments](const ProgramContext& context) { return run_evolve(*arguments, context); };
 }

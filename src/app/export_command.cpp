@@ -28,7 +28,8 @@ std::uint64_t parse_candidate(const std::string& text) {
     unsigned long long counter = 0;
     char rest = 0;
     if (std::sscanf(text.c_str(), "%u:%llu%c", &island, &counter, &rest) != 2)
-        throw UsageError(fmt::format("--candidate {}: refused", text), "a candidate is ISLAND:NUMBER, for example 0:17",
+        throw UsageError(fmt::format("--candidate {}: refused", text),
+                         "a candidate is ISLAND:NUMBER, for example 0:17",
                          "`galapagos history RUN` lists them.");
     return candidate_id(island, counter);
 }
@@ -37,11 +38,13 @@ const CandidateRecord& find_candidate(const RunHistory& run, std::uint64_t id) {
     for (const auto& island : run.islands)
         for (const auto& candidate : island.candidates)
             if (candidate.id == id) return candidate;
-    throw UsageError(fmt::format("candidate {} not found", candidate_name(id)), "the history of this run doesn't hold it",
+    throw UsageError(fmt::format("candidate {} not found", candidate_name(id)),
+                     "the history of this run doesn't hold it",
                      "`galapagos history RUN` lists them.");
 }
 
-/// What to export: the named candidate, else the winner that validation chose, else the best so far on train.
+/// What to export: the named candidate, else the winner that validation chose, else the best so far
+/// on train.
 ExportedCandidate choose_candidate(const ExportArguments& arguments, const RunLayout& layout) {
     ExportedCandidate chosen;
     const auto result = read_result(layout);
@@ -55,7 +58,9 @@ ExportedCandidate choose_candidate(const ExportArguments& arguments, const RunLa
     const CandidateRecord* record = nullptr;
     if (arguments.candidate.empty()) {
         record = best_candidate(history);
-        if (record == nullptr) throw Error(fmt::format("{}: nothing to export", layout.root.string()), "no candidate was evaluated yet");
+        if (record == nullptr)
+            throw Error(fmt::format("{}: nothing to export", layout.root.string()),
+                        "no candidate was evaluated yet");
     } else {
         record = &find_candidate(history, parse_candidate(arguments.candidate));
     }
@@ -71,7 +76,8 @@ int run_export(const ExportArguments& arguments, const ProgramContext& context) 
     use_threads(arguments.threads, Communicator());
     const RunLayout layout{arguments.run};
     if (!std::filesystem::exists(layout.config()))
-        throw UsageError(fmt::format("{}: no run", arguments.run), "it holds no run.yaml", "name the directory that evolve wrote.");
+        throw UsageError(fmt::format("{}: no run", arguments.run), "it holds no run.yaml",
+                         "name the directory that evolve wrote.");
     const Stopwatch watch;
     const auto config = load_config(layout.config(), {});
     const auto models = open_models(config.models());
@@ -83,7 +89,8 @@ int run_export(const ExportArguments& arguments, const ProgramContext& context) 
     merge_to_folder(recipe, arguments.out, {});
     write_atomically(std::filesystem::path(arguments.out) / "README.md",
                      model_card(config, models, chosen, recipe, context.arguments));
-    fmt::print("candidate {} written to {} in {}\n", candidate_name(chosen.id), arguments.out, format_duration(watch.seconds()));
+    fmt::print("candidate {} written to {} in {}\n", candidate_name(chosen.id), arguments.out,
+               format_duration(watch.seconds()));
     return 0;
 }
 
@@ -91,10 +98,12 @@ int run_export(const ExportArguments& arguments, const ProgramContext& context) 
 
 Command add_export_command(CLI::App& program) {
     const auto arguments = std::make_shared<ExportArguments>();
-    auto* command = program.add_subcommand("export", "Write a candidate of a run as a Hugging Face folder");
+    auto* command =
+        program.add_subcommand("export", "Write a candidate of a run as a Hugging Face folder");
     command->add_option("run", arguments->run, "run directory")->required();
     command->add_option("out", arguments->out, "folder to make")->required();
-    command->add_option("--candidate", arguments->candidate, "ISLAND:NUMBER (default: the chosen one, else the best so far)");
+    command->add_option("--candidate", arguments->candidate,
+                        "ISLAND:NUMBER (default: the chosen one, else the best so far)");
     command->add_option("--threads", arguments->threads, "0: all cores of this process");
     return [arguments](const ProgramContext& context) { return run_export(*arguments, context); };
 }

@@ -35,11 +35,14 @@ Command add_history_command(CLI::App& program) {
         HistoryReportOptions options;
     };
     const auto arguments = std::make_shared<Arguments>();
-    auto* command = program.add_subcommand("history", "Show what happened in a run, also while it goes on");
+    auto* command =
+        program.add_subcommand("history", "Show what happened in a run, also while it goes on");
     command->add_option("run", arguments->run, "run directory")->required();
-    command->add_flag("--json", arguments->json, "one JSON document with everything but the answers");
+    command->add_flag("--json", arguments->json,
+                      "one JSON document with everything but the answers");
     command->add_flag("--follow", arguments->follow, "go on while the run lives");
-    command->add_option("--last", arguments->options.last_generations, "generations shown an island; 0: all");
+    command->add_option("--last", arguments->options.last_generations,
+                        "generations shown an island; 0: all");
     return [arguments](const ProgramContext& context) {
         if (!context.world.is_root()) return 0;
         if (arguments->follow)
@@ -58,7 +61,8 @@ Command add_verify_command(CLI::App& program) {
         bool json = false, repair = false;
     };
     const auto arguments = std::make_shared<Arguments>();
-    auto* command = program.add_subcommand("verify", "Check a run directory, a history file or a checkpoint");
+    auto* command =
+        program.add_subcommand("verify", "Check a run directory, a history file or a checkpoint");
     command->add_option("path", arguments->path, "run directory or file")->required();
     command->add_flag("--repair", arguments->repair, "mend what can be mended; originals are kept");
     command->add_flag("--json", arguments->json, "print one JSON document");

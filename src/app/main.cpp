@@ -42,9 +42,11 @@ int main(int argc, char** argv) {
     using namespace galapagos;
     keep_freed_memory();
     CLI::App program("galapagos: evolutionary model merging on clusters", "galapagos");
-    program.set_version_flag("--version", fmt::format("galapagos {} ({})", program_version, git_describe));
+    program.set_version_flag("--version",
+                             fmt::format("galapagos {} ({})", program_version, git_describe));
     program.require_subcommand(1);
-    program.footer("Exit status: 0 done, 75 stopped and can be resumed, 2 wrong usage or config, 1 failed.");
+    program.footer(
+        "Exit status: 0 done, 75 stopped and can be resumed, 2 wrong usage or config, 1 failed.");
     Communicator world;
     try {
         const MpiSession session(argc, argv);

@@ -12,7 +12,8 @@
 namespace galapagos {
 namespace {
 
-/// The licence that a folder states: `license` of the metadata block of its README.md, else the presence of a LICENSE file.
+/// The licence that a folder states: `license` of the metadata block of its README.md, else the
+/// presence of a LICENSE file.
 std::string licence_of(const std::filesystem::path& folder) {
     const auto card = folder / "README.md";
     if (std::filesystem::exists(card)) {
@@ -28,32 +29,42 @@ std::string licence_of(const std::filesystem::path& folder) {
 }
 
 std::string score_row(const nlohmann::json& result, const char* stage) {
-    if (!result.contains(stage) || !result[stage].is_object() || !result[stage].contains("fitness")) return "";
+    if (!result.contains(stage) || !result[stage].is_object() || !result[stage].contains("fitness"))
+        return "";
     return fmt::format("| {} | {:.4f} |\n", stage, result[stage]["fitness"].get<double>());
 }
 
 }  // namespace
 
-std::string model_card(const Config& config, const std::vector<std::shared_ptr<const Source>>& models,
-                       const ExportedCandidate& candidate, const Recipe& recipe, const std::vector<std::string>& command) {
+std::string model_card(const Config& config,
+                       const std::vector<std::shared_ptr<const Source>>& models,
+                       const ExportedCandidate& candidate, const Recipe& recipe,
+                       const std::vector<std::string>& command) {
     const auto entries = config.models();
     std::set<std::string> licences;
     std::string parents;
     for (std::size_t i = 0; i < entries.size(); ++i) {
         const auto folder = entries[i].adapter.empty() ? entries[i].model : entries[i].adapter;
         auto licence = licence_of(folder);
-        if (licence == "not stated" && !entries[i].adapter.empty()) licence = licence_of(entries[i].model);
+        if (licence == "not stated" && !entries[i].adapter.empty())
+            licence = licence_of(entries[i].model);
         licences.insert(licence);
-        parents += fmt::format("| {} | `{}` | {} | `{}` |\n", entries[i].name, entries[i].reference(), licence,
-                               models[i]->sha256().substr(0, 16));
+        parents += fmt::format("| {} | `{}` | {} | `{}` |\n", entries[i].name,
+                               entries[i].reference(), licence, models[i]->sha256().substr(0, 16));
     }
-    std::string scores = score_row(candidate.result, "train") + score_row(candidate.result, "validation") + score_row(candidate.result, "test");
+    std::string scores = score_row(candidate.result, "train") +
+                         score_row(candidate.result, "validation") +
+                         score_row(candidate.result, "test");
     std::string card = "---\nlibrary_name: transformers\ntags: [merge, galapagos]\n";
-    if (licences.size() == 1 && licences.begin()->find(' ') == std::string::npos) card += "license: " + *licences.begin() + "\n";
-    card += fmt::format("---\n\n# {}\n\nA merge of language models that evolution found with galapagos {} ({}). Candidate {} of seed {}.\n\n", config.name,
-                        program_version, git_describe, candidate_name(candidate.id), config.seed);
+    if (licences.size() == 1 && licences.begin()->find(' ') == std::string::npos)
+        card += "license: " + *licences.begin() + "\n";
+    card += fmt::format(
+        "---\n\n# {}\n\nA merge of language models that evolution found with galapagos {} ({}). "
+        "Candidate {} of seed {}.\n\n",
+        config.name, program_version, git_describe, candidate_name(candidate.id), config.seed);
     card += "## Parents\n\n| name | model | licence | SHA-256 |\n|---|---|---|---|\n" + parents;
-    if (licences.size() > 1) card += "\nThe parents' licences differ: the merged model is bound by all of them.\n";
+    if (licences.size() > 1)
+        card += "\nThe parents' licences differ: the merged model is bound by all of them.\n";
     if (!scores.empty()) card += "\n## Scores\n\n| split | fitness |\n|---|---|\n" + scores;
     card += "\n## Recipe\n\nmergekit YAML:\n\n```yaml\n" + to_yaml(recipe) + "```\n";
     card += fmt::format("\n## Command\n\n```sh\n{}\n```\n", fmt::join(command, " "));

@@ -16,7 +16,9 @@ struct ExportedCandidate {
 };
 
 /// Parents with licences, scores, recipe and command, with the metadata block that model hubs read.
-std::string model_card(const Config& config, const std::vector<std::shared_ptr<const Source>>& models,
-                       const ExportedCandidate& candidate, const Recipe& recipe, const std::vector<std::string>& command);
+std::string model_card(const Config& config,
+                       const std::vector<std::shared_ptr<const Source>>& models,
+                       const ExportedCandidate& candidate, const Recipe& recipe,
+                       const std::vector<std::string>& command);
 
 }  // namespace galapagos

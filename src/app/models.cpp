@@ -18,7 +18,8 @@ std::vector<std::shared_ptr<const Source>> open_models(const std::vector<ModelEn
 
 namespace {
 
-/// Cores that this process may run on; with ranks that may all run on the same ones, its share of them.
+/// Cores that this process may run on; with ranks that may all run on the same ones, its share of
+/// them.
 int share_of_cores(const Communicator& world) {
     cpu_set_t allowed;
     CPU_ZERO(&allowed);

@@ -13,9 +13,11 @@ namespace {
 
 std::string describe(const ProgressReport& report) {
     const double rate = report.seconds_per_candidate > 0 ? 3600 / report.seconds_per_candidate : 0;
-    return fmt::format("island {:>3}  generation {:>4}  evaluations {:>6}  best {:.4f}  mean {:.4f}  {:>6.0f}/h  {} left",
-                       report.island, report.generation, report.evaluations, report.best, report.mean, rate,
-                       format_duration(report.seconds_left));
+    return fmt::format(
+        "island {:>3}  generation {:>4}  evaluations {:>6}  best {:.4f}  mean {:.4f}  {:>6.0f}/h  "
+        "{} left",
+        report.island, report.generation, report.evaluations, report.best, report.mean, rate,
+        format_duration(report.seconds_left));
 }
 
 }  // namespace

@@ -12,7 +12,8 @@ RunConfig run_config(const Config& config) {
     return {resolved_yaml(config), {"name", "budget", "selection", "evaluation.threads"}};
 }
 
-HistorySchema make_schema(const std::vector<Gene>& genes, const std::vector<WeightedTask>& tasks, const Optimizer& optimizer) {
+HistorySchema make_schema(const std::vector<Gene>& genes, const std::vector<WeightedTask>& tasks,
+                          const Optimizer& optimizer) {
     HistorySchema schema;
     for (const auto& gene : genes) schema.genes.push_back(gene.name);
     for (const auto& [task, weight] : tasks) {
@@ -26,9 +27,10 @@ HistorySchema make_schema(const std::vector<Gene>& genes, const std::vector<Weig
     return schema;
 }
 
-std::string write_attempt_index(const RunDirectory& directory, const Config& config, int islands, const HistorySchema& schema,
-                                const std::vector<Gene>& genes, const std::vector<std::shared_ptr<const Source>>& models,
-                                const std::vector<std::pair<std::string, std::string>>& provenance) {
+std::string write_attempt_index(
+    const RunDirectory& directory, const Config& config, int islands, const HistorySchema& schema,
+    const std::vector<Gene>& genes, const std::vector<std::shared_ptr<const Source>>& models,
+    const std::vector<std::pair<std::string, std::string>>& provenance) {
     RunIndex index;
     if (directory.resumed() && std::filesystem::exists(directory.layout().index())) {
         index = read_run_index(directory.layout().index());
@@ -41,7 +43,8 @@ std::string write_attempt_index(const RunDirectory& directory, const Config& con
     index.islands = static_cast<std::uint32_t>(islands);
     index.genes.clear();
     for (const auto& gene : genes)
-        index.genes.push_back({gene.name, name_of(gene.type), gene.lower, gene.upper, gene.initial, gene.choices});
+        index.genes.push_back(
+            {gene.name, name_of(gene.type), gene.lower, gene.upper, gene.initial, gene.choices});
     index.tasks = schema.tasks;
     index.sources.clear();
     const auto entries = config.models();
@@ -52,16 +55,18 @@ std::string write_attempt_index(const RunDirectory& directory, const Config& con
     return index.uuid;
 }
 
-std::vector<std::string> resume_island(const RunLayout& layout, std::uint32_t island, const CheckpointStore& checkpoints,
-                                       IslandSearch& search) {
+std::vector<std::string> resume_island(const RunLayout& layout, std::uint32_t island,
+                                       const CheckpointStore& checkpoints, IslandSearch& search) {
     std::vector<std::string> notes;
     const auto checkpoint = checkpoints.load_newest(notes);
     if (!checkpoint) return notes;
     std::vector<HistoryPart> parts;
-    for (const int part : parts_of(layout, island)) parts.push_back(read_part(layout.part(island, part)));
+    for (const int part : parts_of(layout, island))
+        parts.push_back(read_part(layout.part(island, part)));
     auto history = join_parts(std::move(parts));
     notes.insert(notes.end(), history.warnings.begin(), history.warnings.end());
-    std::erase_if(history.candidates, [&](const CandidateRecord& c) { return c.generation >= checkpoint->generation; });
+    std::erase_if(history.candidates,
+                  [&](const CandidateRecord& c) { return c.generation >= checkpoint->generation; });
     search.load(nlohmann::json::from_cbor(checkpoint->state), history.candidates);
     return notes;
 }

@@ -1,4 +1,5 @@
-// A run directory from the program's side: the index of a new attempt, resuming an island, and the result.
+// A run directory from the program's side: the index of a new attempt, resuming an island, and the
+// result.
 #pragma once
 
 #include <memory>
@@ -20,16 +21,18 @@ namespace galapagos {
 RunConfig run_config(const Config& config);
 
 /// Writes run.h5 for this attempt; returns the run's identifier.
-std::string write_attempt_index(const RunDirectory& directory, const Config& config, int islands, const HistorySchema& schema,
-                                const std::vector<Gene>& genes, const std::vector<std::shared_ptr<const Source>>& models,
+std::string write_attempt_index(const RunDirectory& directory, const Config& config, int islands,
+                                const HistorySchema& schema, const std::vector<Gene>& genes,
+                                const std::vector<std::shared_ptr<const Source>>& models,
                                 const std::vector<std::pair<std::string, std::string>>& provenance);
 
 /// Brings an island to its newest checkpoint, if there is one. Returns what a person should know.
-std::vector<std::string> resume_island(const RunLayout& layout, std::uint32_t island, const CheckpointStore& checkpoints,
-                                       IslandSearch& search);
+std::vector<std::string> resume_island(const RunLayout& layout, std::uint32_t island,
+                                       const CheckpointStore& checkpoints, IslandSearch& search);
 
 /// The columns of the history.
-HistorySchema make_schema(const std::vector<Gene>& genes, const std::vector<WeightedTask>& tasks, const Optimizer& optimizer);
+HistorySchema make_schema(const std::vector<Gene>& genes, const std::vector<WeightedTask>& tasks,
+                          const Optimizer& optimizer);
 
 /// best/result.json: the chosen candidate and its scores; nothing when the run hasn't ended.
 std::filesystem::path result_file(const RunLayout& layout);

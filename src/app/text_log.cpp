@@ -17,7 +17,8 @@ TextLog::~TextLog() {
 
 void TextLog::line(const std::string& text) {
     const auto entry = fmt::format("{} {}\n", utc_timestamp(), text);
-    if (descriptor_ >= 0) [[maybe_unused]] const auto written = ::write(descriptor_, entry.data(), entry.size());
+    if (descriptor_ >= 0) [[maybe_unused]]
+        const auto written = ::write(descriptor_, entry.data(), entry.size());
 }
 
 }  // namespace galapagos

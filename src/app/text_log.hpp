@@ -6,8 +6,8 @@
 
 namespace galapagos {
 
-/// Appends lines with UTC timestamps; each line reaches the file at once. What can't be written is dropped: a log must not
-/// end a run.
+/// Appends lines with UTC timestamps; each line reaches the file at once. What can't be written is
+/// dropped: a log must not end a run.
 class TextLog {
   public:
     explicit TextLog(const std::filesystem::path& file);

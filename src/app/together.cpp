@@ -16,7 +16,9 @@ std::pair<int, std::string> describe_current_exception() {
     } catch (const UsageError& error) {
         return {2, error.what()};
     } catch (const std::bad_alloc&) {
-        return {1, "out of memory (an allocation failed) use fewer ranks a node, or a wider evaluation.tensor_parallel."};
+        return {1,
+                "out of memory (an allocation failed) use fewer ranks a node, or a wider "
+                "evaluation.tensor_parallel."};
     } catch (const std::exception& error) {
         return {1, error.what()};
     } catch (...) {
@@ -44,7 +46,9 @@ void throw_first(const std::vector<std::string>& reports) {
 
 }  // namespace
 
-void together(const Communicator& world, const std::function<void()>& step) { throw_first(world.all_gather(run_step(step))); }
+void together(const Communicator& world, const std::function<void()>& step) {
+    throw_first(world.all_gather(run_step(step)));
+}
 
 void together_once_a_node(const Communicator& world, const std::function<void()>& step) {
     const auto node = world.split_by_node();

@@ -8,21 +8,24 @@
 
 namespace galapagos {
 
-/// An error that some ranks met in a step that all took together. Every rank throws it, rank 0 prints it.
+/// An error that some ranks met in a step that all took together. Every rank throws it, rank 0
+/// prints it.
 class CollectiveError : public std::runtime_error {
   public:
-    CollectiveError(const std::string& message, int status) : std::runtime_error(message), status_(status) {}
+    CollectiveError(const std::string& message, int status)
+        : std::runtime_error(message), status_(status) {}
     int status() const { return status_; }
 
   private:
     int status_;
 };
 
-/// Collective. Runs the step on every rank; when it fails on some, every rank throws the lowest one's error. The step must not
-/// communicate.
+/// Collective. Runs the step on every rank; when it fails on some, every rank throws the lowest
+/// one's error. The step must not communicate.
 void together(const Communicator& world, const std::function<void()>& step);
 
-/// The same, one rank of a node first, then its others: the first does work that the others find done (caches).
+/// The same, one rank of a node first, then its others: the first does work that the others find
+/// done (caches).
 void together_once_a_node(const Communicator& world, const std::function<void()>& step);
 
 /// The exit status of the error in flight: 2 for wrong usage, else 1; and its text.

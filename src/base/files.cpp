@@ -36,7 +36,8 @@ void write_all(int fd, std::string_view content, const std::filesystem::path& pa
     while (!content.empty()) {
         const ssize_t written = ::write(fd, content.data(), content.size());
         if (written < 0 && errno == EINTR) continue;
-        if (written < 0) throw Error(fmt::format("{}: can't write", path.string()), system_reason());
+        if (written < 0)
+            throw Error(fmt::format("{}: can't write", path.string()), system_reason());
         content.remove_prefix(static_cast<std::size_t>(written));
     }
 }
@@ -52,7 +53,8 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
     size_ = static_cast<std::size_t>(status.st_size);
     if (size_ == 0) return;
     void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.get(), 0);
-    if (address == MAP_FAILED) throw Error(fmt::format("{}: can't map", path.string()), system_reason());
+    if (address == MAP_FAILED)
+        throw Error(fmt::format("{}: can't map", path.string()), system_reason());
     data_ = static_cast<const std::byte*>(address);
 }
 
@@ -72,18 +74,22 @@ MappedFile::~MappedFile() {
 std::string read_text(const std::filesystem::path& path, std::size_t limit) {
     const MappedFile file(path);
     if (file.bytes().size() > limit)
-        throw Error(fmt::format("{}: refused", path.string()),
-                    fmt::format("{} bytes, more than the {} allowed here", file.bytes().size(), limit));
+        throw Error(
+            fmt::format("{}: refused", path.string()),
+            fmt::format("{} bytes, more than the {} allowed here", file.bytes().size(), limit));
     return std::string(file.text());
 }
 
 void write_atomically(const std::filesystem::path& path, std::string_view content) {
     const std::filesystem::path temporary = fmt::format("{}.tmp.{}", path.string(), ::getpid());
     try {
-        const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-        if (file.get() < 0) throw Error(fmt::format("{}: can't create", temporary.string()), system_reason());
+        const Descriptor file(
+            ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+        if (file.get() < 0)
+            throw Error(fmt::format("{}: can't create", temporary.string()), system_reason());
         write_all(file.get(), content, temporary);
-        if (::fsync(file.get()) != 0) throw Error(fmt::format("{}: can't sync", temporary.string()), system_reason());
+        if (::fsync(file.get()) != 0)
+            throw Error(fmt::format("{}: can't sync", temporary.string()), system_reason());
         if (::rename(temporary.c_str(), path.c_str()) != 0)
             throw Error(fmt::format("{}: can't replace", path.string()), system_reason());
     } catch (...) {

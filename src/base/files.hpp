@@ -12,7 +12,8 @@ namespace galapagos {
 class MappedFile {
   public:
     MappedFile() = default;
-    /// Throws Error when the file is missing, no regular file, or can't be mapped. An empty file maps to no bytes.
+    /// Throws Error when the file is missing, no regular file, or can't be mapped. An empty file
+    /// maps to no bytes.
     explicit MappedFile(const std::filesystem::path& path);
     MappedFile(MappedFile&& other) noexcept;
     MappedFile& operator=(MappedFile&& other) noexcept;
@@ -29,8 +30,9 @@ class MappedFile {
 /// The whole file as text; throws Error when it can't be read or is larger than `limit` bytes.
 std::string read_text(const std::filesystem::path& path, std::size_t limit = std::size_t{1} << 30);
 
-/// Replaces a file in one step: writes a temporary beside it, fsyncs, renames. A crash leaves the old or the new content.
-/// Throws Error with the system's reason (no space, read-only); the old file is then untouched.
+/// Replaces a file in one step: writes a temporary beside it, fsyncs, renames. A crash leaves the
+/// old or the new content. Throws Error with the system's reason (no space, read-only); the old
+/// file is then untouched.
 void write_atomically(const std::filesystem::path& path, std::string_view content);
 
 }  // namespace galapagos

@@ -12,7 +12,8 @@ namespace {
 
 using nlohmann::json;
 
-/// Passes nlohmann's parse events on to its document builder, after checking what the library doesn't: duplicate keys and depth.
+/// Passes nlohmann's parse events on to its document builder, after checking what the library
+/// doesn't: duplicate keys and depth.
 class CheckedBuilder : public nlohmann::json_sax<json> {
   public:
     CheckedBuilder(json& document, std::string_view origin, int depth_limit)
@@ -21,8 +22,12 @@ class CheckedBuilder : public nlohmann::json_sax<json> {
     bool null() override { return builder_.null(); }
     bool boolean(bool value) override { return builder_.boolean(value); }
     bool number_integer(number_integer_t value) override { return builder_.number_integer(value); }
-    bool number_unsigned(number_unsigned_t value) override { return builder_.number_unsigned(value); }
-    bool number_float(number_float_t value, const string_t& text) override { return builder_.number_float(value, text); }
+    bool number_unsigned(number_unsigned_t value) override {
+        return builder_.number_unsigned(value);
+    }
+    bool number_float(number_float_t value, const string_t& text) override {
+        return builder_.number_float(value, text);
+    }
     bool string(string_t& value) override { return builder_.string(value); }
     bool binary(binary_t& value) override { return builder_.binary(value); }
     bool start_object(std::size_t elements) override {
@@ -31,7 +36,8 @@ class CheckedBuilder : public nlohmann::json_sax<json> {
     }
     bool key(string_t& name) override {
         if (!keys_.back().insert(name).second)
-            throw UsageError(fmt::format("{}: refused", origin_), fmt::format("the key '{}' occurs twice in one object", name));
+            throw UsageError(fmt::format("{}: refused", origin_),
+                             fmt::format("the key '{}' occurs twice in one object", name));
         return builder_.key(name);
     }
     bool end_object() override {
@@ -46,15 +52,18 @@ class CheckedBuilder : public nlohmann::json_sax<json> {
         keys_.pop_back();
         return builder_.end_array();
     }
-    bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
-        throw UsageError(fmt::format("{}: not valid JSON", origin_), fmt::format("at byte {}: {}", position, error.what()));
+    bool parse_error(std::size_t position, const std::string&,
+                     const nlohmann::detail::exception& error) override {
+        throw UsageError(fmt::format("{}: not valid JSON", origin_),
+                         fmt::format("at byte {}: {}", position, error.what()));
     }
 
   private:
     void enter() {
         keys_.emplace_back();
         if (static_cast<int>(keys_.size()) > depth_limit_)
-            throw UsageError(fmt::format("{}: refused", origin_), fmt::format("nested deeper than {} levels", depth_limit_));
+            throw UsageError(fmt::format("{}: refused", origin_),
+                             fmt::format("nested deeper than {} levels", depth_limit_));
     }
 
     nlohmann::detail::json_sax_dom_parser<json> builder_;
@@ -65,13 +74,16 @@ class CheckedBuilder : public nlohmann::json_sax<json> {
 
 }  // namespace
 
-nlohmann::json parse_json_strict(std::string_view text, std::string_view origin, JsonLimits limits) {
+nlohmann::json parse_json_strict(std::string_view text, std::string_view origin,
+                                 JsonLimits limits) {
     if (text.size() > limits.bytes)
         throw UsageError(fmt::format("{}: refused", origin),
-                         fmt::format("{} bytes of JSON, more than the {} allowed here", text.size(), limits.bytes));
+                         fmt::format("{} bytes of JSON, more than the {} allowed here", text.size(),
+                                     limits.bytes));
     // nlohmann's lexer takes a zero byte for the end of its input, and would not see what follows.
     if (const auto zero = text.find('\0'); zero != std::string_view::npos)
-        throw UsageError(fmt::format("{}: not valid JSON", origin), fmt::format("a zero byte at {}", zero));
+        throw UsageError(fmt::format("{}: not valid JSON", origin),
+                         fmt::format("a zero byte at {}", zero));
     json document;
     CheckedBuilder builder(document, origin, limits.depth);
     json::sax_parse(text, &builder);

@@ -11,8 +11,9 @@ struct JsonLimits {
     int depth = 64;
 };
 
-/// Parses one JSON document; refuses duplicate keys, invalid UTF-8, trailing text and anything past the limits.
-/// `origin` names the file in the UsageError.
-nlohmann::json parse_json_strict(std::string_view text, std::string_view origin, JsonLimits limits = {});
+/// Parses one JSON document; refuses duplicate keys, invalid UTF-8, trailing text and anything past
+/// the limits. `origin` names the file in the UsageError.
+nlohmann::json parse_json_strict(std::string_view text, std::string_view origin,
+                                 JsonLimits limits = {});
 
 }  // namespace galapagos

@@ -11,7 +11,8 @@
 namespace galapagos {
 namespace {
 
-/// Optimal string alignment: insertions, deletions, replacements and swaps of neighbours cost one each.
+/// Optimal string alignment: insertions, deletions, replacements and swaps of neighbours cost one
+/// each.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> before(b.size() + 1), above(b.size() + 1), row(b.size() + 1);
     std::iota(above.begin(), above.end(), std::size_t{0});
@@ -31,7 +32,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::optional<std::string> nearest_name(std::string_view name, std::span<const std::string> candidates) {
+std::optional<std::string> nearest_name(std::string_view name,
+                                        std::span<const std::string> candidates) {
     std::optional<std::string> nearest;
     std::size_t best = std::max<std::size_t>(1, name.size() / 3) + 1;
     for (const auto& candidate : candidates) {
@@ -45,7 +47,8 @@ std::optional<std::string> nearest_name(std::string_view name, std::span<const s
 }
 
 std::string name_hint(std::string_view name, std::span<const std::string> candidates) {
-    if (const auto nearest = nearest_name(name, candidates)) return fmt::format("did you mean '{}'?", *nearest);
+    if (const auto nearest = nearest_name(name, candidates))
+        return fmt::format("did you mean '{}'?", *nearest);
     return fmt::format("known: {}", fmt::join(candidates, ", "));
 }
 

@@ -18,14 +18,24 @@ using nlohmann::ordered_json;
 template <class Derived>
 class UniformVisitor : public OptionVisitor {
   public:
-    void option(std::string_view key, bool& value, const OptionInfo& info) override { self().any(key, value, info); }
-    void option(std::string_view key, std::int64_t& value, const OptionInfo& info) override { self().any(key, value, info); }
-    void option(std::string_view key, double& value, const OptionInfo& info) override { self().any(key, value, info); }
-    void option(std::string_view key, std::string& value, const OptionInfo& info) override { self().any(key, value, info); }
-    void option(std::string_view key, std::vector<std::string>& value, const OptionInfo& info) override {
+    void option(std::string_view key, bool& value, const OptionInfo& info) override {
         self().any(key, value, info);
     }
-    void option(std::string_view key, std::optional<double>& value, const OptionInfo& info) override {
+    void option(std::string_view key, std::int64_t& value, const OptionInfo& info) override {
+        self().any(key, value, info);
+    }
+    void option(std::string_view key, double& value, const OptionInfo& info) override {
+        self().any(key, value, info);
+    }
+    void option(std::string_view key, std::string& value, const OptionInfo& info) override {
+        self().any(key, value, info);
+    }
+    void option(std::string_view key, std::vector<std::string>& value,
+                const OptionInfo& info) override {
+        self().any(key, value, info);
+    }
+    void option(std::string_view key, std::optional<double>& value,
+                const OptionInfo& info) override {
         self().any(key, value, info);
     }
 
@@ -49,12 +59,14 @@ void assign(const YamlReader& at, double& value, const OptionInfo& info) {
 }
 void assign(const YamlReader& at, std::string& value, const OptionInfo& info) {
     value = at.as_string();
-    if (!info.choices.empty() && std::find(info.choices.begin(), info.choices.end(), value) == info.choices.end())
+    if (!info.choices.empty() &&
+        std::find(info.choices.begin(), info.choices.end(), value) == info.choices.end())
         at.fail(fmt::format("'{}' is not allowed", value), name_hint(value, info.choices));
 }
 void assign(const YamlReader& at, std::vector<std::string>& value, const OptionInfo& info) {
     value.clear();
-    const auto elements = at.is_scalar() ? std::vector{at} : at.elements();  // a single entry needs no brackets
+    const auto elements =
+        at.is_scalar() ? std::vector{at} : at.elements();  // a single entry needs no brackets
     for (const auto& element : elements) assign(element, value.emplace_back(), info);
 }
 void assign(const YamlReader& at, std::optional<double>& value, const OptionInfo& info) {
@@ -76,10 +88,13 @@ class Reader : public UniformVisitor<Reader> {
     void custom(std::string_view key, const CustomOption& option, const OptionInfo& info) override {
         if (const auto child = known(key, info.required)) option.read(*child);
     }
-    void section(std::string_view key, const std::string&, const std::function<void(OptionVisitor&)>& visit) override {
+    void section(std::string_view key, const std::string&,
+                 const std::function<void(OptionVisitor&)>& visit) override {
         // An absent section is read too: a required option in it must be missed.
         const auto child = known(key, false);
-        read_options(child ? *child : YamlReader::from_text("{}", map_.where() + ": " + std::string(key)), visit);
+        read_options(
+            child ? *child : YamlReader::from_text("{}", map_.where() + ": " + std::string(key)),
+            visit);
     }
     void finish() const { map_.allow_only(names_); }
 
@@ -105,7 +120,8 @@ class Writer : public UniformVisitor<Writer> {
         const YAML::Node node = option.write();
         if (node.IsDefined() && !node.IsNull()) map[std::string(key)] = node;
     }
-    void section(std::string_view key, const std::string&, const std::function<void(OptionVisitor&)>& visit) override {
+    void section(std::string_view key, const std::string&,
+                 const std::function<void(OptionVisitor&)>& visit) override {
         map[std::string(key)] = write_options(visit);
     }
 
@@ -126,23 +142,33 @@ class SchemaMaker : public UniformVisitor<SchemaMaker> {
     ordered_json properties = ordered_json::object();
     std::vector<std::string> required;
 
-    void any(std::string_view key, bool& value, const OptionInfo& info) { add(key, {{"type", "boolean"}}, value, info); }
-    void any(std::string_view key, std::int64_t& value, const OptionInfo& info) { add(key, {{"type", "integer"}}, value, info); }
-    void any(std::string_view key, double& value, const OptionInfo& info) { add(key, {{"type", "number"}}, value, info); }
-    void any(std::string_view key, std::string& value, const OptionInfo& info) { add(key, text_schema(info), value, info); }
+    void any(std::string_view key, bool& value, const OptionInfo& info) {
+        add(key, {{"type", "boolean"}}, value, info);
+    }
+    void any(std::string_view key, std::int64_t& value, const OptionInfo& info) {
+        add(key, {{"type", "integer"}}, value, info);
+    }
+    void any(std::string_view key, double& value, const OptionInfo& info) {
+        add(key, {{"type", "number"}}, value, info);
+    }
+    void any(std::string_view key, std::string& value, const OptionInfo& info) {
+        add(key, text_schema(info), value, info);
+    }
     void any(std::string_view key, std::vector<std::string>& value, const OptionInfo& info) {
         const ordered_json item = text_schema(info);
         add(key, {{"oneOf", {item, {{"type", "array"}, {"items", item}}}}}, value, info);
     }
     void any(std::string_view key, std::optional<double>& value, const OptionInfo& info) {
-        add(key, {{"type", {"number", "null"}}}, value ? ordered_json(*value) : ordered_json(), info);
+        add(key, {{"type", {"number", "null"}}}, value ? ordered_json(*value) : ordered_json(),
+            info);
     }
     void custom(std::string_view key, const CustomOption& option, const OptionInfo& info) override {
         ordered_json entry = option.schema;
         entry["description"] = info.help;
         put(key, std::move(entry), info);
     }
-    void section(std::string_view key, const std::string& help, const std::function<void(OptionVisitor&)>& visit) override {
+    void section(std::string_view key, const std::string& help,
+                 const std::function<void(OptionVisitor&)>& visit) override {
         ordered_json entry = schema_of_options(visit);
         entry["description"] = help;
         properties[std::string(key)] = std::move(entry);
@@ -154,7 +180,8 @@ class SchemaMaker : public UniformVisitor<SchemaMaker> {
         if (!info.choices.empty()) schema["enum"] = info.choices;
         return schema;
     }
-    void add(std::string_view key, ordered_json entry, const ordered_json& value, const OptionInfo& info) {
+    void add(std::string_view key, ordered_json entry, const ordered_json& value,
+             const OptionInfo& info) {
         entry["description"] = info.help;
         if (std::isfinite(info.minimum)) entry["minimum"] = info.minimum;
         if (std::isfinite(info.maximum)) entry["maximum"] = info.maximum;
@@ -178,12 +205,17 @@ class Describer : public UniformVisitor<Describer> {
         maker.any(key, value, info);
         const auto& entry = maker.properties.begin().value();
         std::string note = info.help;
-        if (!info.choices.empty()) note += fmt::format("; one of {}", fmt::join(info.choices, ", "));
-        if (entry.contains("default")) note += fmt::format(" (default {})", entry["default"].dump());
+        if (!info.choices.empty())
+            note += fmt::format("; one of {}", fmt::join(info.choices, ", "));
+        if (entry.contains("default"))
+            note += fmt::format(" (default {})", entry["default"].dump());
         line(key, note);
     }
-    void custom(std::string_view key, const CustomOption&, const OptionInfo& info) override { line(key, info.help); }
-    void section(std::string_view key, const std::string&, const std::function<void(OptionVisitor&)>& visit) override {
+    void custom(std::string_view key, const CustomOption&, const OptionInfo& info) override {
+        line(key, info.help);
+    }
+    void section(std::string_view key, const std::string&,
+                 const std::function<void(OptionVisitor&)>& visit) override {
         Describer inner(prefix_ + std::string(key) + ".");
         visit(inner);
         text += inner.text;
@@ -199,7 +231,6 @@ class Describer : public UniformVisitor<Describer> {
 }  // namespace
 
 void read_options(const YamlReader& map, const VisitOptions& visit) {
-
     Reader reader(map);
     visit(reader);
     reader.finish();
@@ -214,7 +245,8 @@ YAML::Node write_options(const VisitOptions& visit) {
 ordered_json schema_of_options(const VisitOptions& visit) {
     SchemaMaker maker;
     visit(maker);
-    ordered_json schema{{"type", "object"}, {"additionalProperties", false}, {"properties", maker.properties}};
+    ordered_json schema{
+        {"type", "object"}, {"additionalProperties", false}, {"properties", maker.properties}};
     if (!maker.required.empty()) schema["required"] = maker.required;
     return schema;
 }

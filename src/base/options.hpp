@@ -31,8 +31,8 @@ struct CustomOption {
 };
 
 /// Visits the options of a settings struct. Each struct declares its options once, in a function
-/// `void visit_options(OptionVisitor&, Settings&)`, which names key, field and help; the visitors below read them from
-/// YAML, write them back, and make the JSON Schema.
+/// `void visit_options(OptionVisitor&, Settings&)`, which names key, field and help; the visitors
+/// below read them from YAML, write them back, and make the JSON Schema.
 class OptionVisitor {
   public:
     virtual ~OptionVisitor() = default;
@@ -40,11 +40,15 @@ class OptionVisitor {
     virtual void option(std::string_view key, std::int64_t& value, const OptionInfo& info) = 0;
     virtual void option(std::string_view key, double& value, const OptionInfo& info) = 0;
     virtual void option(std::string_view key, std::string& value, const OptionInfo& info) = 0;
-    virtual void option(std::string_view key, std::vector<std::string>& value, const OptionInfo& info) = 0;
-    virtual void option(std::string_view key, std::optional<double>& value, const OptionInfo& info) = 0;
-    virtual void custom(std::string_view key, const CustomOption& option, const OptionInfo& info) = 0;
+    virtual void option(std::string_view key, std::vector<std::string>& value,
+                        const OptionInfo& info) = 0;
+    virtual void option(std::string_view key, std::optional<double>& value,
+                        const OptionInfo& info) = 0;
+    virtual void custom(std::string_view key, const CustomOption& option,
+                        const OptionInfo& info) = 0;
     /// A nested map of options.
-    virtual void section(std::string_view key, const std::string& help, const std::function<void(OptionVisitor&)>& visit) = 0;
+    virtual void section(std::string_view key, const std::string& help,
+                         const std::function<void(OptionVisitor&)>& visit) = 0;
 
     /// An integer option kept in another integer type.
     template <class Integer>
@@ -55,7 +59,8 @@ class OptionVisitor {
     }
     /// A text option kept as an enumeration: `names[i]` stands for the value i.
     template <class Enum>
-    void choice(std::string_view key, Enum& value, const std::vector<std::string>& names, OptionInfo info) {
+    void choice(std::string_view key, Enum& value, const std::vector<std::string>& names,
+                OptionInfo info) {
         info.choices = names;
         std::string text = names.at(static_cast<std::size_t>(value));
         option(key, text, info);
@@ -66,8 +71,8 @@ class OptionVisitor {
 
 using VisitOptions = std::function<void(OptionVisitor&)>;
 
-/// Sets the options from a YAML map. UsageErrors name file, line and key: unknown keys (with the nearest name), wrong types,
-/// values out of range, missing required options.
+/// Sets the options from a YAML map. UsageErrors name file, line and key: unknown keys (with the
+/// nearest name), wrong types, values out of range, missing required options.
 void read_options(const YamlReader& map, const VisitOptions& visit);
 
 /// All options with their present values, as a YAML map.

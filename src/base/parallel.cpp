@@ -21,7 +21,8 @@ int default_thread_count() {
     }
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
-    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return std::max(1, CPU_COUNT(&allowed));
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
+        return std::max(1, CPU_COUNT(&allowed));
     return std::max(1u, std::thread::hardware_concurrency());
 }
 
@@ -109,7 +110,8 @@ std::unique_ptr<ThreadPool> pool;
 ThreadPool& thread_pool() {
     const std::lock_guard lock(pool_mutex);
     if (requested_threads == 0) requested_threads = default_thread_count();
-    if (!pool || pool->size() != requested_threads) pool = std::make_unique<ThreadPool>(requested_threads);
+    if (!pool || pool->size() != requested_threads)
+        pool = std::make_unique<ThreadPool>(requested_threads);
     return *pool;
 }
 
@@ -131,7 +133,9 @@ void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
     if (begin >= end) return;
     grain = std::max<std::int64_t>(1, grain);
     const std::int64_t chunks = (end - begin + grain - 1) / grain;
-    const auto chunk = [&](std::int64_t i) { body(begin + i * grain, std::min(end, begin + (i + 1) * grain)); };
+    const auto chunk = [&](std::int64_t i) {
+        body(begin + i * grain, std::min(end, begin + (i + 1) * grain));
+    };
     if (chunks == 1 || inside_parallel_region || thread_count() == 1) {
         for (std::int64_t i = 0; i < chunks; ++i) chunk(i);
         return;

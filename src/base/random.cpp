@@ -17,7 +17,8 @@ Product multiply(std::uint32_t a, std::uint32_t b) {
 
 }  // namespace
 
-std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
+std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter,
+                                           std::array<std::uint32_t, 2> key) {
     // Multipliers and Weyl increments of the paper, section 3.3.
     constexpr std::uint32_t multiplier0 = 0xD2511F53, multiplier1 = 0xCD9E8D57;
     constexpr std::uint32_t weyl0 = 0x9E3779B9, weyl1 = 0xBB67AE85;
@@ -31,11 +32,13 @@ std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter,
     return counter;
 }
 
-RandomStream::RandomStream(std::uint64_t seed, std::uint32_t island, Purpose purpose, std::uint64_t index)
+RandomStream::RandomStream(std::uint64_t seed, std::uint32_t island, Purpose purpose,
+                           std::uint64_t index)
     : key_{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)},
-      // Word 0 counts the blocks of the stream; the other words name the stream: 16 bits of island, 16 of purpose, 64 of index.
-      counter_{0, (island << 16) | static_cast<std::uint32_t>(purpose), static_cast<std::uint32_t>(index),
-               static_cast<std::uint32_t>(index >> 32)} {}
+      // Word 0 counts the blocks of the stream; the other words name the stream: 16 bits of island,
+      // 16 of purpose, 64 of index.
+      counter_{0, (island << 16) | static_cast<std::uint32_t>(purpose),
+               static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32)} {}
 
 std::uint32_t RandomStream::next_u32() {
     if (used_ == 4) {
@@ -66,7 +69,8 @@ double RandomStream::normal() {
 }
 
 std::uint64_t RandomStream::below(std::uint64_t bound) {
-    const std::uint64_t threshold = (0 - bound) % bound;  // 2^64 mod bound: values below it would be over-represented
+    const std::uint64_t threshold =
+        (0 - bound) % bound;  // 2^64 mod bound: values below it would be over-represented
     while (true) {
         const std::uint64_t value = next_u64();
         if (value >= threshold) return value % bound;

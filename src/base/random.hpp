@@ -5,15 +5,26 @@
 
 namespace galapagos {
 
-/// Philox4x32-10: a counter-based generator (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3",
-/// SC 2011). The same counter and key give the same four words on any machine, in any order of calls.
-std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
+/// Philox4x32-10: a counter-based generator (Salmon, Moraes, Dror, Shaw, "Parallel random numbers:
+/// as easy as 1, 2, 3", SC 2011). The same counter and key give the same four words on any machine,
+/// in any order of calls.
+std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter,
+                                           std::array<std::uint32_t, 2> key);
 
 /// What a random number is for; streams of different purposes are independent.
-enum class Purpose : std::uint16_t { initial = 1, variation, selection, sampling, migration, merge_mask, topology, test };
+enum class Purpose : std::uint16_t {
+    initial = 1,
+    variation,
+    selection,
+    sampling,
+    migration,
+    merge_mask,
+    topology,
+    test
+};
 
-/// A stream of random numbers keyed by (seed, island, purpose, index). Nothing depends on the order in which streams are
-/// made or used, so results don't depend on timing, ranks or restarts.
+/// A stream of random numbers keyed by (seed, island, purpose, index). Nothing depends on the order
+/// in which streams are made or used, so results don't depend on timing, ranks or restarts.
 class RandomStream {
   public:
     RandomStream(std::uint64_t seed, std::uint32_t island, Purpose purpose, std::uint64_t index);

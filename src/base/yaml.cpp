@@ -14,7 +14,8 @@
 namespace galapagos {
 namespace {
 
-// yaml-cpp builds its tree by recursion: a document nested deeper than any real one could exhaust the stack.
+// yaml-cpp builds its tree by recursion: a document nested deeper than any real one could exhaust
+// the stack.
 constexpr std::size_t max_bytes = 16u << 20;
 constexpr int max_flow_depth = 200;
 
@@ -23,7 +24,8 @@ void check_depth(const std::string& text, const std::string& origin) {
     for (const char c : text) {
         if (c == '[' || c == '{') ++depth;
         if (c == ']' || c == '}') --depth;
-        if (depth > max_flow_depth) throw UsageError(fmt::format("{}: refused", origin), "nested too deeply");
+        if (depth > max_flow_depth)
+            throw UsageError(fmt::format("{}: refused", origin), "nested too deeply");
     }
     int line_indent = 0, previous = -1, blocks = 0;
     bool at_start = true;
@@ -39,7 +41,8 @@ void check_depth(const std::string& text, const std::string& origin) {
             at_start = false;
             blocks = line_indent > previous ? blocks + 1 : 0;
             previous = line_indent;
-            if (blocks > max_flow_depth) throw UsageError(fmt::format("{}: refused", origin), "nested too deeply");
+            if (blocks > max_flow_depth)
+                throw UsageError(fmt::format("{}: refused", origin), "nested too deeply");
         }
     }
 }
@@ -66,7 +69,8 @@ YamlReader YamlReader::from_text(const std::string& text, const std::string& ori
     try {
         return YamlReader(YAML::Load(text), origin, "");
     } catch (const YAML::Exception& error) {
-        throw UsageError(fmt::format("{}:{}: not valid YAML", origin, error.mark.line + 1), error.msg);
+        throw UsageError(fmt::format("{}:{}: not valid YAML", origin, error.mark.line + 1),
+                         error.msg);
     }
 }
 
@@ -96,7 +100,8 @@ std::vector<std::string> YamlReader::keys() const {
     for (const auto& entry : node_) {
         if (!entry.first.IsScalar()) fail("a key that is not plain text");
         names.push_back(entry.first.Scalar());
-        if (!seen.insert(names.back()).second) fail(fmt::format("the key '{}' occurs twice", names.back()));
+        if (!seen.insert(names.back()).second)
+            fail(fmt::format("the key '{}' occurs twice", names.back()));
     }
     return names;
 }
@@ -114,7 +119,8 @@ std::optional<YamlReader> YamlReader::find(std::string_view key) const {
     require_map();
     for (const auto& entry : node_) {
         if (entry.first.IsScalar() && entry.first.Scalar() == key)
-            return YamlReader(entry.second, origin_, path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key));
+            return YamlReader(entry.second, origin_,
+                              path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key));
     }
     return std::nullopt;
 }
@@ -127,7 +133,8 @@ YamlReader YamlReader::at(std::string_view key) const {
 std::vector<YamlReader> YamlReader::elements() const {
     if (!node_.IsSequence()) fail("expected a list here");
     std::vector<YamlReader> list;
-    for (std::size_t i = 0; i < node_.size(); ++i) list.push_back({node_[i], origin_, fmt::format("{}[{}]", path_, i)});
+    for (std::size_t i = 0; i < node_.size(); ++i)
+        list.push_back({node_[i], origin_, fmt::format("{}[{}]", path_, i)});
     return list;
 }
 
@@ -138,7 +145,8 @@ std::string YamlReader::as_string() const {
 
 double YamlReader::as_double() const {
     double value = 0;
-    if (!node_.IsScalar() || !parse_number(node_.Scalar(), value) || !std::isfinite(value)) fail("expected a number here");
+    if (!node_.IsScalar() || !parse_number(node_.Scalar(), value) || !std::isfinite(value))
+        fail("expected a number here");
     return value;
 }
 
@@ -167,7 +175,8 @@ bool YamlReader::looks_like_bool() const {
 
 bool YamlReader::as_bool() const {
     bool value = false;
-    if (!node_.IsScalar() || !YAML::convert<bool>::decode(node_, value)) fail("expected true or false here");
+    if (!node_.IsScalar() || !YAML::convert<bool>::decode(node_, value))
+        fail("expected true or false here");
     return value;
 }
 

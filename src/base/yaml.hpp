@@ -10,15 +10,16 @@
 
 namespace galapagos {
 
-/// One node of a YAML document that knows where it stands, so that every error names file, line and key.
-/// Reads strictly: wrong types, duplicate and unknown keys are UsageErrors.
+/// One node of a YAML document that knows where it stands, so that every error names file, line and
+/// key. Reads strictly: wrong types, duplicate and unknown keys are UsageErrors.
 class YamlReader {
   public:
     static YamlReader from_file(const std::filesystem::path& path);
     /// `origin` stands for the file name in errors.
     static YamlReader from_text(const std::string& text, const std::string& origin);
 
-    /// A document that was built or changed in memory; nodes that came from a file keep their lines.
+    /// A document that was built or changed in memory; nodes that came from a file keep their
+    /// lines.
     static YamlReader from_node(YAML::Node node, const std::string& origin);
 
     /// "jobs/a/evolve.yaml:12: search.genes"

@@ -15,14 +15,16 @@ void check_mpi(int code, const char* call) {
     char text[MPI_MAX_ERROR_STRING] = {};
     int length = 0;
     MPI_Error_string(code, text, &length);
-    throw Error(fmt::format("{} failed", call), std::string_view(text, static_cast<std::size_t>(length)));
+    throw Error(fmt::format("{} failed", call),
+                std::string_view(text, static_cast<std::size_t>(length)));
 }
 
 MpiSession::MpiSession(int& argc, char**& argv) {
     int provided = 0;
     // Only the main thread calls MPI (worker threads compute).
     if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
-        throw Error("MPI could not start", "MPI_Init_thread failed", "check the launcher: mpirun or srun --mpi=pmix");
+        throw Error("MPI could not start", "MPI_Init_thread failed",
+                    "check the launcher: mpirun or srun --mpi=pmix");
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
 }
 
@@ -107,12 +109,14 @@ std::string Communicator::broadcast(std::string text, int root) const {
 
 std::vector<std::string> Communicator::all_gather(const std::string& mine) const {
     std::vector<std::string> texts;
-    for (int rank = 0; rank < size_; ++rank) texts.push_back(broadcast(rank == rank_ ? mine : std::string(), rank));
+    for (int rank = 0; rank < size_; ++rank)
+        texts.push_back(broadcast(rank == rank_ ? mine : std::string(), rank));
     return texts;
 }
 
 void Communicator::check_loop_back(int peer) const {
-    if (!shared_) throw Error("a message in the null group", fmt::format("there is no rank {}", peer));
+    if (!shared_)
+        throw Error("a message in the null group", fmt::format("there is no rank {}", peer));
 }
 
 void Communicator::send(std::string bytes, int destination, int tag) const {
@@ -120,8 +124,8 @@ void Communicator::send(std::string bytes, int destination, int tag) const {
     pending_sends();
     auto& message = shared_->outgoing.emplace_back();
     message.bytes = std::move(bytes);
-    check_mpi(MPI_Isend(message.bytes.data(), static_cast<int>(message.bytes.size()), MPI_BYTE, destination, tag,
-                        shared_->comm, &message.request),
+    check_mpi(MPI_Isend(message.bytes.data(), static_cast<int>(message.bytes.size()), MPI_BYTE,
+                        destination, tag, shared_->comm, &message.request),
               "MPI_Isend");
 }
 
@@ -152,7 +156,8 @@ std::optional<std::pair<MessageInfo, std::string>> Communicator::try_receive(int
     int there = 0;
     MPI_Message message = MPI_MESSAGE_NULL;
     MPI_Status status;
-    check_mpi(MPI_Improbe(MPI_ANY_SOURCE, tag, shared_->comm, &there, &message, &status), "MPI_Improbe");
+    check_mpi(MPI_Improbe(MPI_ANY_SOURCE, tag, shared_->comm, &there, &message, &status),
+              "MPI_Improbe");
     if (!there) return std::nullopt;
     const MessageInfo info{status.MPI_SOURCE, status.MPI_TAG};
     return std::pair(info, receive_probed(message, status));

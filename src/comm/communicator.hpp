@@ -12,7 +12,8 @@
 
 namespace galapagos {
 
-/// Initialises MPI for the life of the program and finalises it. MPI errors end in an Error with the library's text.
+/// Initialises MPI for the life of the program and finalises it. MPI errors end in an Error with
+/// the library's text.
 class MpiSession {
   public:
     MpiSession(int& argc, char**& argv);
@@ -30,8 +31,8 @@ struct MessageInfo {
     int tag;
 };
 
-/// A group of ranks: a value that shares its MPI communicator. The default value is the null group: one rank, without MPI,
-/// so that libraries and tests run the same code with and without it.
+/// A group of ranks: a value that shares its MPI communicator. The default value is the null group:
+/// one rank, without MPI, so that libraries and tests run the same code with and without it.
 class Communicator {
   public:
     Communicator() = default;
@@ -63,7 +64,8 @@ class Communicator {
         return value;
     }
 
-    /// Sends without waiting for the receiver; the bytes are copied and kept until they have gone out.
+    /// Sends without waiting for the receiver; the bytes are copied and kept until they have gone
+    /// out.
     void send(std::string bytes, int destination, int tag) const;
     /// The next message with this tag from anyone, if one is there.
     std::optional<std::pair<MessageInfo, std::string>> try_receive(int tag) const;

@@ -12,8 +12,8 @@ struct DeviceInfo {
     double memory_gib = 0;
 };
 
-/// The GPUs that this process can see. `why_none` says why there are none: a build without CUDA, no driver, no GPU. A CUDA
-/// build on a machine without a GPU or driver runs on the CPU.
+/// The GPUs that this process can see. `why_none` says why there are none: a build without CUDA, no
+/// driver, no GPU. A CUDA build on a machine without a GPU or driver runs on the CPU.
 struct DeviceReport {
     std::vector<DeviceInfo> devices;
     std::string why_none;

@@ -19,13 +19,15 @@ std::string uuid_text(const cudaUUID_t& uuid) {
 
 DeviceReport visible_devices() {
     int count = 0;
-    if (const auto code = cudaGetDeviceCount(&count); code != cudaSuccess) return {{}, cudaGetErrorString(code)};
+    if (const auto code = cudaGetDeviceCount(&count); code != cudaSuccess)
+        return {{}, cudaGetErrorString(code)};
     if (count == 0) return {{}, "the driver shows no GPU"};
     DeviceReport report;
     for (int index = 0; index < count; ++index) {
         cudaDeviceProp properties{};
         if (cudaGetDeviceProperties(&properties, index) != cudaSuccess) continue;
-        report.devices.push_back({properties.name, uuid_text(properties.uuid), static_cast<double>(properties.totalGlobalMem) / (1 << 30)});
+        report.devices.push_back({properties.name, uuid_text(properties.uuid),
+                                  static_cast<double>(properties.totalGlobalMem) / (1 << 30)});
     }
     return report;
 }

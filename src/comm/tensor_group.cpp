@@ -26,13 +26,15 @@ void pause_briefly(int& spins) {
 
 }  // namespace
 
-/// Posts this rank's bytes and reads every rank's. Two slots a rank: a rank that posts round n + 1 has read all of round n, so
-/// when everybody has posted round n + 1, the slots of round n are free again.
+/// Posts this rank's bytes and reads every rank's. Two slots a rank: a rank that posts round n + 1
+/// has read all of round n, so when everybody has posted round n + 1, the slots of round n are free
+/// again.
 struct TensorGroup::Transport {
     Communicator members;
     MPI_Win window = MPI_WIN_NULL;
-    std::vector<std::byte*> segments;  // one a rank: header with the round posted last, then two slots
-    std::vector<std::byte> gathered;   // without shared memory: what MPI_Allgather brought
+    std::vector<std::byte*>
+        segments;  // one a rank: header with the round posted last, then two slots
+    std::vector<std::byte> gathered;  // without shared memory: what MPI_Allgather brought
     std::uint64_t round = 0;
 
     Transport() = default;
@@ -53,21 +55,24 @@ struct TensorGroup::Transport {
 
     void allocate_window() {
         void* mine = nullptr;
-        check_mpi(MPI_Win_allocate_shared(header_bytes + 2 * slot_bytes, 1, MPI_INFO_NULL, members.handle(), &mine, &window),
+        check_mpi(MPI_Win_allocate_shared(header_bytes + 2 * slot_bytes, 1, MPI_INFO_NULL,
+                                          members.handle(), &mine, &window),
                   "MPI_Win_allocate_shared");
         std::memset(mine, 0, header_bytes);
         for (int rank = 0; rank < members.size(); ++rank) {
             MPI_Aint bytes = 0;
             int unit = 0;
             void* base = nullptr;
-            check_mpi(MPI_Win_shared_query(window, rank, &bytes, &unit, &base), "MPI_Win_shared_query");
+            check_mpi(MPI_Win_shared_query(window, rank, &bytes, &unit, &base),
+                      "MPI_Win_shared_query");
             segments.push_back(static_cast<std::byte*>(base));
         }
         members.barrier();
     }
 
     std::atomic_ref<std::uint64_t> posted(int rank) const {
-        return std::atomic_ref(*reinterpret_cast<std::uint64_t*>(segments[static_cast<std::size_t>(rank)]));
+        return std::atomic_ref(
+            *reinterpret_cast<std::uint64_t*>(segments[static_cast<std::size_t>(rank)]));
     }
     std::byte* slot(int rank) const {
         return segments[static_cast<std::size_t>(rank)] + header_bytes + (round % 2) * slot_bytes;
@@ -78,7 +83,8 @@ struct TensorGroup::Transport {
         if (segments.empty()) {
             gathered.resize(mine.size() * static_cast<std::size_t>(members.size()));
             const auto count = static_cast<int>(mine.size());
-            check_mpi(MPI_Allgather(mine.data(), count, MPI_BYTE, gathered.data(), count, MPI_BYTE, members.handle()),
+            check_mpi(MPI_Allgather(mine.data(), count, MPI_BYTE, gathered.data(), count, MPI_BYTE,
+                                    members.handle()),
                       "MPI_Allgather");
             return;
         }
@@ -91,12 +97,14 @@ struct TensorGroup::Transport {
         }
     }
     const std::byte* part(int rank, std::size_t bytes) const {
-        return segments.empty() ? gathered.data() + static_cast<std::size_t>(rank) * bytes : slot(rank);
+        return segments.empty() ? gathered.data() + static_cast<std::size_t>(rank) * bytes
+                                : slot(rank);
     }
 };
 
 TensorGroup::TensorGroup() : transport_(std::make_unique<Transport>()) {}
-TensorGroup::TensorGroup(Communicator members) : transport_(std::make_unique<Transport>(std::move(members))) {}
+TensorGroup::TensorGroup(Communicator members)
+    : transport_(std::make_unique<Transport>(std::move(members))) {}
 TensorGroup::TensorGroup(TensorGroup&&) noexcept = default;
 TensorGroup& TensorGroup::operator=(TensorGroup&&) noexcept = default;
 TensorGroup::~TensorGroup() = default;
@@ -125,7 +133,9 @@ void sum_over_ranks(Transport& transport, std::span<T> values) {
 }  // namespace
 
 void TensorGroup::all_reduce_sum(std::span<float> values) { sum_over_ranks(*transport_, values); }
-void TensorGroup::all_reduce_sum(std::span<std::int64_t> values) { sum_over_ranks(*transport_, values); }
+void TensorGroup::all_reduce_sum(std::span<std::int64_t> values) {
+    sum_over_ranks(*transport_, values);
+}
 
 void TensorGroup::all_gather(std::span<const std::byte> mine, std::span<std::byte> all) {
     if (size() == 1) {
@@ -136,8 +146,8 @@ void TensorGroup::all_gather(std::span<const std::byte> mine, std::span<std::byt
         const auto piece = mine.subspan(at, std::min(slot_bytes, mine.size() - at));
         transport_->exchange(piece);
         for (int rank = 0; rank < size(); ++rank)
-            std::memcpy(all.data() + static_cast<std::size_t>(rank) * mine.size() + at, transport_->part(rank, piece.size()),
-                        piece.size());
+            std::memcpy(all.data() + static_cast<std::size_t>(rank) * mine.size() + at,
+                        transport_->part(rank, piece.size()), piece.size());
     }
 }
 
@@ -145,7 +155,8 @@ void TensorGroup::broadcast(std::span<std::byte> bytes) {
     if (size() == 1) return;
     for (std::size_t at = 0; at < bytes.size(); at += slot_bytes) {
         const auto piece = bytes.subspan(at, std::min(slot_bytes, bytes.size() - at));
-        // Only rank 0's part is read; the others post nothing of interest but keep the rounds in step.
+        // Only rank 0's part is read; the others post nothing of interest but keep the rounds in
+        // step.
         transport_->exchange(piece);
         if (rank() != 0) std::memcpy(piece.data(), transport_->part(0, piece.size()), piece.size());
     }

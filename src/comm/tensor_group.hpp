@@ -11,9 +11,10 @@
 
 namespace galapagos {
 
-/// The collectives of a tensor-parallel group. Inside a node they go through a shared-memory window, which is several
-/// times faster than MPI_Allreduce on small messages; across nodes through MPI. Sums are made in rank order in fp32 on
-/// every rank, so all ranks hold the same bits whatever the transport.
+/// The collectives of a tensor-parallel group. Inside a node they go through a shared-memory
+/// window, which is several times faster than MPI_Allreduce on small messages; across nodes through
+/// MPI. Sums are made in rank order in fp32 on every rank, so all ranks hold the same bits whatever
+/// the transport.
 class TensorGroup {
   public:
     /// The group of one rank.

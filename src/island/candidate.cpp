@@ -10,9 +10,12 @@ using nlohmann::json;
 
 const char* name_of(Stage stage) {
     switch (stage) {
-        case Stage::train: return "train";
-        case Stage::validation: return "validation";
-        case Stage::test: return "test";
+        case Stage::train:
+            return "train";
+        case Stage::validation:
+            return "validation";
+        case Stage::test:
+            return "test";
     }
     return "?";
 }
@@ -88,7 +91,11 @@ std::string to_bytes(const json& j) {
 
 std::string pack(const Candidate& candidate) { return to_bytes(to_json(candidate)); }
 std::string pack(const CandidateResult& result) { return to_bytes(to_json(result)); }
-Candidate unpack_candidate(const std::string& bytes) { return candidate_from_json(json::from_cbor(bytes)); }
-CandidateResult unpack_result(const std::string& bytes) { return result_from_json(json::from_cbor(bytes)); }
+Candidate unpack_candidate(const std::string& bytes) {
+    return candidate_from_json(json::from_cbor(bytes));
+}
+CandidateResult unpack_result(const std::string& bytes) {
+    return result_from_json(json::from_cbor(bytes));
+}
 
 }  // namespace galapagos

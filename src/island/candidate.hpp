@@ -29,10 +29,10 @@ struct CandidateResult {
     std::uint64_t id = 0;
     Stage stage = Stage::train;
     CandidateStatus status = CandidateStatus::evaluated;
-    std::string reason;                        ///< why it failed
-    double fitness = 0;                        ///< weighted mean of the scores; -infinity when failed
-    std::vector<double> scores;                ///< [tasks]
-    std::vector<std::vector<float>> answers;   ///< [tasks][items]
+    std::string reason;          ///< why it failed
+    double fitness = 0;          ///< weighted mean of the scores; -infinity when failed
+    std::vector<double> scores;  ///< [tasks]
+    std::vector<std::vector<float>> answers;  ///< [tasks][items]
     double merge_seconds = 0;
     double evaluation_seconds = 0;
     std::int64_t tokens = 0;

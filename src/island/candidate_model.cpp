@@ -13,7 +13,8 @@ nlohmann::json generation_setting(const ModelFolder& folder, const char* key) {
     const auto path = folder.folder() / "generation_config.json";
     if (std::filesystem::exists(path)) {
         const auto document = parse_json_strict(read_text(path), path.string());
-        if (document.is_object() && document.contains(key) && !document[key].is_null()) return document[key];
+        if (document.is_object() && document.contains(key) && !document[key].is_null())
+            return document[key];
     }
     return folder.config().value(key, nlohmann::json());
 }
@@ -37,11 +38,13 @@ std::optional<std::int32_t> prefix_id(const ModelFolder& folder) {
     return ends.empty() ? std::nullopt : std::optional(ends.front());
 }
 
-CandidateModel::CandidateModel(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
-                               const Communicator& group, std::uint64_t seed, DecoderOptions options)
+CandidateModel::CandidateModel(std::vector<std::shared_ptr<const Source>> sources,
+                               const Source& layout_source, const Communicator& group,
+                               std::uint64_t seed, DecoderOptions options)
     : sources_(std::move(sources)),
       index_(index_sources(sources_)),
-      architecture_(Architecture::from_config(layout_source.config(), (layout_source.folder().folder() / "config.json").string())),
+      architecture_(Architecture::from_config(
+          layout_source.config(), (layout_source.folder().folder() / "config.json").string())),
       sharding_(layout_source.config(), group.size(), group.rank()),
       group_(group),
       arena_(arena_specs(architecture_, sharding_, options.dtype)),

@@ -1,4 +1,5 @@
-// One merged model in memory: sources stay resident, candidates are merged one after the other into the same arena.
+// One merged model in memory: sources stay resident, candidates are merged one after the other into
+// the same arena.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +17,10 @@ namespace galapagos {
 
 class CandidateModel {
   public:
-    /// Collective over `group`. `layout_source` gives the architecture, its folder the end-of-text ids. Sources, group and all
-    /// memory are held for the life of the object.
-    CandidateModel(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source, const Communicator& group,
-                   std::uint64_t seed, DecoderOptions options);
+    /// Collective over `group`. `layout_source` gives the architecture, its folder the end-of-text
+    /// ids. Sources, group and all memory are held for the life of the object.
+    CandidateModel(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
+                   const Communicator& group, std::uint64_t seed, DecoderOptions options);
 
     /// Writes the plan's model into the arena.
     void merge(const MergePlan& plan) { merger_.merge(plan, arena_); }
@@ -40,7 +41,8 @@ class CandidateModel {
     std::unique_ptr<Decoder> decoder_;
 };
 
-/// End-of-text ids of a model folder: `eos_token_id` of generation_config.json, else of config.json.
+/// End-of-text ids of a model folder: `eos_token_id` of generation_config.json, else of
+/// config.json.
 std::vector<std::int32_t> end_of_text_ids(const ModelFolder& folder);
 
 /// What stands for an empty context: the folder's BOS id, else its first end-of-text id.

@@ -8,7 +8,9 @@ namespace galapagos {
 using nlohmann::json;
 
 Coordinator::Coordinator(RootChannel& channel, CoordinatorCallbacks callbacks)
-    : channel_(channel), callbacks_(std::move(callbacks)), best_fitness_(-std::numeric_limits<double>::infinity()) {}
+    : channel_(channel),
+      callbacks_(std::move(callbacks)),
+      best_fitness_(-std::numeric_limits<double>::infinity()) {}
 
 void Coordinator::poll() {
     while (const auto message = channel_.next_for_coordinator()) handle(*message);
@@ -18,11 +20,13 @@ void Coordinator::handle(const json& message) {
     const auto kind = message.at("kind").get<std::string>();
     if (kind == "progress") {
         if (!callbacks_.progress) return;
-        callbacks_.progress({message.at("island"), message.at("generation"), message.at("evaluations"), message.at("best"),
-                             message.at("mean"), message.at("seconds"), message.at("seconds_per_candidate"),
+        callbacks_.progress({message.at("island"), message.at("generation"),
+                             message.at("evaluations"), message.at("best"), message.at("mean"),
+                             message.at("seconds"), message.at("seconds_per_candidate"),
                              message.at("seconds_left")});
     } else if (kind == "best") {
-        const BestSoFar best{message.at("id"), message.at("fitness"), message.at("genome").get<Genome>()};
+        const BestSoFar best{message.at("id"), message.at("fitness"),
+                             message.at("genome").get<Genome>()};
         if (best.fitness <= best_fitness_) return;
         best_fitness_ = best.fitness;
         if (callbacks_.best) callbacks_.best(best);
@@ -31,7 +35,8 @@ void Coordinator::handle(const json& message) {
         closed_ = true;
     } else if (kind == "finished") {
         finished_.insert(message.at("island").get<int>());
-        if (static_cast<int>(finished_.size()) == channel_.islands() && !closed_) channel_.to_all({{"kind", "validate"}});
+        if (static_cast<int>(finished_.size()) == channel_.islands() && !closed_)
+            channel_.to_all({{"kind", "validate"}});
     } else if (kind == "validated") {
         finalists_[message.at("island").get<int>()] = message.at("finalists");
         if (static_cast<int>(finalists_.size()) == channel_.islands()) choose_winner();
@@ -43,11 +48,13 @@ void Coordinator::handle(const json& message) {
 }
 
 void Coordinator::choose_winner() {
-    // By validation fitness, then train fitness, then the lower id. Islands report in any order, the map restores theirs.
+    // By validation fitness, then train fitness, then the lower id. Islands report in any order,
+    // the map restores theirs.
     for (const auto& [island, list] : finalists_) {
         for (const auto& finalist : list) {
             const auto key = [](const json& f) {
-                return std::tuple(f.at("validation").at("fitness").get<double>(), f.at("train").at("fitness").get<double>());
+                return std::tuple(f.at("validation").at("fitness").get<double>(),
+                                  f.at("train").at("fitness").get<double>());
             };
             if (winner_.is_null() || key(finalist) > key(winner_)) winner_ = finalist;
         }

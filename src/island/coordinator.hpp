@@ -19,9 +19,9 @@ struct ProgressReport {
     std::uint64_t evaluations = 0;  ///< candidates told
     double best = 0;
     double mean = 0;
-    double seconds = 0;           ///< since the start of this attempt
+    double seconds = 0;  ///< since the start of this attempt
     double seconds_per_candidate = 0;
-    double seconds_left = 0;      ///< until the budget is used up; infinity when unknown
+    double seconds_left = 0;  ///< until the budget is used up; infinity when unknown
 };
 
 /// A new best of the whole run.
@@ -36,9 +36,10 @@ struct CoordinatorCallbacks {
     std::function<void(const BestSoFar&)> best;
 };
 
-/// Handles what the roots report. Protocol, in order: every root says `finished`; `validate` goes to all; every root says
-/// `validated` with its finalists; `test` goes to all, and the winner's island says `tested`; `done` goes to all. At any time
-/// a root may say `stop`, which then goes to all unless the run is done.
+/// Handles what the roots report. Protocol, in order: every root says `finished`; `validate` goes
+/// to all; every root says `validated` with its finalists; `test` goes to all, and the winner's
+/// island says `tested`; `done` goes to all. At any time a root may say `stop`, which then goes to
+/// all unless the run is done.
 class Coordinator {
   public:
     Coordinator(RootChannel& channel, CoordinatorCallbacks callbacks);

@@ -8,7 +8,9 @@ namespace galapagos {
 constexpr int queue_depth = 2;
 
 Dispatcher::Dispatcher(const ProcessLayout& layout)
-    : layout_(layout), own_(static_cast<std::size_t>(layout.evaluator)), load_(static_cast<std::size_t>(layout.evaluators)) {}
+    : layout_(layout),
+      own_(static_cast<std::size_t>(layout.evaluator)),
+      load_(static_cast<std::size_t>(layout.evaluators)) {}
 
 std::vector<CandidateResult> Dispatcher::collect() {
     std::vector<CandidateResult> results;
@@ -32,7 +34,8 @@ void Dispatcher::hand_out(const std::function<std::optional<Candidate>()>& next)
         if (index == own_)
             own_queue_.push_back(std::move(*candidate));
         else
-            layout_.island_members.send(pack(*candidate), layout_.evaluator_root(static_cast<int>(index)), tag_order);
+            layout_.island_members.send(pack(*candidate),
+                                        layout_.evaluator_root(static_cast<int>(index)), tag_order);
     }
 }
 
@@ -47,14 +50,18 @@ void Dispatcher::abandon() {
     load_[own_] -= static_cast<int>(own_queue_.size());
     own_queue_.clear();
     for (std::size_t i = 0; i < load_.size(); ++i)
-        if (i != own_) layout_.island_members.send(order_abandon, layout_.evaluator_root(static_cast<int>(i)), tag_order);
+        if (i != own_)
+            layout_.island_members.send(order_abandon, layout_.evaluator_root(static_cast<int>(i)),
+                                        tag_order);
 }
 
 bool Dispatcher::idle() const { return std::accumulate(load_.begin(), load_.end(), 0) == 0; }
 
 void Dispatcher::quit() {
     for (std::size_t i = 0; i < load_.size(); ++i)
-        if (i != own_) layout_.island_members.send(order_quit, layout_.evaluator_root(static_cast<int>(i)), tag_order);
+        if (i != own_)
+            layout_.island_members.send(order_quit, layout_.evaluator_root(static_cast<int>(i)),
+                                        tag_order);
 }
 
 }  // namespace galapagos

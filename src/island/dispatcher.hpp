@@ -10,8 +10,8 @@
 
 namespace galapagos {
 
-/// On the island root. Every evaluator, the root's own included, is kept two candidates deep: one it works on and one it
-/// finds when it is done, so that none waits for the root.
+/// On the island root. Every evaluator, the root's own included, is kept two candidates deep: one
+/// it works on and one it finds when it is done, so that none waits for the root.
 class Dispatcher {
   public:
     explicit Dispatcher(const ProcessLayout& layout);

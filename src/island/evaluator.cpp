@@ -4,7 +4,6 @@
 
 #include <deque>
 
-
 namespace galapagos {
 namespace {
 
@@ -70,8 +69,8 @@ void serve_island_root(const ProcessLayout& layout, CandidateEvaluator& evaluato
         const auto order = queue.next();
         if (order == order_quit) break;
         queue.finished_one();  // an abandon that came while idle concerns nothing
-        const auto result =
-            evaluate_with_group(layout, evaluator, unpack_candidate(order), [&] { return queue.keep_going(); });
+        const auto result = evaluate_with_group(layout, evaluator, unpack_candidate(order),
+                                                [&] { return queue.keep_going(); });
         queue.finished_one();
         queue.answer(result ? pack(*result) : std::string(answer_abandoned));
     }
@@ -79,8 +78,10 @@ void serve_island_root(const ProcessLayout& layout, CandidateEvaluator& evaluato
     while (layout.island_members.pending_sends() > 0) ::usleep(200);
 }
 
-std::optional<CandidateResult> evaluate_with_group(const ProcessLayout& layout, CandidateEvaluator& evaluator,
-                                                   const Candidate& candidate, const std::function<bool()>& keep_going) {
+std::optional<CandidateResult> evaluate_with_group(const ProcessLayout& layout,
+                                                   CandidateEvaluator& evaluator,
+                                                   const Candidate& candidate,
+                                                   const std::function<bool()>& keep_going) {
     layout.group.broadcast(pack(candidate));
     auto result = evaluator.evaluate(candidate, keep_going);
     if (result) result->evaluator = static_cast<std::uint32_t>(layout.evaluator);

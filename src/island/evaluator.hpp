@@ -9,34 +9,39 @@
 
 namespace galapagos {
 
-/// Evaluates a candidate on all ranks of a group. Implementations merge a model and run tasks; tests and benches may do
-/// anything that takes time.
+/// Evaluates a candidate on all ranks of a group. Implementations merge a model and run tasks;
+/// tests and benches may do anything that takes time.
 class CandidateEvaluator {
   public:
     virtual ~CandidateEvaluator() = default;
-    /// Called on every rank of the group with the same candidate. `keep_going` is asked on the group's root between short
-    /// batches; once it answers false, every rank returns nothing. What goes wrong with this candidate alone is a failed
-    /// result; what makes further evaluations useless is an exception.
-    virtual std::optional<CandidateResult> evaluate(const Candidate& candidate, const std::function<bool()>& keep_going) = 0;
+    /// Called on every rank of the group with the same candidate. `keep_going` is asked on the
+    /// group's root between short batches; once it answers false, every rank returns nothing. What
+    /// goes wrong with this candidate alone is a failed result; what makes further evaluations
+    /// useless is an exception.
+    virtual std::optional<CandidateResult> evaluate(const Candidate& candidate,
+                                                    const std::function<bool()>& keep_going) = 0;
 };
 
 /// Message tags within an island.
 enum IslandTag : int { tag_order = 1, tag_answer = 2 };
 
 /// What the island root tells an evaluator: evaluate a candidate (the bytes), or one of these.
-inline constexpr const char* order_abandon = "abandon";  ///< drop what you are doing and what is queued
+inline constexpr const char* order_abandon =
+    "abandon";  ///< drop what you are doing and what is queued
 inline constexpr const char* order_quit = "quit";
 
 /// The answer to an order that was abandoned.
 inline constexpr const char* answer_abandoned = "abandoned";
 
-/// Serves the island root until it says quit: the life of every rank that is not an island root. Every candidate is answered
-/// exactly once.
+/// Serves the island root until it says quit: the life of every rank that is not an island root.
+/// Every candidate is answered exactly once.
 void serve_island_root(const ProcessLayout& layout, CandidateEvaluator& evaluator);
 
 /// On the island root: lets the ranks of its own group take part in one evaluation, and runs it.
-std::optional<CandidateResult> evaluate_with_group(const ProcessLayout& layout, CandidateEvaluator& evaluator,
-                                                   const Candidate& candidate, const std::function<bool()>& keep_going);
+std::optional<CandidateResult> evaluate_with_group(const ProcessLayout& layout,
+                                                   CandidateEvaluator& evaluator,
+                                                   const Candidate& candidate,
+                                                   const std::function<bool()>& keep_going);
 
 /// On the island root: ends the other ranks of its own group.
 void dismiss_group(const ProcessLayout& layout);

@@ -14,14 +14,17 @@ using nlohmann::json;
 namespace {
 
 json stage_json(const CandidateResult& result) {
-    return {{"fitness", result.fitness}, {"scores", result.scores}, {"status", static_cast<int>(result.status)},
+    return {{"fitness", result.fitness},
+            {"scores", result.scores},
+            {"status", static_cast<int>(result.status)},
             {"reason", result.reason}};
 }
 
 }  // namespace
 
-IslandRoot::IslandRoot(const ProcessLayout& layout, CandidateEvaluator& evaluator, IslandSearch search, HistoryWriter history,
-                       CheckpointStore checkpoints, StopWatch stop_watch, IslandRootSettings settings,
+IslandRoot::IslandRoot(const ProcessLayout& layout, CandidateEvaluator& evaluator,
+                       IslandSearch search, HistoryWriter history, CheckpointStore checkpoints,
+                       StopWatch stop_watch, IslandRootSettings settings,
                        CoordinatorCallbacks callbacks, std::function<void(const std::string&)> log)
     : layout_(layout),
       evaluator_(evaluator),
@@ -39,7 +42,8 @@ IslandRoot::IslandRoot(const ProcessLayout& layout, CandidateEvaluator& evaluato
 
 RunOutcome IslandRoot::run() {
     note(search_.generation() > 0 ? "resume" : "start",
-         fmt::format("generation {}, {} evaluators of {} ranks", search_.generation(), layout_.evaluators, layout_.group.size()));
+         fmt::format("generation {}, {} evaluators of {} ranks", search_.generation(),
+                     layout_.evaluators, layout_.group.size()));
     // A neighbour may have lost what it had received: it drops what it knows.
     for (const auto& packet : search_.sent_packets())
         for (const int target : settings_.targets) channel_.send_packet(target, packet);
@@ -66,7 +70,8 @@ void IslandRoot::step() {
         return;
     }
     abandoning_own_ = false;
-    auto result = evaluate_with_group(layout_, evaluator_, *candidate, [this] { return keep_going(); });
+    auto result =
+        evaluate_with_group(layout_, evaluator_, *candidate, [this] { return keep_going(); });
     dispatcher_.own_done();
     if (result) accept(std::move(*result));
 }
@@ -85,7 +90,8 @@ void IslandRoot::pump() {
     check_stop();
     if (phase_ == Phase::search) {
         while (auto generation = search_.finish_generation(unix_time())) commit(*generation);
-        if (settings_.budget.wall_time > 0 && since_start_.seconds() > settings_.budget.wall_time && !search_.finished()) {
+        if (settings_.budget.wall_time > 0 && since_start_.seconds() > settings_.budget.wall_time &&
+            !search_.finished()) {
             const auto packet = search_.end_now();
             for (const int target : settings_.targets) channel_.send_packet(target, packet);
         }
@@ -124,7 +130,8 @@ void IslandRoot::commit(FinishedGeneration& generation) {
     history_.append(generation.record, generation.candidates, generation.migrations);
     save_checkpoint();
     if (generation.outgoing)
-        for (const int target : settings_.targets) channel_.send_packet(target, *generation.outgoing);
+        for (const int target : settings_.targets)
+            channel_.send_packet(target, *generation.outgoing);
     report_best();
     report(generation.record);
 }
@@ -142,13 +149,16 @@ void IslandRoot::report(const GenerationRecord& record) {
     double left = std::numeric_limits<double>::infinity();
     const auto& budget = settings_.budget;
     const auto until = [&](double evaluations) {
-        left = std::min(left, std::max(0.0, evaluations - static_cast<double>(record.evaluations)) * per_candidate);
+        left = std::min(left, std::max(0.0, evaluations - static_cast<double>(record.evaluations)) *
+                                  per_candidate);
     };
     if (budget.evaluations > 0) until(static_cast<double>(budget.evaluations));
-    if (budget.generations > 0) until(static_cast<double>(budget.generations) * static_cast<double>(search_.population()));
+    if (budget.generations > 0)
+        until(static_cast<double>(budget.generations) * static_cast<double>(search_.population()));
     if (budget.wall_time > 0) left = std::min(left, std::max(0.0, budget.wall_time - seconds));
-    log_(fmt::format("generation {}: evaluations {}, best {:.4f}, mean {:.4f}, {:.2f} s a candidate", record.generation,
-                     record.evaluations, record.best, record.mean, per_candidate));
+    log_(fmt::format(
+        "generation {}: evaluations {}, best {:.4f}, mean {:.4f}, {:.2f} s a candidate",
+        record.generation, record.evaluations, record.best, record.mean, per_candidate));
     channel_.to_coordinator({{"kind", "progress"},
                              {"island", layout_.island},
                              {"generation", search_.generation()},
@@ -164,7 +174,10 @@ void IslandRoot::report_best() {
     const auto best = search_.best(1);
     if (best.empty() || best[0].fitness <= reported_best_) return;
     reported_best_ = best[0].fitness;
-    channel_.to_coordinator({{"kind", "best"}, {"id", best[0].id}, {"fitness", best[0].fitness}, {"genome", best[0].genome}});
+    channel_.to_coordinator({{"kind", "best"},
+                             {"id", best[0].id},
+                             {"fitness", best[0].fitness},
+                             {"genome", best[0].genome}});
 }
 
 void IslandRoot::check_stop() {
@@ -180,9 +193,11 @@ void IslandRoot::finish_search() {
     abandoning_own_ = true;  // what is evaluated now would be told to nobody
     dispatcher_.abandon();
     const double busy = busy_seconds_ / std::max(1e-9, since_start_.seconds() * layout_.evaluators);
-    note("search ended", fmt::format("{} evaluations, best {:.4f}, evaluators busy {:.1f} % of {}", search_.evaluations(),
-                                     search_.best(1).empty() ? std::nan("") : search_.best(1)[0].fitness, 100 * busy,
-                                     format_duration(since_start_.seconds())));
+    note("search ended",
+         fmt::format("{} evaluations, best {:.4f}, evaluators busy {:.1f} % of {}",
+                     search_.evaluations(),
+                     search_.best(1).empty() ? std::nan("") : search_.best(1)[0].fitness,
+                     100 * busy, format_duration(since_start_.seconds())));
     channel_.to_coordinator({{"kind", "finished"}, {"island", layout_.island}});
 }
 
@@ -233,15 +248,18 @@ void IslandRoot::report_finalists() {
         const auto validated = validated_.find(finalist.id);
         json validation{{"fitness", finalist.fitness}};  // without validation items, train decides
         if (validated != validated_.end()) validation = stage_json(validated->second);
-        list.push_back({{"island", layout_.island},
-                        {"id", finalist.id},
-                        {"genome", finalist.genome},
-                        {"train", {{"fitness", finalist.fitness}, {"scores", search_.scores(finalist.id)}}},
-                        {"validation", validation}});
-        log_(fmt::format("finalist {}: train {:.4f}, validation {:.4f}", candidate_name(finalist.id), finalist.fitness,
+        list.push_back(
+            {{"island", layout_.island},
+             {"id", finalist.id},
+             {"genome", finalist.genome},
+             {"train", {{"fitness", finalist.fitness}, {"scores", search_.scores(finalist.id)}}},
+             {"validation", validation}});
+        log_(fmt::format("finalist {}: train {:.4f}, validation {:.4f}",
+                         candidate_name(finalist.id), finalist.fitness,
                          validation.at("fitness").get<double>()));
     }
-    channel_.to_coordinator({{"kind", "validated"}, {"island", layout_.island}, {"finalists", list}});
+    channel_.to_coordinator(
+        {{"kind", "validated"}, {"island", layout_.island}, {"finalists", list}});
 }
 
 void IslandRoot::note(const std::string& code, const std::string& text) {

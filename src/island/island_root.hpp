@@ -1,4 +1,5 @@
-// The root of an island at work: search, history, checkpoints, migration, and a share of the evaluations.
+// The root of an island at work: search, history, checkpoints, migration, and a share of the
+// evaluations.
 #pragma once
 
 #include <functional>
@@ -29,17 +30,19 @@ struct IslandRootSettings {
 /// How a run ended.
 struct RunOutcome {
     std::optional<std::string> stopped;  ///< the reason, if the run is to be resumed
-    nlohmann::json winner;               ///< the chosen candidate with its results per stage; null when stopped or none
+    nlohmann::json
+        winner;  ///< the chosen candidate with its results per stage; null when stopped or none
 };
 
 class IslandRoot {
   public:
-    IslandRoot(const ProcessLayout& layout, CandidateEvaluator& evaluator, IslandSearch search, HistoryWriter history,
-               CheckpointStore checkpoints, StopWatch stop_watch, IslandRootSettings settings,
-               CoordinatorCallbacks callbacks, std::function<void(const std::string&)> log);
+    IslandRoot(const ProcessLayout& layout, CandidateEvaluator& evaluator, IslandSearch search,
+               HistoryWriter history, CheckpointStore checkpoints, StopWatch stop_watch,
+               IslandRootSettings settings, CoordinatorCallbacks callbacks,
+               std::function<void(const std::string&)> log);
 
-    /// Runs to the end of the budget, or until told to stop. Every committed generation is in the history and in a checkpoint
-    /// before anything that depends on it leaves the island.
+    /// Runs to the end of the budget, or until told to stop. Every committed generation is in the
+    /// history and in a checkpoint before anything that depends on it leaves the island.
     RunOutcome run();
 
   private:

@@ -29,24 +29,27 @@ IslandSearch::IslandSearch(IslandSearchSettings settings, std::unique_ptr<Optimi
     : settings_(std::move(settings)),
       optimizer_(std::move(optimizer)),
       mailbox_(settings_.migration, settings_.sources),
-      window_(settings_.window >= 0 ? static_cast<std::uint64_t>(settings_.window) : population() / 2),
+      window_(settings_.window >= 0 ? static_cast<std::uint64_t>(settings_.window)
+                                    : population() / 2),
       best_fitness_(worst) {}
 
 std::uint64_t IslandSearch::ask_limit() const {
     std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();
     // Whole generations only: an optimiser learns from complete ones.
     if (settings_.budget.evaluations > 0)
-        limit = (static_cast<std::uint64_t>(settings_.budget.evaluations) + population() - 1) / population() * population();
+        limit = (static_cast<std::uint64_t>(settings_.budget.evaluations) + population() - 1) /
+                population() * population();
     if (settings_.budget.generations > 0)
-        limit = std::min(limit, static_cast<std::uint64_t>(settings_.budget.generations) * population());
+        limit = std::min(limit,
+                         static_cast<std::uint64_t>(settings_.budget.generations) * population());
     return limit;
 }
 
 std::uint64_t IslandSearch::tell_needs() const { return (told_ + 1) * population() + window_; }
 
 void IslandSearch::draw_due() {
-    // Candidates past the budget are drawn as well, though nobody evaluates them: a run whose budget is extended later then
-    // goes on as if it had had the larger one from the beginning.
+    // Candidates past the budget are drawn as well, though nobody evaluates them: a run whose
+    // budget is extended later then goes on as if it had had the larger one from the beginning.
     if (settings_.mode == Mode::deterministic)
         while (asked_ < tell_needs()) draw();
 }
@@ -54,10 +57,12 @@ void IslandSearch::draw_due() {
 void IslandSearch::draw() {
     auto individual = optimizer_->ask();
     Pending pending;
-    pending.candidate = {candidate_id(static_cast<std::uint32_t>(settings_.island), asked_), std::move(individual.genome),
-                         individual.origin, std::move(individual.parents), Stage::train};
+    pending.candidate = {candidate_id(static_cast<std::uint32_t>(settings_.island), asked_),
+                         std::move(individual.genome), individual.origin,
+                         std::move(individual.parents), Stage::train};
     ++asked_;
-    const auto [entry, fresh] = first_with_genome_.try_emplace(pending.candidate.genome, pending.candidate.id);
+    const auto [entry, fresh] =
+        first_with_genome_.try_emplace(pending.candidate.genome, pending.candidate.id);
     if (!fresh) pending.same_as = entry->second;
     pending_.push_back(std::move(pending));
 }
@@ -70,7 +75,8 @@ std::optional<Candidate> IslandSearch::next() {
         return !p.same_as && !p.given_out && !p.result && counter_of(p.candidate.id) < limit;
     };
     auto found = std::find_if(pending_.begin(), pending_.end(), waiting);
-    // Asynchronous: draw for whoever asks, but keep the optimiser within a few generations of its results.
+    // Asynchronous: draw for whoever asks, but keep the optimiser within a few generations of its
+    // results.
     while (found == pending_.end() && settings_.mode == Mode::asynchronous && asked_ < limit &&
            asked_ < (told_ + 3) * population()) {
         draw();
@@ -83,12 +89,14 @@ std::optional<Candidate> IslandSearch::next() {
 
 void IslandSearch::put_result(CandidateResult result) {
     for (auto& pending : pending_)
-        if (pending.candidate.id == result.id && !pending.result) pending.result = std::move(result);
+        if (pending.candidate.id == result.id && !pending.result)
+            pending.result = std::move(result);
 }
 
 std::size_t IslandSearch::outstanding() const {
     return static_cast<std::size_t>(
-        std::count_if(pending_.begin(), pending_.end(), [](const Pending& p) { return p.given_out && !p.result; }));
+        std::count_if(pending_.begin(), pending_.end(),
+                      [](const Pending& p) { return p.given_out && !p.result; }));
 }
 
 void IslandSearch::settle_duplicates() {
@@ -99,9 +107,10 @@ void IslandSearch::settle_duplicates() {
             copy.scores = known->second.scores;
             copy.fitness = known->second.fitness;
         } else {
-            const auto original = std::find_if(pending_.begin(), pending_.end(), [&](const Pending& p) {
-                return p.candidate.id == *pending.same_as && p.result.has_value();
-            });
+            const auto original =
+                std::find_if(pending_.begin(), pending_.end(), [&](const Pending& p) {
+                    return p.candidate.id == *pending.same_as && p.result.has_value();
+                });
             if (original == pending_.end()) continue;
             copy.scores = original->result->scores;
             copy.fitness = original->result->fitness;
@@ -118,7 +127,8 @@ bool IslandSearch::generation_ready() const {
     if (pending_.size() < size) return false;
     for (std::size_t i = 0; i < size; ++i)
         if (!pending_[i].result) return false;
-    return settings_.mode == Mode::asynchronous || (asked_ == tell_needs() && mailbox_.complete_for(told_));
+    return settings_.mode == Mode::asynchronous ||
+           (asked_ == tell_needs() && mailbox_.complete_for(told_));
 }
 
 CandidateRecord IslandSearch::record_of(const Pending& pending) const {
@@ -127,7 +137,8 @@ CandidateRecord IslandSearch::record_of(const Pending& pending) const {
     CandidateRecord record;
     record.id = c.id;
     record.generation = told_;
-    for (std::size_t i = 0; i < std::min<std::size_t>(2, c.parents.size()); ++i) record.parents[i] = c.parents[i];
+    for (std::size_t i = 0; i < std::min<std::size_t>(2, c.parents.size()); ++i)
+        record.parents[i] = c.parents[i];
     record.origin = c.origin;
     record.status = r.status;
     record.fitness = r.fitness;
@@ -144,7 +155,8 @@ CandidateRecord IslandSearch::record_of(const Pending& pending) const {
     return record;
 }
 
-void IslandSearch::remember(std::uint64_t id, const Genome& genome, const std::vector<double>& scores, double fitness,
+void IslandSearch::remember(std::uint64_t id, const Genome& genome,
+                            const std::vector<double>& scores, double fitness,
                             CandidateStatus status) {
     const bool failed = status == CandidateStatus::failed || !std::isfinite(fitness);
     if (status != CandidateStatus::reused) known_[id] = {id, scores, fitness, failed};
@@ -166,10 +178,11 @@ std::optional<FinishedGeneration> IslandSearch::finish_generation(double now) {
     std::vector<Evaluated> results;
     for (std::size_t i = 0; i < population(); ++i) {
         const auto& pending = pending_[i];
-        results.push_back({pending.candidate.id, pending.candidate.genome, pending.result->fitness});
+        results.push_back(
+            {pending.candidate.id, pending.candidate.genome, pending.result->fitness});
         generation.candidates.push_back(record_of(pending));
-        remember(pending.candidate.id, pending.candidate.genome, pending.result->scores, pending.result->fitness,
-                 pending.result->status);
+        remember(pending.candidate.id, pending.candidate.genome, pending.result->scores,
+                 pending.result->fitness, pending.result->status);
     }
     optimizer_->tell(results);
     generation.record.generation = told_;
@@ -177,7 +190,8 @@ std::optional<FinishedGeneration> IslandSearch::finish_generation(double now) {
     generation.record.ended = now;
     summarise(generation);
     migrate(generation, now);
-    for (const auto& [name, value] : optimizer_->diagnostics()) generation.record.diagnostics.push_back(value);
+    for (const auto& [name, value] : optimizer_->diagnostics())
+        generation.record.diagnostics.push_back(value);
     generation.record.diversity = diversity_of(*optimizer_);
     ++told_;
     pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(population()));
@@ -196,7 +210,8 @@ void IslandSearch::summarise(FinishedGeneration& generation) const {
     }
     const double mean = count > 0 ? sum / count : std::numeric_limits<double>::quiet_NaN();
     for (const auto& candidate : generation.candidates)
-        if (std::isfinite(candidate.fitness)) squares += (candidate.fitness - mean) * (candidate.fitness - mean);
+        if (std::isfinite(candidate.fitness))
+            squares += (candidate.fitness - mean) * (candidate.fitness - mean);
     auto& record = generation.record;
     record.evaluations = (told_ + 1) * population();
     record.best = best_fitness_;
@@ -207,24 +222,31 @@ void IslandSearch::summarise(FinishedGeneration& generation) const {
 
 void IslandSearch::migrate(FinishedGeneration& generation, double now) {
     const auto record = [&](const Evaluated& migrant, int peer, MigrationDirection direction) {
-        generation.migrations.push_back({told_, migrant.id, now, migrant.fitness, static_cast<std::uint32_t>(peer), direction,
+        generation.migrations.push_back({told_, migrant.id, now, migrant.fitness,
+                                         static_cast<std::uint32_t>(peer), direction,
                                          migrant.genome});
     };
     if (!settings_.targets.empty() && mailbox_.sends_after(told_)) {
-        generation.outgoing = MigrantPacket{settings_.island, told_, false, false,
-                                            choose_migrants(settings_.migration, *optimizer_, settings_.seed, settings_.island, told_)};
+        generation.outgoing =
+            MigrantPacket{settings_.island, told_, false, false,
+                          choose_migrants(settings_.migration, *optimizer_, settings_.seed,
+                                          settings_.island, told_)};
         for (const int target : settings_.targets)
-            for (const auto& migrant : generation.outgoing->migrants) record(migrant, target, MigrationDirection::sent);
+            for (const auto& migrant : generation.outgoing->migrants)
+                record(migrant, target, MigrationDirection::sent);
     }
     std::vector<Evaluated> accepted;
-    const auto due = settings_.mode == Mode::deterministic ? mailbox_.take(told_) : mailbox_.take_all();
+    const auto due =
+        settings_.mode == Mode::deterministic ? mailbox_.take(told_) : mailbox_.take_all();
     for (const auto& packet : due) {
         neighbour_reached_target_ |= packet.target_reached;
         for (const auto& migrant : packet.migrants) {
-            const bool wanted = std::isfinite(migrant.fitness) && (settings_.migration.replacement == MigrantReplacement::fair ||
-                                                                   migrant.fitness > best_fitness_);
+            const bool wanted = std::isfinite(migrant.fitness) &&
+                                (settings_.migration.replacement == MigrantReplacement::fair ||
+                                 migrant.fitness > best_fitness_);
             if (wanted) accepted.push_back(migrant);
-            record(migrant, packet.source, wanted ? MigrationDirection::accepted : MigrationDirection::refused);
+            record(migrant, packet.source,
+                   wanted ? MigrationDirection::accepted : MigrationDirection::refused);
         }
     }
     if (!accepted.empty()) optimizer_->inject(accepted);
@@ -234,7 +256,8 @@ void IslandSearch::check_budget(FinishedGeneration& generation) {
     target_reached_ = settings_.budget.target && best_fitness_ >= *settings_.budget.target;
     finished_ = told_ * population() >= ask_limit() || target_reached_ || neighbour_reached_target_;
     if (finished_ && !settings_.targets.empty()) {
-        if (!generation.outgoing) generation.outgoing = MigrantPacket{settings_.island, told_ - 1, false, false, {}};
+        if (!generation.outgoing)
+            generation.outgoing = MigrantPacket{settings_.island, told_ - 1, false, false, {}};
         generation.outgoing->last = true;
         generation.outgoing->target_reached = target_reached_ || neighbour_reached_target_;
     }
@@ -242,7 +265,8 @@ void IslandSearch::check_budget(FinishedGeneration& generation) {
     sent_.push_back(*generation.outgoing);
     // No island gets further ahead of another than the chain of dependences between them allows.
     const auto& m = settings_.migration;
-    const auto reach = static_cast<std::uint64_t>(settings_.islands + 1) * static_cast<std::uint64_t>(m.lag + m.interval);
+    const auto reach = static_cast<std::uint64_t>(settings_.islands + 1) *
+                       static_cast<std::uint64_t>(m.lag + m.interval);
     while (!sent_.empty() && sent_.front().generation + reach < told_) sent_.pop_front();
 }
 
@@ -261,7 +285,8 @@ std::vector<IslandSearch::Ranked> IslandSearch::best(std::size_t count) const {
     std::vector<Ranked> ranked;
     for (const auto& [genome, id] : first_with_genome_) {
         const auto known = known_.find(id);
-        if (known != known_.end() && !known->second.failed) ranked.push_back({id, known->second.fitness, genome});
+        if (known != known_.end() && !known->second.failed)
+            ranked.push_back({id, known->second.fitness, genome});
     }
     std::sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
         return a.fitness != b.fitness ? a.fitness > b.fitness : a.id < b.id;
@@ -275,7 +300,8 @@ json IslandSearch::save() const {
     for (const auto& p : pending_) {
         json entry{{"candidate", to_json(p.candidate)}};
         if (p.same_as) entry["same_as"] = *p.same_as;
-        if (p.result && p.result->status != CandidateStatus::reused) entry["result"] = to_json(*p.result);
+        if (p.result && p.result->status != CandidateStatus::reused)
+            entry["result"] = to_json(*p.result);
         pending.push_back(std::move(entry));
     }
     json sent = json::array();
@@ -298,11 +324,13 @@ void IslandSearch::load(const json& state, const std::vector<CandidateRecord>& t
     neighbour_reached_target_ = state.at("neighbour_reached_target").get<bool>();
     if (told.size() != told_ * population())
         throw Error(fmt::format("island {} can't resume", settings_.island),
-                    fmt::format("its history holds {} candidates, its checkpoint speaks of {}", told.size(), told_ * population()),
+                    fmt::format("its history holds {} candidates, its checkpoint speaks of {}",
+                                told.size(), told_ * population()),
                     "run `galapagos verify` on the run directory.");
     first_with_genome_.clear();
     known_.clear();
-    for (const auto& record : told) remember(record.id, record.genome, record.scores, record.fitness, record.status);
+    for (const auto& record : told)
+        remember(record.id, record.genome, record.scores, record.fitness, record.status);
     pending_.clear();
     for (const auto& entry : state.at("pending")) {
         Pending pending;

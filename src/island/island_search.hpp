@@ -1,4 +1,5 @@
-// The search of one island, without processes or files: asks, tells, migration and budgets in their exact order.
+// The search of one island, without processes or files: asks, tells, migration and budgets in their
+// exact order.
 #pragma once
 
 #include <cstdint>
@@ -41,20 +42,24 @@ struct FinishedGeneration {
 
 /// Decides what happens next on an island.
 ///
-/// In deterministic mode, candidate k of the island is drawn after exactly floor(max(0, k - window) / population) generations
-/// have been told, results are told in ask order, and migrants sent after generation g are taken in after generation g + lag.
-/// So the sequence of asks, tells and injections, and with it the history, depends on the config and seed alone.
+/// In deterministic mode, candidate k of the island is drawn after exactly floor(max(0, k - window)
+/// / population) generations have been told, results are told in ask order, and migrants sent after
+/// generation g are taken in after generation g + lag. So the sequence of asks, tells and
+/// injections, and with it the history, depends on the config and seed alone.
 class IslandSearch {
   public:
     IslandSearch(IslandSearchSettings settings, std::unique_ptr<Optimizer> optimizer);
 
-    /// The next candidate to evaluate, if one may be drawn now. A genome seen before needs no evaluation and is not returned.
+    /// The next candidate to evaluate, if one may be drawn now. A genome seen before needs no
+    /// evaluation and is not returned.
     std::optional<Candidate> next();
-    /// A result of a candidate that next() returned. Results of unknown candidates (from before a restart) are ignored.
+    /// A result of a candidate that next() returned. Results of unknown candidates (from before a
+    /// restart) are ignored.
     void put_result(CandidateResult result);
     void put_packet(MigrantPacket packet) { mailbox_.receive(std::move(packet)); }
 
-    /// Ends the generation if all it needs is here: tells, injects, and reports what to log and send.
+    /// Ends the generation if all it needs is here: tells, injects, and reports what to log and
+    /// send.
     std::optional<FinishedGeneration> finish_generation(double now);
 
     bool finished() const { return finished_; }
@@ -82,7 +87,8 @@ class IslandSearch {
     const std::vector<double>& scores(std::uint64_t id) const { return known_.at(id).scores; }
 
     nlohmann::json save() const;
-    /// Restores a saved state. `told` are the candidates of the history up to that generation: the memory of genomes seen.
+    /// Restores a saved state. `told` are the candidates of the history up to that generation: the
+    /// memory of genomes seen.
     void load(const nlohmann::json& state, const std::vector<CandidateRecord>& told);
 
   private:
@@ -102,8 +108,8 @@ class IslandSearch {
     void summarise(FinishedGeneration& generation) const;
     void migrate(FinishedGeneration& generation, double now);
     void check_budget(FinishedGeneration& generation);
-    void remember(std::uint64_t id, const Genome& genome, const std::vector<double>& scores, double fitness,
-                  CandidateStatus status);
+    void remember(std::uint64_t id, const Genome& genome, const std::vector<double>& scores,
+                  double fitness, CandidateStatus status);
 
     IslandSearchSettings settings_;
     std::unique_ptr<Optimizer> optimizer_;
@@ -114,7 +120,7 @@ class IslandSearch {
     bool finished_ = false;
     bool target_reached_ = false;
     bool neighbour_reached_target_ = false;
-    double started_ = 0;  // of the generation under way
+    double started_ = 0;           // of the generation under way
     std::deque<Pending> pending_;  // in ask order, from the oldest not told
     std::deque<MigrantPacket> sent_;
 

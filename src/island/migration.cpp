@@ -12,7 +12,8 @@ namespace {
 
 json to_json(const MigrantPacket& packet) {
     json migrants = json::array();
-    for (const auto& m : packet.migrants) migrants.push_back({{"id", m.id}, {"genome", m.genome}, {"fitness", m.fitness}});
+    for (const auto& m : packet.migrants)
+        migrants.push_back({{"id", m.id}, {"genome", m.genome}, {"fitness", m.fitness}});
     return {{"source", packet.source},
             {"generation", packet.generation},
             {"last", packet.last},
@@ -27,7 +28,8 @@ MigrantPacket packet_from_json(const json& j) {
     packet.last = j.at("last").get<bool>();
     packet.target_reached = j.at("target_reached").get<bool>();
     for (const auto& m : j.at("migrants"))
-        packet.migrants.push_back({m.at("id").get<std::uint64_t>(), m.at("genome").get<Genome>(), m.at("fitness").get<double>()});
+        packet.migrants.push_back({m.at("id").get<std::uint64_t>(), m.at("genome").get<Genome>(),
+                                   m.at("fitness").get<double>()});
     return packet;
 }
 
@@ -39,10 +41,13 @@ std::string pack(const MigrantPacket& packet) {
     return bytes;
 }
 
-MigrantPacket unpack_packet(const std::string& bytes) { return packet_from_json(json::from_cbor(bytes)); }
+MigrantPacket unpack_packet(const std::string& bytes) {
+    return packet_from_json(json::from_cbor(bytes));
+}
 
-std::vector<Evaluated> choose_migrants(const MigrationSettings& settings, const Optimizer& optimizer, std::uint64_t seed,
-                                       int island, std::uint64_t generation) {
+std::vector<Evaluated> choose_migrants(const MigrationSettings& settings,
+                                       const Optimizer& optimizer, std::uint64_t seed, int island,
+                                       std::uint64_t generation) {
     const auto wanted = static_cast<std::size_t>(settings.elites);
     if (settings.selection == MigrantSelection::best) return optimizer.elites(wanted);
     auto pool = optimizer.elites(optimizer.population_size());
@@ -51,14 +56,16 @@ std::vector<Evaluated> choose_migrants(const MigrationSettings& settings, const 
     while (chosen.size() < wanted && !pool.empty()) {
         std::size_t pick = random.below(pool.size());
         // The pool is sorted, best first: of two draws the smaller index wins.
-        if (settings.selection == MigrantSelection::tournament) pick = std::min<std::size_t>(pick, random.below(pool.size()));
+        if (settings.selection == MigrantSelection::tournament)
+            pick = std::min<std::size_t>(pick, random.below(pool.size()));
         chosen.push_back(pool[pick]);
         pool.erase(pool.begin() + static_cast<std::ptrdiff_t>(pick));
     }
     return chosen;
 }
 
-Mailbox::Mailbox(MigrationSettings settings, std::vector<int> sources) : settings_(settings), sources_(std::move(sources)) {}
+Mailbox::Mailbox(MigrationSettings settings, std::vector<int> sources)
+    : settings_(settings), sources_(std::move(sources)) {}
 
 bool Mailbox::sends_after(std::uint64_t generation) const {
     return (generation + 1) % static_cast<std::uint64_t>(settings_.interval) == 0;
@@ -92,7 +99,8 @@ std::vector<MigrantPacket> Mailbox::take(std::uint64_t generation) {
     const auto sent = sent_after(generation);
     if (!sent) return due;
     for (const int source : sources_) {
-        // A closing packet of an earlier generation that was never due is taken with the next that is.
+        // A closing packet of an earlier generation that was never due is taken with the next that
+        // is.
         for (auto it = waiting_.begin(); it != waiting_.end() && it->first.first <= *sent;) {
             if (it->first.second == source) {
                 due.push_back(std::move(it->second));
@@ -126,7 +134,8 @@ void Mailbox::load(const json& state) {
     waiting_.clear();
     ended_.clear();
     taken_.clear();
-    for (const auto& entry : state) taken_[entry.at(0).get<int>()] = entry.at(1).get<std::uint64_t>();
+    for (const auto& entry : state)
+        taken_[entry.at(0).get<int>()] = entry.at(1).get<std::uint64_t>();
 }
 
 }  // namespace galapagos

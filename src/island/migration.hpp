@@ -18,8 +18,8 @@ namespace galapagos {
 struct MigrantPacket {
     int source = 0;
     std::uint64_t generation = 0;  ///< the sender's, after whose tell it was sent
-    bool last = false;             ///< the sender has ended: no packet of a later generation follows
-    bool target_reached = false;   ///< the sender ends because it reached budget.target
+    bool last = false;            ///< the sender has ended: no packet of a later generation follows
+    bool target_reached = false;  ///< the sender ends because it reached budget.target
     std::vector<Evaluated> migrants;
 };
 
@@ -27,11 +27,12 @@ std::string pack(const MigrantPacket& packet);
 MigrantPacket unpack_packet(const std::string& bytes);
 
 /// The individuals that leave after `generation`. Depends on its arguments alone.
-std::vector<Evaluated> choose_migrants(const MigrationSettings& settings, const Optimizer& optimizer, std::uint64_t seed,
-                                       int island, std::uint64_t generation);
+std::vector<Evaluated> choose_migrants(const MigrationSettings& settings,
+                                       const Optimizer& optimizer, std::uint64_t seed, int island,
+                                       std::uint64_t generation);
 
-/// The immigrants of one island, held until the generation at which they are due. The same packet may come twice (after a
-/// restart a neighbour sends its own again): the second is dropped.
+/// The immigrants of one island, held until the generation at which they are due. The same packet
+/// may come twice (after a restart a neighbour sends its own again): the second is dropped.
 class Mailbox {
   public:
     Mailbox() = default;
@@ -40,14 +41,16 @@ class Mailbox {
     /// True when migrants leave after this generation.
     bool sends_after(std::uint64_t generation) const;
     void receive(MigrantPacket packet);
-    /// True when everything due at `generation` is here: what the sources sent after generation - lag.
+    /// True when everything due at `generation` is here: what the sources sent after generation -
+    /// lag.
     bool complete_for(std::uint64_t generation) const;
     /// Removes and returns what is due at `generation`, by ascending source.
     std::vector<MigrantPacket> take(std::uint64_t generation);
     /// Asynchronous mode: removes and returns everything that is here.
     std::vector<MigrantPacket> take_all();
 
-    /// What was taken in so far. What is waiting need not be kept: after a restart every island sends its packets again.
+    /// What was taken in so far. What is waiting need not be kept: after a restart every island
+    /// sends its packets again.
     nlohmann::json save() const;
     void load(const nlohmann::json& state);
 
@@ -56,9 +59,10 @@ class Mailbox {
 
     MigrationSettings settings_;
     std::vector<int> sources_;
-    std::map<std::pair<std::uint64_t, int>, MigrantPacket> waiting_;  // by generation sent, then source
-    std::map<int, std::uint64_t> ended_;                              // source -> its last packet's generation
-    std::map<int, std::uint64_t> taken_;                              // source -> first generation not taken yet
+    std::map<std::pair<std::uint64_t, int>, MigrantPacket>
+        waiting_;                         // by generation sent, then source
+    std::map<int, std::uint64_t> ended_;  // source -> its last packet's generation
+    std::map<int, std::uint64_t> taken_;  // source -> first generation not taken yet
 };
 
 }  // namespace galapagos

@@ -15,12 +15,14 @@ PrepareOptions prepare_options(const Source& source) {
     PrepareOptions options;
     options.end_ids = end_of_text_ids(source.folder());
     options.prefix_id = prefix_id(source.folder());
-    if (const auto limit = source.config().value("max_position_embeddings", 0); limit > 0) options.max_tokens = limit;
+    if (const auto limit = source.config().value("max_position_embeddings", 0); limit > 0)
+        options.max_tokens = limit;
     return options;
 }
 
-ModelEvaluator::ModelEvaluator(std::vector<std::shared_ptr<const Source>> sources, SearchSpace space,
-                               std::vector<WeightedTask> tasks, const EvaluationSettings& settings, const Communicator& group,
+ModelEvaluator::ModelEvaluator(std::vector<std::shared_ptr<const Source>> sources,
+                               SearchSpace space, std::vector<WeightedTask> tasks,
+                               const EvaluationSettings& settings, const Communicator& group,
                                std::uint64_t seed)
     : space_(std::move(space)) {
     const Source& donor = *sources.front();
@@ -31,7 +33,8 @@ ModelEvaluator::ModelEvaluator(std::vector<std::shared_ptr<const Source>> source
         weights_.push_back(weight);
         for (const Split split : all_splits) {
             auto& list = prepared_[static_cast<std::size_t>(split)];
-            list.push_back(task.items(split).empty() ? nullptr : prepare(task, split, tokenizer, options));
+            list.push_back(task.items(split).empty() ? nullptr
+                                                     : prepare(task, split, tokenizer, options));
             if (list.back()) longest = std::max(longest, list.back()->longest_row());
         }
     }
@@ -48,19 +51,22 @@ bool ModelEvaluator::has_stage(Stage stage) const {
     return std::any_of(list.begin(), list.end(), [](const auto& task) { return task != nullptr; });
 }
 
-std::optional<CandidateResult> ModelEvaluator::evaluate(const Candidate& candidate, const std::function<bool()>& keep_going) {
+std::optional<CandidateResult> ModelEvaluator::evaluate(const Candidate& candidate,
+                                                        const std::function<bool()>& keep_going) {
     CandidateResult result;
     result.id = candidate.id;
     result.stage = candidate.stage;
     Stopwatch watch;
     try {
-        model_->merge(make_plan(space_.recipe(candidate.genome), model_->sources(), model_->index()));
+        model_->merge(
+            make_plan(space_.recipe(candidate.genome), model_->sources(), model_->index()));
         result.merge_seconds = watch.seconds();
         watch.restart();
         if (!run_tasks(candidate.stage, result, keep_going)) return std::nullopt;
         result.evaluation_seconds = watch.seconds();
     } catch (const Error& error) {
-        // Merges and forward passes fail on all ranks of the group alike: non-finite weights, an impossible recipe.
+        // Merges and forward passes fail on all ranks of the group alike: non-finite weights, an
+        // impossible recipe.
         return failed_result(candidate, error.what(), weights_.size());
     } catch (const std::bad_alloc&) {
         return failed_result(candidate, "out of memory", weights_.size());
@@ -68,14 +74,16 @@ std::optional<CandidateResult> ModelEvaluator::evaluate(const Candidate& candida
     return result;
 }
 
-bool ModelEvaluator::run_tasks(Stage stage, CandidateResult& result, const std::function<bool()>& keep_going) {
+bool ModelEvaluator::run_tasks(Stage stage, CandidateResult& result,
+                               const std::function<bool()>& keep_going) {
     double sum = 0, weight_sum = 0;
     const auto& tasks = prepared_[static_cast<std::size_t>(stage)];
     for (std::size_t i = 0; i < tasks.size(); ++i) {
         result.answers.emplace_back();
         result.scores.push_back(std::numeric_limits<double>::quiet_NaN());
         if (!tasks[i]) continue;
-        auto task_result = galapagos::evaluate(*tasks[i], model_->decoder(), {.keep_going = keep_going});
+        auto task_result =
+            galapagos::evaluate(*tasks[i], model_->decoder(), {.keep_going = keep_going});
         if (!task_result.complete) return false;
         result.scores.back() = task_result.score;
         result.answers.back() = std::move(task_result.item_scores);
@@ -84,7 +92,8 @@ bool ModelEvaluator::run_tasks(Stage stage, CandidateResult& result, const std::
         weight_sum += weights_[i];
     }
     result.fitness = weight_sum > 0 ? sum / weight_sum : -std::numeric_limits<double>::infinity();
-    if (std::isnan(result.fitness)) throw Error("the fitness is not a number", "a task gave no score");
+    if (std::isnan(result.fitness))
+        throw Error("the fitness is not a number", "a task gave no score");
     return true;
 }
 

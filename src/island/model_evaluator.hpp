@@ -30,11 +30,14 @@ struct EvaluationSettings {
 
 class ModelEvaluator : public CandidateEvaluator {
   public:
-    /// Collective over `group`. The first source is the base, or the layout's donor where there is none.
-    ModelEvaluator(std::vector<std::shared_ptr<const Source>> sources, SearchSpace space, std::vector<WeightedTask> tasks,
-                   const EvaluationSettings& settings, const Communicator& group, std::uint64_t seed);
+    /// Collective over `group`. The first source is the base, or the layout's donor where there is
+    /// none.
+    ModelEvaluator(std::vector<std::shared_ptr<const Source>> sources, SearchSpace space,
+                   std::vector<WeightedTask> tasks, const EvaluationSettings& settings,
+                   const Communicator& group, std::uint64_t seed);
 
-    std::optional<CandidateResult> evaluate(const Candidate& candidate, const std::function<bool()>& keep_going) override;
+    std::optional<CandidateResult> evaluate(const Candidate& candidate,
+                                            const std::function<bool()>& keep_going) override;
 
     /// True when some task has items of this stage.
     bool has_stage(Stage stage) const;
@@ -44,7 +47,8 @@ class ModelEvaluator : public CandidateEvaluator {
 
     SearchSpace space_;
     std::vector<double> weights_;
-    std::array<std::vector<std::unique_ptr<const PreparedTask>>, all_splits.size()> prepared_;  // [stage][task], null: no items
+    std::array<std::vector<std::unique_ptr<const PreparedTask>>, all_splits.size()>
+        prepared_;  // [stage][task], null: no items
     std::unique_ptr<CandidateModel> model_;
 };
 

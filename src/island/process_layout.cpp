@@ -17,7 +17,8 @@ std::pair<int, int> node_number(const Communicator& world) {
     const auto leaders = world.all_gather(std::to_string(leader));
     std::set<int> distinct;
     for (const auto& text : leaders) distinct.insert(std::stoi(text));
-    return {static_cast<int>(std::distance(distinct.begin(), distinct.find(leader))), static_cast<int>(distinct.size())};
+    return {static_cast<int>(std::distance(distinct.begin(), distinct.find(leader))),
+            static_cast<int>(distinct.size())};
 }
 
 }  // namespace
@@ -27,9 +28,13 @@ ProcessLayout make_process_layout(const Communicator& world, int islands, int te
     layout.world = world;
     const int need = std::max(1, islands) * tensor_parallel;
     if (world.size() < need)
-        throw UsageError(fmt::format("{} islands of {} tensor-parallel ranks need {} ranks", std::max(1, islands), tensor_parallel, need),
-                         fmt::format("this job has {}", world.size()),
-                         fmt::format("start more (mpirun -n {}), or lower islands.count or evaluation.tensor_parallel.", need));
+        throw UsageError(
+            fmt::format("{} islands of {} tensor-parallel ranks need {} ranks",
+                        std::max(1, islands), tensor_parallel, need),
+            fmt::format("this job has {}", world.size()),
+            fmt::format(
+                "start more (mpirun -n {}), or lower islands.count or evaluation.tensor_parallel.",
+                need));
     if (islands == 0) {
         std::tie(layout.island, layout.islands) = node_number(world);
     } else {
@@ -45,9 +50,12 @@ ProcessLayout make_process_layout(const Communicator& world, int islands, int te
     const auto everyone = world.all_gather(fits ? "" : std::to_string(ranks));
     for (const auto& misfit : everyone)
         if (!misfit.empty())
-            throw UsageError(fmt::format("an island of {} ranks can't be cut into groups of {}", misfit, tensor_parallel),
-                             "evaluation.tensor_parallel must divide the ranks of every island",
-                             fmt::format("start a number of ranks that is a multiple of islands x {}.", tensor_parallel));
+            throw UsageError(
+                fmt::format("an island of {} ranks can't be cut into groups of {}", misfit,
+                            tensor_parallel),
+                "evaluation.tensor_parallel must divide the ranks of every island",
+                fmt::format("start a number of ranks that is a multiple of islands x {}.",
+                            tensor_parallel));
     layout.evaluators = ranks / tensor_parallel;
     layout.evaluator = layout.island_members.rank() / tensor_parallel;
     layout.group = layout.island_members.split(layout.evaluator, layout.island_members.rank());

@@ -27,7 +27,8 @@ void RootChannel::to_coordinator(const json& message) {
 
 void RootChannel::to_all(const json& message) {
     own_for_root_.push_back(message);
-    for (int island = 1; island < islands(); ++island) roots_.send(to_bytes(message), island, tag_for_root);
+    for (int island = 1; island < islands(); ++island)
+        roots_.send(to_bytes(message), island, tag_for_root);
 }
 
 std::optional<json> RootChannel::next(int tag, std::deque<json>& own) {
@@ -40,10 +41,14 @@ std::optional<json> RootChannel::next(int tag, std::deque<json>& own) {
     return std::nullopt;
 }
 
-std::optional<json> RootChannel::next_for_coordinator() { return next(tag_for_coordinator, own_for_coordinator_); }
+std::optional<json> RootChannel::next_for_coordinator() {
+    return next(tag_for_coordinator, own_for_coordinator_);
+}
 std::optional<json> RootChannel::next_for_root() { return next(tag_for_root, own_for_root_); }
 
-void RootChannel::send_packet(int island, const MigrantPacket& packet) { roots_.send(pack(packet), island, tag_packet); }
+void RootChannel::send_packet(int island, const MigrantPacket& packet) {
+    roots_.send(pack(packet), island, tag_packet);
+}
 
 std::optional<MigrantPacket> RootChannel::next_packet() {
     if (auto received = roots_.try_receive(tag_packet)) return unpack_packet(received->second);
@@ -51,7 +56,8 @@ std::optional<MigrantPacket> RootChannel::next_packet() {
 }
 
 void RootChannel::close() {
-    // Packets may still be on their way to an island that no longer needs them: take them in, so that every send completes.
+    // Packets may still be on their way to an island that no longer needs them: take them in, so
+    // that every send completes.
     while (roots_.pending_sends() > 0) {
         next_packet();
         ::usleep(200);

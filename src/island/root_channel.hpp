@@ -1,5 +1,5 @@
-// Messages between the roots of the islands. Island 0's root also coordinates: it knows when all have ended, chooses the
-// winner, and passes on stop requests. Nothing here blocks.
+// Messages between the roots of the islands. Island 0's root also coordinates: it knows when all
+// have ended, chooses the winner, and passes on stop requests. Nothing here blocks.
 #pragma once
 
 #include <deque>

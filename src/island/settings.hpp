@@ -13,7 +13,8 @@ namespace galapagos {
 
 /// How results are told to the optimiser.
 enum class Mode {
-    deterministic,  ///< in ask order, after a fixed number of asks: same history whatever the timing
+    deterministic,  ///< in ask order, after a fixed number of asks: same history whatever the
+                    ///< timing
     asynchronous,   ///< candidates are drawn when an evaluator asks for one
 };
 
@@ -26,8 +27,9 @@ struct IslandOverride {
 struct IslandSettings {
     int count = 0;  ///< 0: one a node
     Mode mode = Mode::deterministic;
-    /// Candidates of the next generation that may be drawn before this one is told; -1: half the population. Keeps evaluators
-    /// busy while the slowest candidates of a generation finish; 0 waits for them.
+    /// Candidates of the next generation that may be drawn before this one is told; -1: half the
+    /// population. Keeps evaluators busy while the slowest candidates of a generation finish; 0
+    /// waits for them.
     int window = -1;
     std::vector<IslandOverride> overrides;
 };
@@ -61,7 +63,8 @@ struct SelectionSettings {
     int finalists = 4;  ///< candidates of each island that validation chooses from
 };
 
-void visit_options(OptionVisitor& visitor, IslandSettings& settings, const OptimizerSettings& common);
+void visit_options(OptionVisitor& visitor, IslandSettings& settings,
+                   const OptimizerSettings& common);
 void visit_options(OptionVisitor& visitor, MigrationSettings& settings);
 void visit_options(OptionVisitor& visitor, BudgetSettings& settings);
 void visit_options(OptionVisitor& visitor, SelectionSettings& settings);

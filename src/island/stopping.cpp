@@ -30,10 +30,14 @@ SignalWatch::~SignalWatch() {
 
 std::optional<std::string> SignalWatch::caught() {
     switch (caught_signal) {
-        case 0: return std::nullopt;
-        case SIGUSR1: return "SIGUSR1";
-        case SIGTERM: return "SIGTERM";
-        default: return "SIGINT";
+        case 0:
+            return std::nullopt;
+        case SIGUSR1:
+            return "SIGUSR1";
+        case SIGTERM:
+            return "SIGTERM";
+        default:
+            return "SIGINT";
     }
 }
 
@@ -54,7 +58,8 @@ std::optional<std::string> StopWatch::reason(double unit_seconds) {
     // Besides the work, leave time to write a checkpoint and end the processes.
     constexpr double margin_seconds = 20;
     if (job_end_ && *job_end_ - now < 2 * unit_seconds + margin_seconds)
-        return fmt::format("{} left until the job's end", format_duration(std::max(0.0, *job_end_ - now)));
+        return fmt::format("{} left until the job's end",
+                           format_duration(std::max(0.0, *job_end_ - now)));
     return std::nullopt;
 }
 

@@ -9,7 +9,8 @@
 
 namespace galapagos {
 
-/// Turns SIGUSR1, SIGTERM and SIGINT into a flag for the life of the object. The handler only sets the flag.
+/// Turns SIGUSR1, SIGTERM and SIGINT into a flag for the life of the object. The handler only sets
+/// the flag.
 class SignalWatch {
   public:
     SignalWatch();
@@ -22,14 +23,16 @@ class SignalWatch {
     static void reset();
 };
 
-/// Reasons to stop and be resumed later: a signal, a file named `stop` in the run directory, or the end of a batch job.
+/// Reasons to stop and be resumed later: a signal, a file named `stop` in the run directory, or the
+/// end of a batch job.
 class StopWatch {
   public:
     /// `job_end`: Unix time at which the job will be killed, if known (SLURM_JOB_END_TIME).
     StopWatch(std::filesystem::path stop_file, std::optional<double> job_end);
 
-    /// The reason, if there is one. Looks at the file system once a second at most. `unit_seconds` is what one more unit of
-    /// work takes: too little time for two of them before the job's end is a reason.
+    /// The reason, if there is one. Looks at the file system once a second at most. `unit_seconds`
+    /// is what one more unit of work takes: too little time for two of them before the job's end is
+    /// a reason.
     std::optional<std::string> reason(double unit_seconds);
 
   private:

@@ -28,7 +28,8 @@ void add_cycle(Edges& edges, const std::vector<int>& order) {
 bool overlaps(const Edges& edges, const std::vector<int>& order) {
     Edges cycle;
     add_cycle(cycle, order);
-    return std::any_of(cycle.begin(), cycle.end(), [&](const auto& edge) { return edges.contains(edge); });
+    return std::any_of(cycle.begin(), cycle.end(),
+                       [&](const auto& edge) { return edges.contains(edge); });
 }
 
 Edges random_regular(int islands, int degree, std::uint64_t seed) {
@@ -36,15 +37,18 @@ Edges random_regular(int islands, int degree, std::uint64_t seed) {
     Edges edges;
     degree = std::min(degree, islands - 1);
     for (int cycles = 0; cycles < degree; ++cycles) {
-        // A fresh cyclic order rarely repeats an edge on many islands; on few, rotations of one order never do.
+        // A fresh cyclic order rarely repeats an edge on many islands; on few, rotations of one
+        // order never do.
         auto order = shuffled(islands, random);
-        for (int tries = 0; tries < 100 && overlaps(edges, order); ++tries) order = shuffled(islands, random);
+        for (int tries = 0; tries < 100 && overlaps(edges, order); ++tries)
+            order = shuffled(islands, random);
         if (overlaps(edges, order)) {
             edges.clear();
             const auto base = shuffled(islands, random);
             for (int step = 1; step <= degree; ++step)
                 for (int i = 0; i < islands; ++i)
-                    edges.emplace(base[static_cast<std::size_t>(i)], base[static_cast<std::size_t>((i + step) % islands)]);
+                    edges.emplace(base[static_cast<std::size_t>(i)],
+                                  base[static_cast<std::size_t>((i + step) % islands)]);
             return edges;
         }
         add_cycle(edges, order);
@@ -57,8 +61,11 @@ Edges edges_of(const MigrationSettings& settings, int islands, std::uint64_t see
     std::vector<int> order(static_cast<std::size_t>(islands));
     std::iota(order.begin(), order.end(), 0);
     switch (settings.topology) {
-        case TopologyKind::none: break;
-        case TopologyKind::ring: add_cycle(edges, order); break;
+        case TopologyKind::none:
+            break;
+        case TopologyKind::ring:
+            add_cycle(edges, order);
+            break;
         case TopologyKind::fully_connected:
             for (const int from : order)
                 for (const int to : order)
@@ -70,7 +77,8 @@ Edges edges_of(const MigrationSettings& settings, int islands, std::uint64_t see
                 edges.emplace(leaf, 0);
             }
             break;
-        case TopologyKind::random_regular: return random_regular(islands, settings.degree, seed);
+        case TopologyKind::random_regular:
+            return random_regular(islands, settings.degree, seed);
     }
     return edges;
 }

@@ -25,14 +25,16 @@ TEST(Files, WriteThenRead) {
     write_atomically(folder / "a.txt", "one");
     write_atomically(folder / "a.txt", "two");
     EXPECT_EQ(read_text(folder / "a.txt"), "two");
-    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1) << "a temporary was left behind";
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1)
+        << "a temporary was left behind";
 }
 
 TEST(Files, ErrorsNameTheFileAndTheReason) {
     const testing::TemporaryFolder folder;
     EXPECT_THAT(message_of([&] { read_text(folder / "none"); }), HasSubstr("No such file"));
     EXPECT_THAT(message_of([&] { read_text(folder.path()); }), HasSubstr("not a regular file"));
-    EXPECT_THAT(message_of([&] { write_atomically(folder / "no/such/folder/x", "a"); }), HasSubstr("No such file"));
+    EXPECT_THAT(message_of([&] { write_atomically(folder / "no/such/folder/x", "a"); }),
+                HasSubstr("No such file"));
     write_atomically(folder / "big", std::string(100, 'x'));
     EXPECT_THAT(message_of([&] { read_text(folder / "big", 99); }), HasSubstr("100 bytes"));
 }

@@ -33,12 +33,14 @@ void visit_options(OptionVisitor& v, Settings& s) {
     v.choice("colour", s.colour, {"red", "blue"}, {.help = "which colour"});
     v.option("tasks", s.tasks, {.help = "files"});
     v.option("target", s.target, {.help = "stop here"});
-    v.section("inner", "nested", [&](OptionVisitor& inner) { inner.option("depth", s.depth, {.help = "how deep"}); });
+    v.section("inner", "nested",
+              [&](OptionVisitor& inner) { inner.option("depth", s.depth, {.help = "how deep"}); });
 }
 
 Settings read(const std::string& text) {
     Settings settings;
-    read_options(YamlReader::from_text(text, "t.yaml"), [&](OptionVisitor& v) { visit_options(v, settings); });
+    read_options(YamlReader::from_text(text, "t.yaml"),
+                 [&](OptionVisitor& v) { visit_options(v, settings); });
     return settings;
 }
 
@@ -52,7 +54,9 @@ std::string refusal(const std::string& text) {
 }
 
 TEST(Options, ReadsAndWritesBack) {
-    auto settings = read("name: n\ncount: 5\nsmall: 9\nrate: 0.1\ncolour: blue\ntasks: a\ntarget: 0.3\ninner: {depth: 4}\n");
+    auto settings = read(
+        "name: n\ncount: 5\nsmall: 9\nrate: 0.1\ncolour: blue\ntasks: a\ntarget: 0.3\ninner: "
+        "{depth: 4}\n");
     EXPECT_EQ(settings.count, 5);
     EXPECT_EQ(settings.small, 9);
     EXPECT_EQ(settings.colour, Colour::blue);
@@ -67,7 +71,8 @@ TEST(Options, ReadsAndWritesBack) {
 
 TEST(Options, RefusesWithPlaceAndHint) {
     EXPECT_THAT(refusal("count: 1"), HasSubstr("the key 'name' is missing"));
-    EXPECT_THAT(refusal("name: a\ncuont: 1"), HasSubstr("t.yaml:2: cuont: refused (unknown key 'cuont') did you mean 'count'?"));
+    EXPECT_THAT(refusal("name: a\ncuont: 1"),
+                HasSubstr("t.yaml:2: cuont: refused (unknown key 'cuont') did you mean 'count'?"));
     EXPECT_THAT(refusal("name: a\ncount: 11"), HasSubstr("11 is above 10"));
     EXPECT_THAT(refusal("name: a\ncount: 1.5"), HasSubstr("whole number"));
     EXPECT_THAT(refusal("name: a\ncolour: bleu"), HasSubstr("did you mean 'blue'?"));

@@ -25,9 +25,10 @@ TEST(ParallelFor, CoversTheRangeOnceForAnyThreadCount) {
 
 TEST(ParallelFor, PassesOnTheFirstException) {
     set_thread_count(3);
-    EXPECT_THROW(parallel_for(0, 100, 1, [](std::int64_t first, std::int64_t) {
-                     if (first == 42) throw std::runtime_error("body");
-                 }),
+    EXPECT_THROW(parallel_for(0, 100, 1,
+                              [](std::int64_t first, std::int64_t) {
+                                  if (first == 42) throw std::runtime_error("body");
+                              }),
                  std::runtime_error);
     std::atomic<int> ran = 0;
     parallel_for(0, 10, 1, [&](auto, auto) { ++ran; });

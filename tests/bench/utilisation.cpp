@@ -1,9 +1,11 @@
-// How busy are evaluators? Islands whose evaluator only sleeps, for times that differ from candidate to candidate.
+// How busy are evaluators? Islands whose evaluator only sleeps, for times that differ from
+// candidate to candidate.
 //
-//   mpirun -n 4 --oversubscribe --bind-to none build/release/tests/bench/utilisation [ISLANDS] [MEAN_MILLISECONDS]
+//   mpirun -n 4 --oversubscribe --bind-to none build/release/tests/bench/utilisation [ISLANDS]
+//   [MEAN_MILLISECONDS]
 //
-// Prints, for deterministic and asynchronous mode, the time spent in evaluations over the time that all evaluators had, from
-// the start of the run to the last candidate of their island.
+// Prints, for deterministic and asynchronous mode, the time spent in evaluations over the time that
+// all evaluators had, from the start of the run to the last candidate of their island.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -23,12 +25,14 @@
 namespace galapagos {
 namespace {
 
-/// Sleeps in ten batches, like an evaluation that lets the root look at its messages between two batches.
+/// Sleeps in ten batches, like an evaluation that lets the root look at its messages between two
+/// batches.
 class SleepingEvaluator : public CandidateEvaluator {
   public:
     explicit SleepingEvaluator(double mean_seconds) : mean_(mean_seconds) {}
 
-    std::optional<CandidateResult> evaluate(const Candidate& candidate, const std::function<bool()>& keep_going) override {
+    std::optional<CandidateResult> evaluate(const Candidate& candidate,
+                                            const std::function<bool()>& keep_going) override {
         if (candidate.stage != Stage::train) return testing::score(candidate);
         // Log-normal times: the slowest of a generation takes two to three times the mean.
         RandomStream random(1, 0, Purpose::test, candidate.id);
@@ -52,10 +56,12 @@ class SleepingEvaluator : public CandidateEvaluator {
     double mean_;
 };
 
-double measure(const ProcessLayout& layout, const std::filesystem::path& root, Mode mode, double mean_seconds) {
+double measure(const ProcessLayout& layout, const std::filesystem::path& root, Mode mode,
+               double mean_seconds) {
     const RunLayout run{root};
     if (layout.world.is_root())
-        for (const auto& folder : {run.islands(), run.checkpoints()}) std::filesystem::create_directories(folder);
+        for (const auto& folder : {run.islands(), run.checkpoints()})
+            std::filesystem::create_directories(folder);
     layout.world.barrier();
     SleepingEvaluator evaluator(mean_seconds);
     const double start = unix_time();
@@ -68,18 +74,22 @@ double measure(const ProcessLayout& layout, const std::filesystem::path& root, M
         HistorySchema schema;
         for (const auto& gene : testing::mixed_genes()) schema.genes.push_back(gene.name);
         schema.tasks = {{"sleep", AnswerType::none, {}}};
-        for (const auto& [name, value] : search.optimizer().diagnostics()) schema.diagnostics.push_back(name);
+        for (const auto& [name, value] : search.optimizer().diagnostics())
+            schema.diagnostics.push_back(name);
         const auto island = static_cast<std::uint32_t>(layout.island);
         const auto hash = sha256_hex("utilisation");
         HistoryWriter history(run.part(island, 1), {"bench", hash, island, 1, {}}, schema);
-        IslandRoot island_root(layout, evaluator, std::move(search), std::move(history), CheckpointStore(run.checkpoints(), island, hash),
-                               StopWatch(run.stop(), std::nullopt), {settings.budget, 1, settings.targets, false, false}, {},
-                               [](const std::string&) {});
+        IslandRoot island_root(
+            layout, evaluator, std::move(search), std::move(history),
+            CheckpointStore(run.checkpoints(), island, hash), StopWatch(run.stop(), std::nullopt),
+            {settings.budget, 1, settings.targets, false, false}, {}, [](const std::string&) {});
         island_root.run();
     }
-    // An island's evaluators count until its own last candidate: one that has used up its budget waits for nobody.
+    // An island's evaluators count until its own last candidate: one that has used up its budget
+    // waits for nobody.
     double island_last = 0, busy = 0, available = 0;
-    MPI_Allreduce(&evaluator.last, &island_last, 1, MPI_DOUBLE, MPI_MAX, layout.island_members.handle());
+    MPI_Allreduce(&evaluator.last, &island_last, 1, MPI_DOUBLE, MPI_MAX,
+                  layout.island_members.handle());
     const double mine = island_last - start;
     MPI_Allreduce(&evaluator.busy, &busy, 1, MPI_DOUBLE, MPI_SUM, layout.world.handle());
     MPI_Allreduce(&mine, &available, 1, MPI_DOUBLE, MPI_SUM, layout.world.handle());
@@ -99,13 +109,18 @@ int main(int argc, char** argv) {
         const auto layout = make_process_layout(world, islands, 1);
         std::optional<testing::TemporaryFolder> folder;
         if (world.is_root()) folder.emplace();
-        const std::filesystem::path base = world.broadcast(folder ? folder->path().string() : std::string());
+        const std::filesystem::path base =
+            world.broadcast(folder ? folder->path().string() : std::string());
         for (const Mode mode : {Mode::deterministic, Mode::asynchronous}) {
             const bool deterministic = mode == Mode::deterministic;
-            const double busy = measure(layout, base / (deterministic ? "deterministic" : "asynchronous"), mode, mean_seconds);
+            const double busy =
+                measure(layout, base / (deterministic ? "deterministic" : "asynchronous"), mode,
+                        mean_seconds);
             if (world.is_root())
-                fmt::print("{:<14} {} islands x {} evaluators, {:.0f} ms a candidate: busy {:.1f} %\n", deterministic ? "deterministic" : "asynchronous",
-                           layout.islands, layout.evaluators, mean_seconds * 1000, 100 * busy);
+                fmt::print(
+                    "{:<14} {} islands x {} evaluators, {:.0f} ms a candidate: busy {:.1f} %\n",
+                    deterministic ? "deterministic" : "asynchronous", layout.islands,
+                    layout.evaluators, mean_seconds * 1000, 100 * busy);
         }
     }
     world = Communicator();

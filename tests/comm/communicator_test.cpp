@@ -20,7 +20,8 @@ TEST(Communicator, TheNullGroupIsOneRank) {
 
 TEST(Communicator, GathersTextsInRankOrder) {
     const auto world = Communicator::world();
-    const auto texts = world.all_gather(std::string(static_cast<std::size_t>(world.rank()) * 3, 'a'));
+    const auto texts =
+        world.all_gather(std::string(static_cast<std::size_t>(world.rank()) * 3, 'a'));
     ASSERT_EQ(static_cast<int>(texts.size()), world.size());
     for (int rank = 0; rank < world.size(); ++rank)
         EXPECT_EQ(texts[static_cast<std::size_t>(rank)].size(), static_cast<std::size_t>(rank) * 3);
@@ -35,8 +36,11 @@ TEST(Communicator, SplitsByColour) {
 
 TEST(Communicator, MessagesArriveWholeAndInOrder) {
     const auto world = Communicator::world();
-    const int next = (world.rank() + 1) % world.size(), previous = (world.rank() + world.size() - 1) % world.size();
-    for (int i = 0; i < 20; ++i) world.send(std::string(static_cast<std::size_t>(i * 10000), static_cast<char>('a' + i)), next, 5);
+    const int next = (world.rank() + 1) % world.size(),
+              previous = (world.rank() + world.size() - 1) % world.size();
+    for (int i = 0; i < 20; ++i)
+        world.send(std::string(static_cast<std::size_t>(i * 10000), static_cast<char>('a' + i)),
+                   next, 5);
     for (int i = 0; i < 20; ++i) {
         const auto text = world.receive(previous, 5);
         ASSERT_EQ(text.size(), static_cast<std::size_t>(i * 10000));
@@ -52,7 +56,9 @@ TEST(TensorGroup, SumsInRankOrderOnEveryRank) {
     TensorGroup group(Communicator::world());
     // Longer than a slot, and values whose sum depends on the order of the additions.
     const std::size_t n = 700001;
-    auto value = [](int rank, std::size_t i) { return (rank % 2 ? 1e8f : -1e8f) + static_cast<float>(i % 97) * 0.37f; };
+    auto value = [](int rank, std::size_t i) {
+        return (rank % 2 ? 1e8f : -1e8f) + static_cast<float>(i % 97) * 0.37f;
+    };
     std::vector<float> mine(n), expected(n);
     for (std::size_t i = 0; i < n; ++i) {
         mine[i] = value(group.rank(), i);
@@ -70,7 +76,8 @@ TEST(TensorGroup, GathersAndBroadcasts) {
     TensorGroup group(Communicator::world());
     for (std::int64_t round = 0; round < 1000; ++round) {
         const auto all = group.all_gather_values(round * 10 + group.rank());
-        for (int rank = 0; rank < group.size(); ++rank) ASSERT_EQ(all[static_cast<std::size_t>(rank)], round * 10 + rank);
+        for (int rank = 0; rank < group.size(); ++rank)
+            ASSERT_EQ(all[static_cast<std::size_t>(rank)], round * 10 + rank);
     }
     std::vector<std::int32_t> tokens(3000000, group.rank());
     if (group.rank() == 0) std::iota(tokens.begin(), tokens.end(), 7);

@@ -1,4 +1,5 @@
-// Whole runs under MPI with an evaluator that only counts: processes, dispatch, migration, history and resume.
+// Whole runs under MPI with an evaluator that only counts: processes, dispatch, migration, history
+// and resume.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -21,7 +22,8 @@ namespace {
 class FormulaEvaluator : public CandidateEvaluator {
   public:
     explicit FormulaEvaluator(unsigned seed) : random_(seed) {}
-    std::optional<CandidateResult> evaluate(const Candidate& candidate, const std::function<bool()>& keep_going) override {
+    std::optional<CandidateResult> evaluate(const Candidate& candidate,
+                                            const std::function<bool()>& keep_going) override {
         for (int batch = 0; batch < 3; ++batch) {
             ::usleep(random_() % 500);
             if (keep_going && !keep_going()) return std::nullopt;
@@ -41,7 +43,8 @@ class StoppingEvaluator : public FormulaEvaluator {
   public:
     StoppingEvaluator(unsigned seed, std::filesystem::path stop_file, int batches)
         : FormulaEvaluator(seed), stop_file_(std::move(stop_file)), batches_(batches) {}
-    std::optional<CandidateResult> evaluate(const Candidate& candidate, const std::function<bool()>& keep_going) override {
+    std::optional<CandidateResult> evaluate(const Candidate& candidate,
+                                            const std::function<bool()>& keep_going) override {
         if (--batches_ == 0) std::fclose(std::fopen(stop_file_.c_str(), "w"));
         return FormulaEvaluator::evaluate(candidate, keep_going);
     }
@@ -55,10 +58,12 @@ constexpr int generations = 6;
 const std::string config_hash = sha256_hex("one config for all attempts");
 
 /// One attempt in `root`; collective. Islands resume from their checkpoints.
-RunOutcome attempt(const ProcessLayout& layout, const std::filesystem::path& root, int part, CandidateEvaluator& evaluator) {
+RunOutcome attempt(const ProcessLayout& layout, const std::filesystem::path& root, int part,
+                   CandidateEvaluator& evaluator) {
     const RunLayout run{root};
     if (layout.world.is_root())
-        for (const auto& folder : {run.islands(), run.checkpoints()}) std::filesystem::create_directories(folder);
+        for (const auto& folder : {run.islands(), run.checkpoints()})
+            std::filesystem::create_directories(folder);
     layout.world.barrier();
     RunOutcome outcome;
     if (!layout.is_island_root()) {
@@ -71,19 +76,24 @@ RunOutcome attempt(const ProcessLayout& layout, const std::filesystem::path& roo
         std::vector<std::string> warnings;
         if (const auto checkpoint = checkpoints.load_newest(warnings)) {
             std::vector<HistoryPart> parts;
-            for (int earlier = 1; earlier < part; ++earlier) parts.push_back(read_part(run.part(island, earlier)));
+            for (int earlier = 1; earlier < part; ++earlier)
+                parts.push_back(read_part(run.part(island, earlier)));
             auto candidates = join_parts(std::move(parts)).candidates;
-            std::erase_if(candidates, [&](const auto& c) { return c.generation >= checkpoint->generation; });
+            std::erase_if(candidates,
+                          [&](const auto& c) { return c.generation >= checkpoint->generation; });
             search.load(nlohmann::json::from_cbor(checkpoint->state), candidates);
         }
         HistorySchema schema;
         for (const auto& gene : testing::mixed_genes()) schema.genes.push_back(gene.name);
         schema.tasks = {{"formula", AnswerType::none, {}}};
-        for (const auto& [name, value] : search.optimizer().diagnostics()) schema.diagnostics.push_back(name);
-        HistoryWriter history(run.part(island, part), {"uuid", config_hash, island, part, {}}, schema);
-        IslandRoot root_of_island(layout, evaluator, std::move(search), std::move(history), std::move(checkpoints),
-                                  StopWatch(run.stop(), std::nullopt), {settings.budget, 2, settings.targets, true, true},
-                                  {}, [](const std::string&) {});
+        for (const auto& [name, value] : search.optimizer().diagnostics())
+            schema.diagnostics.push_back(name);
+        HistoryWriter history(run.part(island, part), {"uuid", config_hash, island, part, {}},
+                              schema);
+        IslandRoot root_of_island(layout, evaluator, std::move(search), std::move(history),
+                                  std::move(checkpoints), StopWatch(run.stop(), std::nullopt),
+                                  {settings.budget, 2, settings.targets, true, true}, {},
+                                  [](const std::string&) {});
         outcome = root_of_island.run();
     }
     layout.world.barrier();
@@ -115,7 +125,8 @@ class IslandRun : public ::testing::Test {
 };
 
 TEST_F(IslandRun, TheHistoryIsTheSameWithAnyNumberOfEvaluators) {
-    const auto serial = ProcessLayout{.world = {}, .island_members = {}, .group = {}, .island_roots = {}};
+    const auto serial =
+        ProcessLayout{.world = {}, .island_members = {}, .group = {}, .island_roots = {}};
     std::string expected;
     if (world.is_root()) {
         FormulaEvaluator evaluator(1);

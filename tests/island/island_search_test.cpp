@@ -23,20 +23,25 @@ struct Trace {
     std::vector<MigrationRecord> migrations;
 
     void add(const FinishedGeneration& generation) {
-        candidates.insert(candidates.end(), generation.candidates.begin(), generation.candidates.end());
-        migrations.insert(migrations.end(), generation.migrations.begin(), generation.migrations.end());
+        candidates.insert(candidates.end(), generation.candidates.begin(),
+                          generation.candidates.end());
+        migrations.insert(migrations.end(), generation.migrations.begin(),
+                          generation.migrations.end());
     }
     std::string text() const {
         std::string all;
         for (const auto& c : candidates)
-            all += fmt::format("{} {} {} {}\n", candidate_name(c.id), static_cast<int>(c.status), c.reason, fmt::join(c.genome, " "));
-        for (const auto& m : migrations) all += fmt::format("m {} {}\n", m.generation, candidate_name(m.candidate));
+            all += fmt::format("{} {} {} {}\n", candidate_name(c.id), static_cast<int>(c.status),
+                               c.reason, fmt::join(c.genome, " "));
+        for (const auto& m : migrations)
+            all += fmt::format("m {} {}\n", m.generation, candidate_name(m.candidate));
         return all;
     }
 };
 
 /// Runs islands with results that come back in a random order, `parallel` candidates at a time.
-std::vector<Trace> run(int islands, unsigned order_seed, std::size_t parallel, Mode mode = Mode::deterministic) {
+std::vector<Trace> run(int islands, unsigned order_seed, std::size_t parallel,
+                       Mode mode = Mode::deterministic) {
     std::mt19937 random(order_seed);
     std::vector<IslandSearch> searches;
     std::vector<Trace> traces(static_cast<std::size_t>(islands));
@@ -48,7 +53,8 @@ std::vector<Trace> run(int islands, unsigned order_seed, std::size_t parallel, M
     }
     std::vector<std::pair<int, MigrantPacket>> mail;
     const auto all_finished = [&] {
-        return std::all_of(searches.begin(), searches.end(), [](const auto& s) { return s.finished(); });
+        return std::all_of(searches.begin(), searches.end(),
+                           [](const auto& s) { return s.finished(); });
     };
     for (int steps = 0; !all_finished(); ++steps) {
         if (steps > 1000000) throw std::runtime_error("the search stands still");
@@ -67,7 +73,8 @@ std::vector<Trace> run(int islands, unsigned order_seed, std::size_t parallel, M
         while (auto generation = search.finish_generation(1)) {
             traces[i].add(*generation);
             if (generation->outgoing)
-                for (const int target : search_settings(static_cast<int>(i), islands, 8).targets) mail.emplace_back(target, *generation->outgoing);
+                for (const int target : search_settings(static_cast<int>(i), islands, 8).targets)
+                    mail.emplace_back(target, *generation->outgoing);
         }
         if (!mail.empty() && random() % 2 == 0) {
             searches[static_cast<std::size_t>(mail.front().first)].put_packet(mail.front().second);
@@ -81,19 +88,22 @@ TEST(IslandSearch, TheHistoryDoesNotDependOnTiming) {
     const auto reference = run(3, 1, 1);
     for (unsigned seed = 2; seed < 12; ++seed) {
         const auto other = run(3, seed, 1 + seed % 5);
-        for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(other[i].text(), reference[i].text()) << "order " << seed;
+        for (std::size_t i = 0; i < 3; ++i)
+            EXPECT_EQ(other[i].text(), reference[i].text()) << "order " << seed;
     }
     for (const auto& trace : reference) {
         EXPECT_EQ(trace.candidates.size(), 8u * 6u);
-        const auto accepted = std::count_if(trace.migrations.begin(), trace.migrations.end(),
-                                            [](const auto& m) { return m.direction == MigrationDirection::accepted; });
+        const auto accepted = std::count_if(
+            trace.migrations.begin(), trace.migrations.end(),
+            [](const auto& m) { return m.direction == MigrationDirection::accepted; });
         EXPECT_GT(accepted, 0);
     }
     EXPECT_NE(reference[0].text(), reference[1].text());
 }
 
 TEST(IslandSearch, AsynchronousModeFinishesTheBudget) {
-    for (const auto& trace : run(2, 3, 4, Mode::asynchronous)) EXPECT_EQ(trace.candidates.size(), 8u * 6u);
+    for (const auto& trace : run(2, 3, 4, Mode::asynchronous))
+        EXPECT_EQ(trace.candidates.size(), 8u * 6u);
 }
 
 TEST(IslandSearch, SavedAndRestoredAnywhereItGoesOnTheSame) {
@@ -133,7 +143,8 @@ TEST(IslandSearch, AGenomeSeenBeforeIsNotEvaluatedAgain) {
     }
     EXPECT_EQ(evaluated, 2);
     ASSERT_EQ(trace.candidates.size(), 20u);
-    for (const auto& candidate : trace.candidates) EXPECT_EQ(candidate.fitness, testing::formula(candidate.genome));
+    for (const auto& candidate : trace.candidates)
+        EXPECT_EQ(candidate.fitness, testing::formula(candidate.genome));
     EXPECT_EQ(std::count_if(trace.candidates.begin(), trace.candidates.end(),
                             [](const auto& c) { return c.status == CandidateStatus::reused; }),
               18);
@@ -144,8 +155,11 @@ TEST(IslandSearch, FailedCandidatesAreWorstAndTheSearchGoesOn) {
     int count = 0;
     while (!search.finished()) {
         if (auto candidate = search.next())
-            search.put_result(++count % 3 == 0 ? failed_result(*candidate, "weights are not finite", 1) : score(*candidate));
-        while (auto generation = search.finish_generation(1)) EXPECT_TRUE(std::isfinite(generation->record.mean));
+            search.put_result(++count % 3 == 0
+                                  ? failed_result(*candidate, "weights are not finite", 1)
+                                  : score(*candidate));
+        while (auto generation = search.finish_generation(1))
+            EXPECT_TRUE(std::isfinite(generation->record.mean));
     }
     for (const auto& ranked : search.best(100)) EXPECT_TRUE(std::isfinite(ranked.fitness));
 }

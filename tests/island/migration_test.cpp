@@ -8,7 +8,11 @@ namespace galapagos {
 namespace {
 
 MigrantPacket packet(int source, std::uint64_t generation, bool last = false) {
-    return {source, generation, last, false, {{candidate_id(static_cast<std::uint32_t>(source), generation), {0.5, 1.0 / 3}, 0.25}}};
+    return {source,
+            generation,
+            last,
+            false,
+            {{candidate_id(static_cast<std::uint32_t>(source), generation), {0.5, 1.0 / 3}, 0.25}}};
 }
 
 class MailboxTest : public ::testing::Test {
@@ -46,14 +50,16 @@ TEST_F(MailboxTest, PacketsThatComeTwiceCountOnce) {
     mailbox.receive(packet(1, 1));
     mailbox.receive(packet(1, 3));
     mailbox.receive(packet(2, 3));
-    EXPECT_EQ(mailbox.take(4).size(), 2u) << "a packet that was taken in comes back after a restart of its sender";
+    EXPECT_EQ(mailbox.take(4).size(), 2u)
+        << "a packet that was taken in comes back after a restart of its sender";
 }
 
 TEST_F(MailboxTest, AnEndedNeighbourIsNotWaitedFor) {
     mailbox.receive(packet(1, 1));
     mailbox.receive(packet(2, 0, true));
     EXPECT_TRUE(mailbox.complete_for(2));
-    EXPECT_EQ(mailbox.take(2).size(), 2u) << "the closing packet is taken with the next that is due";
+    EXPECT_EQ(mailbox.take(2).size(), 2u)
+        << "the closing packet is taken with the next that is due";
     mailbox.receive(packet(1, 3));
     EXPECT_TRUE(mailbox.complete_for(4));
 }

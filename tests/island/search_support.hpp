@@ -12,16 +12,19 @@
 namespace galapagos::testing {
 
 inline std::vector<Gene> mixed_genes() {
-    return {Gene::real("a", 0, 1, 0.5), Gene::real("b", -1, 1, 0), Gene::integer("c", 0, 3, 1), Gene::categorical("d", {"x", "y"})};
+    return {Gene::real("a", 0, 1, 0.5), Gene::real("b", -1, 1, 0), Gene::integer("c", 0, 3, 1),
+            Gene::categorical("d", {"x", "y"})};
 }
 
 inline double formula(const Genome& genome) {
     double fitness = 0;
-    for (std::size_t i = 0; i < genome.size(); ++i) fitness -= (genome[i] - 0.3) * (genome[i] - 0.3);
+    for (std::size_t i = 0; i < genome.size(); ++i)
+        fitness -= (genome[i] - 0.3) * (genome[i] - 0.3);
     return fitness;
 }
 
-inline std::unique_ptr<Optimizer> make_ga(std::uint64_t seed, int island, std::size_t population = 6) {
+inline std::unique_ptr<Optimizer> make_ga(std::uint64_t seed, int island,
+                                          std::size_t population = 6) {
     OptimizerSettings settings;
     settings.kind = OptimizerKind::ga;
     settings.population = population;

@@ -28,7 +28,8 @@ TEST(Stopping, AStopFileIsAReason) {
 }
 
 TEST(Stopping, TooLittleTimeForTwoMoreCandidatesIsAReason) {
-    StopWatch enough("/nonexistent/stop", unix_time() + 1000), little("/nonexistent/stop", unix_time() + 100);
+    StopWatch enough("/nonexistent/stop", unix_time() + 1000),
+        little("/nonexistent/stop", unix_time() + 100);
     EXPECT_FALSE(enough.reason(60));
     EXPECT_TRUE(little.reason(60));
 }

@@ -47,13 +47,15 @@ TEST(Topology, RandomRegularGivesEveryIslandItsDegreeBothWays) {
                 expect_consistent(topology);
                 const auto expected = static_cast<std::size_t>(std::min(degree, islands - 1));
                 for (int i = 0; i < islands; ++i) {
-                    EXPECT_EQ(topology.targets[static_cast<std::size_t>(i)].size(), expected) << islands << " " << degree;
+                    EXPECT_EQ(topology.targets[static_cast<std::size_t>(i)].size(), expected)
+                        << islands << " " << degree;
                     EXPECT_EQ(topology.sources[static_cast<std::size_t>(i)].size(), expected);
                 }
             }
         }
     }
-    EXPECT_NE(make(TopologyKind::random_regular, 16, 2, 1).targets, make(TopologyKind::random_regular, 16, 2, 2).targets);
+    EXPECT_NE(make(TopologyKind::random_regular, 16, 2, 1).targets,
+              make(TopologyKind::random_regular, 16, 2, 2).targets);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// The main of every test that runs under mpirun: rank 0 prints, and the program fails when any rank fails.
+// The main of every test that runs under mpirun: rank 0 prints, and the program fails when any rank
+// fails.
 #include <gtest/gtest.h>
 #include <mpi.h>
 
