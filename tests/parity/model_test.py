@@ -46,7 +46,7 @@ def answer(folder, requests, width, scratch, dtype="F32"):
         command = ["mpirun", "-n", str(width), "--oversubscribe", "--bind-to", "none", *command]
     environment = dict(os.environ, OMP_NUM_THREADS="1", OMPI_MCA_mpi_yield_when_idle="1", OMPI_ALLOW_RUN_AS_ROOT="1",
                        OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
-    subprocess.run(command, check=True, env=environment, timeout=600)
+    subprocess.run(command, check=True, env=environment, timeout=1800)
     answers = json.loads(reply.read_text())
     if "logits" in requests:
         positions = sum(len(ids) for ids in requests["logits"])
