@@ -3,6 +3,7 @@
 #
 #   ./setup.sh            what the program and the quickstart need
 #   ./setup.sh --tests    also what the tests need (reference implementations in Python)
+#   ./setup.sh --slurm    also Slurm's daemons, for the test cluster of tests/slurm
 #
 # Takes what the system offers: MPI, HDF5, CUDA and the libraries below, from modules or Spack as well. Installs the rest:
 # Debian packages where it may (root), Python wheels (libtorch among them) into .deps/. Without root it lists what is missing.
@@ -10,10 +11,12 @@ set -euo pipefail
 cd "$(dirname "$0")"
 deps=${GALAPAGOS_DEPS:-$PWD/.deps}
 with_tests=no
+with_slurm=no
 for argument in "$@"; do
     case $argument in
         --tests) with_tests=yes ;;
-        *) echo "setup.sh: unknown argument $argument (use --tests or none)" >&2; exit 2 ;;
+        --slurm) with_slurm=yes ;;
+        *) echo "setup.sh: unknown argument $argument (use --tests, --slurm or none)" >&2; exit 2 ;;
     esac
 done
 
@@ -45,6 +48,15 @@ have ld.lld || need lld
 if [ "$with_tests" = yes ]; then
     compiles gmock/gmock.h || { need libgtest-dev; need libgmock-dev; }
     have h5dump || need hdf5-tools
+fi
+if [ "$with_slurm" = yes ]; then
+    have slurmctld || need slurmctld
+    have slurmd || need slurmd
+    have sbatch || need slurm-client
+    have munged || need munge
+    have ip || need iproute2
+    have nsenter || need util-linux
+    have hostname || need hostname
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then
