@@ -53,7 +53,7 @@ choose_launcher() {
 
 # read_arguments CONFIG ARGUMENT...: sets `arguments`, without --run-dir, and `run_dir`: what was given, or runs/NAME.
 read_arguments() {
-    [ $# -ge 1 ] && [ -f "$1" ] || give_up "the first argument is a config file, seen from $PWD"
+    [ -f "${1:-}" ] || give_up "the first argument is a config file, seen from $PWD"
     name=$(sed -n "s/^name: *['\"]\?\([^'\" #]*\).*/\1/p" "$1")
     run_dir=
     arguments=()

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A cluster without GPUs, Ethernet or InfiniBand: an example. Copy it, change it, and source the copy on the login node; the
 # batch scripts source it again inside the job.
 GALAPAGOS_PROFILE=$(realpath "${BASH_SOURCE[0]}")

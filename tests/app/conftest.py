@@ -63,11 +63,9 @@ def make_model(folder, seed, base=None):
     return model
 
 
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
-    """A folder with three related models and a task."""
+def make_tiny(folder):
+    """Three related models and a task."""
     torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("tiny")
     base = make_model(folder / "base", 1)
     make_model(folder / "a", 2, base)
     make_model(folder / "b", 3, base)
@@ -76,6 +74,11 @@ def tiny(tmp_path_factory):
         items = [{"id": f"i{first + i}", "context": f"number {first + i} is", "continuation": f" {3 * (first + i)} or so"} for i in range(10)]
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    return make_tiny(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture

@@ -1,0 +1,196 @@
+"""Evolutions under a real Slurm on four nodes: whatever happens to a job, its run ends with the history of the undisturbed run."""
+
+import subprocess
+
+import pytest
+from slurm_cluster import HERE, SOURCE, app, cluster, config, tiny, undisturbed, until  # noqa: F401 (fixtures)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run_dir(cluster, request):
+    return cluster.folder / request.node.name.replace("[", "-").rstrip("]")
+
+
+@pytest.fixture
+def started(cluster, config, undisturbed, run_dir):
+    """Starts the evolution as a job and waits until some generations are committed."""
+    def start(*options, environment=(), arguments=()):
+        job = cluster.submit(*options, "slurm/evolve.sbatch", config, "--run-dir", run_dir, *arguments, environment=environment)
+        wait_for_progress(job, run_dir)
+        return job
+    return start
+
+
+def newest(run_dir):
+    """Generations in the newest checkpoint of the slowest island."""
+    islands = {}
+    for path in (run_dir / "checkpoint").glob("*.ckpt"):
+        island, generation = path.stem.split(".g")
+        islands[island] = max(islands.get(island, 0), int(generation))
+    return min(islands.values()) if len(islands) == 4 else 0
+
+
+def wait_for_progress(job, run_dir, generations=5, seconds=90):
+    def there():
+        assert job.state not in ("COMPLETED", "FAILED"), job.log[-3000:]
+        return newest(run_dir) >= generations
+    until(there, seconds, f"{generations} generations\n{job.log[-3000:]}")
+
+
+def assert_as_undisturbed(run_dir, undisturbed):
+    app.run_alone("verify", run_dir)
+    assert app.history(run_dir) == undisturbed
+
+
+def ranks_on(cluster, node):
+    """Pids of the program's ranks on a node, as that node counts them."""
+    script = f"grep -lx {app.PROGRAM.resolve().name} /proc/[0-9]*/comm"
+    text = cluster.call("on", node, "bash", "-c", script, check=False).stdout
+    return [path.split("/")[2] for path in text.split()]
+
+
+def test_one_island_a_node(cluster, config, undisturbed):
+    assert [len(island["candidates"]) for island in undisturbed["islands"]] == 4 * [600]
+    app.run_alone("verify", cluster.folder / "undisturbed")
+
+
+@pytest.mark.parametrize("launcher", ["srun --mpi=pmix", "mpirun"])
+def test_sigusr1_stops_cleanly_and_the_job_requeues_itself(cluster, started, run_dir, undisturbed, launcher):
+    job = started(environment=[f"GALAPAGOS_LAUNCHER={launcher}"])
+    cluster.run("scancel", "--batch", "--signal=USR1", job.number)
+    job.finished()
+    assert job.restarts == 1
+    assert "stopped (signal SIGUSR1)" in job.log and "back into the queue" in job.log
+    assert_as_undisturbed(run_dir, undisturbed)
+
+
+def test_sigusr1_to_the_ranks_alone(cluster, started, run_dir, undisturbed):
+    job = started()
+    cluster.run("scancel", "--signal=USR1", job.number)
+    job.finished()
+    assert job.restarts == 1
+    assert_as_undisturbed(run_dir, undisturbed)
+
+
+@pytest.mark.parametrize("victim, launcher", [("n1", "srun --mpi=pmix"), ("n3", "srun --mpi=pmix"), ("n3", "mpirun")])
+def test_kill_9_of_one_rank(cluster, started, run_dir, undisturbed, victim, launcher):
+    """n1 holds the coordinator, n3 the root of another island."""
+    job = started(environment=[f"GALAPAGOS_LAUNCHER={launcher}"])
+    [rank] = ranks_on(cluster, victim)
+    cluster.call("on", victim, "kill", "-9", rank)
+    job.finished()
+    assert job.restarts == 1
+    assert_as_undisturbed(run_dir, undisturbed)
+
+
+@pytest.mark.parametrize("victim", ["n1", "n3"])
+def test_a_node_loses_power(cluster, started, run_dir, undisturbed, victim):
+    """n1 runs the batch script."""
+    job = started()
+    cluster.call("power-off", victim)
+    try:
+        until(lambda: job.restarts == 1, 120, "Slurm notices")
+    finally:
+        cluster.call("power-on", victim)
+    job.finished()
+    assert_as_undisturbed(run_dir, undisturbed)
+
+
+def test_time_limit(cluster, config, run_dir):
+    """The program leaves in time by itself, and the job comes back with a new allocation."""
+    evolve = ["slurm/evolve.sbatch", config, "--run-dir"]
+    job = cluster.submit("--time=1", *evolve, run_dir, "--set", "budget.generations=100000")
+    until(lambda: job.restarts == 1, 100, f"the job requeues itself\n{job.log[-3000:]}")
+    assert "left until the job's end" in job.log or "SIGUSR1" in job.log
+    reached = newest(run_dir)
+    wait_for_progress(job, run_dir, reached + 10)
+    cluster.run("scancel", job.number)
+    job.wait()
+    # The search has no end of its own here: another job brings it to one that a run without interruption reaches as well.
+    budget = ["--set", f"budget.generations={newest(run_dir) + 20}"]
+    cluster.submit(*evolve, run_dir, *budget).finished()
+    cluster.submit(*evolve, f"{run_dir}-whole", *budget).finished()
+    assert_as_undisturbed(run_dir, app.history(f"{run_dir}-whole"))
+
+
+def test_preemption(cluster, started, run_dir, undisturbed):
+    job = started()
+    urgent = cluster.run("sbatch", "--parsable", "--partition=urgent", "--nodes=4", "--exclusive", "--output=/dev/null", "--wrap=true")
+    job.finished()
+    assert urgent and job.restarts == 1
+    assert_as_undisturbed(run_dir, undisturbed)
+
+
+def test_scancel_is_final_and_the_same_command_resumes(cluster, config, started, run_dir, undisturbed):
+    job = started()
+    cluster.run("scancel", job.number)
+    assert job.wait() == "CANCELLED" and job.restarts == 0
+    cluster.submit("slurm/evolve.sbatch", config, "--run-dir", run_dir).finished()
+    assert_as_undisturbed(run_dir, undisturbed)
+
+
+def test_two_jobs_on_one_run_directory(cluster, config, run_dir, undisturbed):
+    """Two nodes each; the second is refused, the first does not notice."""
+    options = ["slurm/evolve.sbatch", config, "--run-dir", run_dir, "--set", "islands.count=4"]
+    first = cluster.submit("--ntasks-per-node=2", "--overcommit", *options, nodes=2)
+    until(lambda: (run_dir / "run.h5").exists(), 60, f"the first begins\n{first.log[-3000:]}")
+    second = cluster.submit("--ntasks-per-node=2", "--overcommit", *options, nodes=2)
+    assert second.wait() == "FAILED" and second.restarts == 0
+    assert "the run directory is in use" in second.log
+    first.finished()
+    assert_as_undisturbed(run_dir, undisturbed)
+
+
+def test_chained_jobs_resume(cluster, config, started, run_dir, undisturbed):
+    job = started("--no-requeue")
+    chained = cluster.submit(f"--dependency=afterany:{job.number}", "slurm/evolve.sbatch", config, "--run-dir", run_dir)
+    cluster.run("scancel", "--batch", "--signal=USR1", job.number)
+    chained.finished()
+    assert job.restarts == 0
+    assert_as_undisturbed(run_dir, undisturbed)
+
+
+def test_a_job_that_gets_nowhere_gives_up(cluster, config, run_dir):
+    """A program that dies at once."""
+    program = cluster.folder / "dies"
+    program.write_text("#!/bin/sh\nkill -9 $$\n")
+    program.chmod(0o755)
+    job = cluster.submit("slurm/evolve.sbatch", config, "--run-dir", run_dir,
+                         environment=[f"GALAPAGOS={program}", "GALAPAGOS_FRUITLESS=2"])
+    assert job.wait() == "FAILED"
+    assert job.restarts == 2 and "2 restarts in a row without a new generation" in job.log
+
+
+def test_array_over_seeds_and_settings(cluster, config, tmp_path):
+    settings = tmp_path / "sizes.txt"
+    settings.write_text("seed=3 search.optimizer.population=4\nsearch.optimizer.population=5\n")
+    fast = ["--set", "budget.generations=3"]
+    base = cluster.folder / "tuned"
+    seeds = cluster.submit("--array=1-2", "slurm/tune.sbatch", config, *fast, "--run-dir", base, nodes=1)
+    sizes = cluster.submit("--array=1-2", "slurm/tune.sbatch", config, "--settings", settings, *fast, "--run-dir", base, nodes=1)
+    until(lambda: not cluster.run("squeue", "--noheader").strip(), 120, "both arrays end")
+    assert seeds.state == sizes.state == "COMPLETED"
+    counts = {name: len(app.history(f"{base}-{name}")["islands"][0]["candidates"]) for name in ("seed1", "seed2", "sizes-1", "sizes-2")}
+    assert counts == {"seed1": 18, "seed2": 18, "sizes-1": 12, "sizes-2": 15}
+
+
+def test_debug_job(cluster, config):
+    job = cluster.submit("slurm/debug.sbatch", config, nodes=1).finished()
+    assert "Software" in job.log and "best candidate" in job.log
+
+
+def test_a_wrong_config_ends_the_job(cluster, config, tmp_path, run_dir):
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(config.read_text().replace("seed: 3", "sead: 3"))
+    job = cluster.submit("slurm/evolve.sbatch", wrong, "--run-dir", run_dir)
+    assert job.wait() == "FAILED" and job.restarts == 0
+    assert "sead" in job.log and not run_dir.exists()
+
+
+def test_the_scripts_are_sound_shell():
+    scripts = [*SOURCE.glob("slurm/*.sh"), *SOURCE.glob("slurm/*.sbatch"), *SOURCE.glob("slurm/profiles/*.sh"), *HERE.glob("*.sh")]
+    assert len(scripts) >= 9
+    for script in scripts:
+        subprocess.run(["bash", "-n", script], check=True)
