@@ -117,10 +117,13 @@ evolve() {
 }
 
 # finish STATUS: ends the script, and puts the job back into the queue if its run can go on. It can after a clean stop (75)
-# and after a crash (a rank killed by a signal); not after an error, which would come again.
+# and after a crash (a rank killed by a signal); not after an error, which would come again, nor when the user asked for the
+# end with a file.
 finish() {
     local state=
-    if [ "$1" -eq 75 ] || [ "$1" -gt 128 ]; then
+    if [ "$1" -eq 75 ] && [ -e "$run_dir/stop" ]; then
+        say "stopped as $run_dir/stop asks; the same command resumes"
+    elif [ "$1" -eq 75 ] || [ "$1" -gt 128 ]; then
         # Only a job that Slurm still counts as running: one that was cancelled or preempted is dealt with by Slurm.
         state=$(squeue --noheader --jobs "$SLURM_JOB_ID" --format %T 2>/dev/null) || state=
         if [ "$state" = RUNNING ]; then

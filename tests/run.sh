@@ -15,7 +15,10 @@ while [ $# -gt 0 ]; do
         *) echo "tests/run.sh: unknown argument $1" >&2; exit 2 ;;
     esac
 done
-./setup.sh --tests
+wanted=(--tests)
+# The test cluster needs root, like the packages.
+if [ "$slow" = yes ] && [ "$(id -u)" = 0 ]; then wanted+=(--slurm); fi
+./setup.sh "${wanted[@]}"
 export GALAPAGOS_DEPS=${GALAPAGOS_DEPS:-$PWD/.deps}
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1
 build=build/$preset

@@ -143,6 +143,15 @@ def test_two_jobs_on_one_run_directory(cluster, config, run_dir, undisturbed):
     assert_as_undisturbed(run_dir, undisturbed)
 
 
+def test_a_stop_file_is_final(cluster, config, started, run_dir, undisturbed):
+    job = started()
+    (run_dir / "stop").touch()
+    assert job.wait() == "FAILED" and job.restarts == 0  # Slurm calls every status but 0 so
+    assert job.show("ExitCode") == "75:0"
+    cluster.submit("slurm/evolve.sbatch", config, "--run-dir", run_dir).finished()
+    assert_as_undisturbed(run_dir, undisturbed)
+
+
 def test_chained_jobs_resume(cluster, config, started, run_dir, undisturbed):
     job = started("--no-requeue")
     chained = cluster.submit(f"--dependency=afterany:{job.number}", "slurm/evolve.sbatch", config, "--run-dir", run_dir)
