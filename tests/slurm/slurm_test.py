@@ -123,11 +123,12 @@ def test_preemption(cluster, started, run_dir, undisturbed):
     assert_as_undisturbed(run_dir, undisturbed)
 
 
-def test_scancel_is_final_and_the_same_command_resumes(cluster, config, started, run_dir, undisturbed):
+def test_scancel_is_final_and_two_nodes_go_on_where_four_stopped(cluster, config, started, run_dir, undisturbed):
     job = started()
     cluster.run("scancel", job.number)
     assert job.wait() == "CANCELLED" and job.restarts == 0
-    cluster.submit("slurm/evolve.sbatch", config, "--run-dir", run_dir).finished()
+    cluster.submit("--ntasks-per-node=2", "--overcommit", "slurm/evolve.sbatch", config, "--run-dir", run_dir,
+                   "--set", "islands.count=4", nodes=2).finished()
     assert_as_undisturbed(run_dir, undisturbed)
 
 
