@@ -16,6 +16,7 @@
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/hash.hpp"
 #include "island/island_root.hpp"
 #include "island/topology.hpp"
 
@@ -115,9 +116,6 @@ std::vector<std::pair<std::string, std::string>> provenance(const ProgramContext
 void open_run_directory(Evolution& evolution, const EvolveArguments& arguments,
                         const ProgramContext& context) {
     const auto& world = context.world;
-    evolution.run.root = arguments.run_dir.empty()
-                             ? std::filesystem::path("runs") / evolution.config.name
-                             : std::filesystem::path(arguments.run_dir);
     const auto schema =
         make_schema(evolution.space->genes(), evolution.tasks, *evolution.optimizer);
     together(world, [&] {
@@ -223,6 +221,7 @@ void write_result(const Evolution& evolution, nlohmann::json winner) {
         tasks.push_back({{"name", task.name()}, {"weight", weight}});
     winner["tasks"] = tasks;
     winner["candidate"] = candidate_name(winner.at("id").get<std::uint64_t>());
+    winner["config_sha256"] = sha256_hex(resolved_yaml(evolution.config));
     write_atomically(result_file(evolution.run), winner.dump(2) + "\n");
 }
 
@@ -243,6 +242,29 @@ int finish(const Evolution& evolution, const RunOutcome& outcome) {
     return 0;
 }
 
+/// The result of an earlier attempt that ended with this very config, budget included.
+std::optional<nlohmann::json> find_finished(const Evolution& evolution, Resume resume) {
+    if (resume == Resume::never) return std::nullopt;
+    auto result = read_result(evolution.run);
+    if (!result ||
+        result->value("config_sha256", "") != sha256_hex(resolved_yaml(evolution.config)))
+        return std::nullopt;
+    return result;
+}
+
+/// Cuts the ranks into islands and evaluators, and shares out the cores.
+void lay_out(Evolution& evolution, const Communicator& world) {
+    auto& config = evolution.config;
+    try {
+        evolution.layout =
+            make_process_layout(world, config.islands.count, config.evaluation.tensor_parallel);
+    } catch (const UsageError& error) {
+        throw CollectiveError(error.what(), 2);  // every rank has thrown it
+    }
+    config.islands.count = evolution.layout.islands;
+    config.evaluation.threads = use_threads(config.evaluation.threads, world);
+}
+
 int run_evolve(const EvolveArguments& arguments, const ProgramContext& context) {
     const auto& world = context.world;
     if (arguments.schema) {
@@ -256,14 +278,20 @@ int run_evolve(const EvolveArguments& arguments, const ProgramContext& context) 
     const SignalWatch signals;
     Evolution evolution;
     evolution.config = read_config_once(world, arguments);
-    try {
-        evolution.layout = make_process_layout(world, evolution.config.islands.count,
-                                               evolution.config.evaluation.tensor_parallel);
-    } catch (const UsageError& error) {
-        throw CollectiveError(error.what(), 2);  // every rank has thrown it
+    lay_out(evolution, world);
+    evolution.run.root = arguments.run_dir.empty()
+                             ? std::filesystem::path("runs") / evolution.config.name
+                             : std::filesystem::path(arguments.run_dir);
+    std::optional<nlohmann::json> finished;
+    together(world, [&] {
+        if (world.is_root()) finished = find_finished(evolution, arguments.resume);
+    });
+    if (world.broadcast_value(finished.has_value())) {
+        if (!world.is_root()) return 0;
+        fmt::print("{} has ended already\n", evolution.run.root.string());
+        print_winner(evolution, *finished);
+        return 0;
     }
-    evolution.config.islands.count = evolution.layout.islands;
-    evolution.config.evaluation.threads = use_threads(evolution.config.evaluation.threads, world);
     open_inputs(evolution);
     open_run_directory(evolution, arguments, context);
     ProgressPrinter progress;

@@ -137,3 +137,13 @@ def test_every_config_in_the_repository_is_accepted_by_the_schema():
     assert configs
     for config in configs:
         jsonschema.validate(yaml.safe_load(config.read_text()), schema)
+
+
+def test_a_run_that_has_ended_shows_its_result_again(write_config, tmp_path):
+    config = write_config(generations=2)
+    first, _ = run(2, "evolve", config, "--run-dir", tmp_path / "run")
+    parts = sorted(path.name for path in (tmp_path / "run/islands").iterdir())
+    again, _ = run(2, "evolve", config, "--run-dir", tmp_path / "run")
+    assert "has ended already" in again
+    assert again.split("best candidate")[1] == first.split("best candidate")[1]
+    assert sorted(path.name for path in (tmp_path / "run/islands").iterdir()) == parts
