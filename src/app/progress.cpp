@@ -5,6 +5,8 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 
 #include "base/clock.hpp"
 
@@ -20,9 +22,20 @@ std::string describe(const ProgressReport& report) {
         format_duration(report.seconds_left));
 }
 
+/// Whether a person watches. Open MPI's mpirun gives every rank a pseudo-terminal, whatever its own
+/// output is: there the launcher's output decides.
+bool on_terminal() {
+    if (::isatty(STDOUT_FILENO) != 1) return false;
+    if (std::getenv("OMPI_COMM_WORLD_SIZE") == nullptr) return true;
+    std::error_code failed;
+    const auto target =
+        std::filesystem::read_symlink(fmt::format("/proc/{}/fd/1", ::getppid()), failed).string();
+    return !failed && (target.starts_with("/dev/pts/") || target.starts_with("/dev/tty"));
+}
+
 }  // namespace
 
-ProgressPrinter::ProgressPrinter() : live_(::isatty(STDOUT_FILENO) == 1) {}
+ProgressPrinter::ProgressPrinter() : live_(on_terminal()) {}
 
 void ProgressPrinter::print(const ProgressReport& report) {
     if (!live_) {

@@ -29,6 +29,7 @@ def test_layouts(write_config, tmp_path, ranks, islands, width):
     out, _ = run(ranks, "evolve", config, "--run-dir", tmp_path / "run", "--set", f"evaluation.tensor_parallel={width}")
     assert f"{islands} islands x {ranks // islands // width} evaluators x {width} tensor-parallel ranks" in out
     assert len(history(tmp_path / "run")["islands"]) == islands
+    assert "\033" not in out and "generation    4" in out, "a log gets plain lines, one a generation"
     result = json.loads((tmp_path / "run/best/result.json").read_text())
     assert result["validation"]["fitness"] < 0 and result["test"]["fitness"] < 0
 
