@@ -62,7 +62,7 @@ def test_sigusr1_stops_cleanly_and_the_job_requeues_itself(cluster, started, run
     cluster.run("scancel", "--batch", "--signal=USR1", job.number)
     job.finished()
     assert job.restarts == 1
-    assert "stopped (signal SIGUSR1)" in job.log and "back into the queue" in job.log
+    assert "status 75" in job.log and "back into the queue" in job.log
     assert_as_undisturbed(run_dir, undisturbed)
 
 
@@ -101,9 +101,9 @@ def test_a_node_loses_power(cluster, started, run_dir, undisturbed, victim):
 def test_time_limit(cluster, config, run_dir):
     """The program leaves in time by itself, and the job comes back with a new allocation."""
     evolve = ["slurm/evolve.sbatch", config, "--run-dir"]
-    job = cluster.submit("--time=1", *evolve, run_dir, "--set", "budget.generations=100000")
+    job = cluster.submit("--time=1", "--signal=B:USR1@5", *evolve, run_dir, "--set", "budget.generations=100000")
     until(lambda: job.restarts == 1, 100, f"the job requeues itself\n{job.log[-3000:]}")
-    assert "left until the job's end" in job.log or "SIGUSR1" in job.log
+    assert "status 75" in job.log
     reached = newest(run_dir)
     wait_for_progress(job, run_dir, reached + 10)
     cluster.run("scancel", job.number)
