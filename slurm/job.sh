@@ -127,7 +127,9 @@ finish() {
     elif [ "$1" -eq 75 ] || [ "$1" -gt 128 ]; then
         # Only a job that Slurm still counts as running: one that was cancelled or preempted is dealt with by Slurm.
         state=$(squeue --noheader --jobs "$SLURM_JOB_ID" --format %T 2>/dev/null) || state=
-        if [ "$state" = RUNNING ]; then
+        if [ "$state" = RUNNING ] && [[ $(scontrol --oneliner show job "$SLURM_JOB_ID") != *\ Requeue=1\ * ]]; then
+            say "this job may not be requeued; the same command resumes"
+        elif [ "$state" = RUNNING ]; then
             say "back into the queue"
             scontrol requeue "$SLURM_JOB_ID" && sleep 60
         fi

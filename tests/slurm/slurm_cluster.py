@@ -54,7 +54,7 @@ class Cluster:
     def submit(self, *arguments, environment=(), nodes=4):
         log = self.folder / "job-%j.log"
         set_variables = ["env", *environment] if environment else []
-        job = self.run(*set_variables, "sbatch", "--parsable", f"--nodes={nodes}", f"--output={log}", *arguments).strip()
+        job = self.run(*set_variables, "sbatch", "--parsable", f"--nodes={nodes}", "--cpus-per-task=1", f"--output={log}", *arguments).strip()
         return Job(self, job)
 
 
@@ -95,7 +95,7 @@ def cluster(tmp_path_factory):
     cluster = Cluster(folder)
     shared = {tmp_path_factory.getbasetemp(), app.PROGRAM.resolve().parent}
     shared |= {Path(torch.__file__).resolve().parents[4], Path(os.environ.get("GALAPAGOS_DEPS", SOURCE / ".deps")).resolve()}
-    up = cluster.call("up", *(word for path in shared if path.exists() for word in ("--share", path)), check=False)
+    up = cluster.call("up", "--cpus", 2, *(word for path in shared if path.exists() for word in ("--share", path)), check=False)
     if up.returncode != 0:
         if re.search("not installed|may not make namespaces", up.stderr):
             pytest.skip(f"no test cluster: {up.stderr.strip()}")
@@ -113,7 +113,7 @@ def tiny(tmp_path_factory):
 def config(tiny, tmp_path_factory):
     """An evolution of some 10 seconds on four nodes."""
     path = tmp_path_factory.mktemp("config") / "evolve.yaml"
-    path.write_text(app.CONFIG.format(models=tiny, islands=0, generations=100, method="ties", optimizer="cma_es"))
+    path.write_text(app.CONFIG.format(models=tiny, islands=0, generations=60, method="ties", optimizer="cma_es"))
     return path
 
 
