@@ -79,11 +79,11 @@ class Job:
         path = self.cluster.folder / f"job-{self.number}.log"
         return path.read_text() if path.exists() else ""
 
-    def wait(self, seconds=150):
+    def wait(self, seconds=300):
         state = until(lambda: self.state if self.state in ENDED else None, seconds, f"job {self.number} ends\n{self.log[-3000:]}")
         return state
 
-    def finished(self, seconds=150):
+    def finished(self, seconds=300):
         """Waits until the job is done well."""
         assert self.wait(seconds) == "COMPLETED", self.log[-3000:]
         return self
