@@ -304,6 +304,8 @@ int run_evolve(const EvolveArguments& arguments, const ProgramContext& context) 
         serve_island_root(evolution.layout, *evolution.evaluator);
     progress.finish();
     const int status = world.broadcast_value(world.is_root() ? finish(evolution, outcome) : 0);
+    // A launcher may end all ranks as soon as one of them exits with 75.
+    std::fflush(stdout);
     world.barrier();
     return status;
 }

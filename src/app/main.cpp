@@ -6,6 +6,7 @@
 #include "app/commands.hpp"
 #include "app/together.hpp"
 #include "app/version.hpp"
+#include "island/stopping.hpp"
 #include "model/memory.hpp"
 
 namespace galapagos {
@@ -30,8 +31,11 @@ int run(const ProgramContext& context, CLI::App& program, int argc, char** argv)
         if (!context.world.is_root()) return error.get_exit_code() == 0 ? 0 : 2;
         return program.exit(error) == 0 ? 0 : 2;
     }
-    for (const auto& [subcommand, command] : commands)
-        if (subcommand->parsed()) return command(context);
+    for (const auto& [subcommand, command] : commands) {
+        if (!subcommand->parsed()) continue;
+        if (subcommand->get_name() != "evolve") release_stop_signals();
+        return command(context);
+    }
     return 2;
 }
 
@@ -40,6 +44,7 @@ int run(const ProgramContext& context, CLI::App& program, int argc, char** argv)
 
 int main(int argc, char** argv) {
     using namespace galapagos;
+    hold_stop_signals();
     keep_freed_memory();
     CLI::App program("galapagos: evolutionary model merging on clusters", "galapagos");
     program.set_version_flag("--version",

@@ -15,13 +15,24 @@ void remember_signal(int signal) { caught_signal = signal; }
 
 constexpr int watched_signals[] = {SIGUSR1, SIGTERM, SIGINT};
 
+void mask_watched_signals(int how) {
+    sigset_t set;
+    ::sigemptyset(&set);
+    for (const int signal : watched_signals) ::sigaddset(&set, signal);
+    ::pthread_sigmask(how, &set, nullptr);
+}
+
 }  // namespace
+
+void hold_stop_signals() { mask_watched_signals(SIG_BLOCK); }
+void release_stop_signals() { mask_watched_signals(SIG_UNBLOCK); }
 
 SignalWatch::SignalWatch() {
     struct sigaction action {};
     action.sa_handler = remember_signal;
     action.sa_flags = SA_RESTART;
     for (const int signal : watched_signals) ::sigaction(signal, &action, nullptr);
+    release_stop_signals();
 }
 
 SignalWatch::~SignalWatch() {

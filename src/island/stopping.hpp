@@ -9,6 +9,11 @@
 
 namespace galapagos {
 
+/// Holds back the signals of SignalWatch until one is made or `release_stop_signals` is called: a
+/// stop request that comes while the program starts must not kill it. Call first in main.
+void hold_stop_signals();
+void release_stop_signals();
+
 /// Turns SIGUSR1, SIGTERM and SIGINT into a flag for the life of the object. The handler only sets
 /// the flag.
 class SignalWatch {

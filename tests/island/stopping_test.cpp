@@ -20,6 +20,15 @@ TEST(Stopping, ASignalIsAReason) {
     EXPECT_FALSE(stop.reason(1));
 }
 
+TEST(Stopping, ASignalThatComesBeforeTheWatchIsKept) {
+    hold_stop_signals();
+    std::raise(SIGTERM);
+    EXPECT_FALSE(SignalWatch::caught());
+    const SignalWatch watch;
+    EXPECT_EQ(SignalWatch::caught(), "SIGTERM");
+    SignalWatch::reset();
+}
+
 TEST(Stopping, AStopFileIsAReason) {
     const testing::TemporaryFolder folder;
     write_atomically(folder / "stop", "");
