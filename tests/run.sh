@@ -25,8 +25,9 @@ build=build/$preset
 cmake --preset "$preset" >"/tmp/galapagos-configure.$$" || { cat "/tmp/galapagos-configure.$$"; exit 1; }
 rm -f "/tmp/galapagos-configure.$$"
 cmake --build "$build" -j "$(nproc)" -- --quiet
-skip='gpu|slow'
-[ "$slow" = yes ] && skip='gpu'
+# pytest runs the parity tests below, with the slow ones chosen one by one.
+skip='gpu|slow|parity'
+[ "$slow" = yes ] && skip='gpu|parity'
 status=0
 ctest --test-dir "$build" -LE "$skip" -j 2 --output-on-failure || status=1
 if [ "$preset" = ci ] || [ "$preset" = release ]; then

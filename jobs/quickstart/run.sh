@@ -55,10 +55,12 @@ done
 echo
 "$GALAPAGOS_DEPS/venv/bin/python" jobs/quickstart/table.py "$run_dir" "$scores"
 PYTHONPATH=analysis "$GALAPAGOS_DEPS/venv/bin/python" -m galapagos_analysis plot "$run_dir" -o "$run_dir"
+echo
+echo "The best recipe ($run_dir/best/recipe.yaml)"
+cat "$run_dir/best/recipe.yaml"
 cat <<TEXT
 
 What next
-  the recipe           $run_dir/best/recipe.yaml
   the model            $galapagos export $run_dir runs/quickstart-model
   what happened        $galapagos history $run_dir
   a report             PYTHONPATH=analysis $GALAPAGOS_DEPS/venv/bin/python -m galapagos_analysis report $run_dir
