@@ -64,6 +64,12 @@ def test_the_experts_have_seen_no_item(items):
         assert question not in asked and not names_in(question) & names
 
 
+def test_the_experts_have_seen_none_of_the_numbers_added_and_subtracted():
+    for operation, split in itertools.product(("add", "subtract"), SPLITS):
+        seen = {tuple(sorted(pair)) for pair in make_items.number_pairs(operation, "experts")}
+        assert not seen & {tuple(sorted(p)) for p in make_items.number_pairs(operation, split)}
+
+
 def test_the_json_expert_has_seen_no_digit():
     rng = random.Random(1)
     for _ in range(2000):
