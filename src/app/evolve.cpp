@@ -1,24 +1,17 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <sched.h>
 
-#include <algorithm>
 #include <cstdio>
 
 #include "app/commands.hpp"
-#include "app/config.hpp"
-#include "app/models.hpp"
+#include "app/evolution.hpp"
 #include "app/progress.hpp"
 #include "app/run_files.hpp"
-#include "app/text_log.hpp"
 #include "app/together.hpp"
-#include "app/version.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/hash.hpp"
 #include "island/island_root.hpp"
-#include "island/topology.hpp"
 
 namespace galapagos {
 namespace {
@@ -31,21 +24,6 @@ struct EvolveArguments {
     Resume resume = Resume::automatic;
     std::vector<std::string> settings;
     bool schema = false;
-};
-
-/// Everything an evolution needs, opened.
-struct Evolution {
-    Config config;
-    ProcessLayout layout;
-    std::vector<std::shared_ptr<const Source>> models;
-    std::vector<WeightedTask> tasks;
-    std::optional<SearchSpace> space;
-    std::unique_ptr<Optimizer> optimizer;
-    std::unique_ptr<ModelEvaluator> evaluator;
-    RunLayout run;
-    std::optional<RunDirectory> directory;  // rank 0
-    int attempt = 1;
-    std::string uuid;
 };
 
 Config read_config_once(const Communicator& world, const EvolveArguments& arguments) {
@@ -62,87 +40,18 @@ Config read_config_once(const Communicator& world, const EvolveArguments& argume
     return config;
 }
 
-OptimizerSettings optimizer_of_island(const Config& config, int island) {
-    for (const auto& item : config.islands.overrides)
-        if (std::find(item.islands.begin(), item.islands.end(), island) != item.islands.end())
-            return item.optimizer;
-    return config.optimizer;
-}
-
-/// Opens models and tasks, and checks all that can be checked before the run directory is touched.
-void open_inputs(Evolution& evolution) {
-    const auto& world = evolution.layout.world;
-    const auto& config = evolution.config;
-    together_once_a_node(world, [&] { evolution.models = open_models(config.models()); });
-    together(world, [&] {
-        check_compatible(evolution.models);
-        for (const auto& entry : config.tasks) {
-            evolution.tasks.push_back({Task::load(entry.file), entry.weight});
-            if (evolution.tasks.back().task.items(Split::train).empty())
-                throw UsageError(fmt::format("{}: refused", entry.file),
-                                 "the task has no train items, and fitness comes from those",
-                                 "name a file under items.train.");
-        }
-        evolution.space = make_search_space(config, evolution.models);
-        if (evolution.space->genes().empty())
-            throw UsageError("there is nothing to search",
-                             "every value of the search space is fixed",
-                             "give search.genes a range: weight: {lower: 0, upper: 1}.");
-        evolution.optimizer =
-            make_optimizer(optimizer_of_island(config, evolution.layout.island),
-                           evolution.space->genes(), static_cast<std::uint64_t>(config.seed),
-                           static_cast<std::uint32_t>(evolution.layout.island));
-    });
-    together(world, [&] {
-        evolution.evaluator = std::make_unique<ModelEvaluator>(
-            evolution.models, *evolution.space, evolution.tasks, config.evaluation,
-            evolution.layout.group, static_cast<std::uint64_t>(config.seed));
-    });
-}
-
-std::vector<std::pair<std::string, std::string>> provenance(const ProgramContext& context,
-                                                            const Evolution& evolution) {
-    auto list = basic_provenance(context.arguments);
-    list.emplace_back("galapagos", program_version);
-    list.emplace_back("git", git_describe);
-    list.emplace_back("libtorch", libtorch_version);
-    list.emplace_back("mpi", mpi_version());
-    list.emplace_back("ranks", std::to_string(context.world.size()));
-    list.emplace_back("seed", std::to_string(evolution.config.seed));
-    return list;
-}
-
-/// Rank 0 creates or reopens the run directory; the others learn its state.
-void open_run_directory(Evolution& evolution, const EvolveArguments& arguments,
-                        const ProgramContext& context) {
-    const auto& world = context.world;
-    const auto schema =
-        make_schema(evolution.space->genes(), evolution.tasks, *evolution.optimizer);
-    together(world, [&] {
-        if (!world.is_root()) return;
-        evolution.directory =
-            RunDirectory::open(evolution.run.root, run_config(evolution.config), arguments.resume);
-        evolution.directory->clear_stop_request();
-        evolution.uuid = write_attempt_index(
-            *evolution.directory, evolution.config, evolution.layout.islands, schema,
-            evolution.space->genes(), evolution.models, provenance(context, evolution));
-        for (const auto& warning : evolution.directory->warnings())
-            fmt::print(stderr, "galapagos: warning: {}\n", warning);
-    });
-    evolution.attempt =
-        world.broadcast_value(evolution.directory ? evolution.directory->attempt() : 0);
-    evolution.uuid = world.broadcast(evolution.uuid);
-}
-
 void print_header(const Evolution& evolution) {
     const auto& layout = evolution.layout;
     fmt::print("{}: {} models, {} genes, {} with population {}\n", evolution.config.name,
                evolution.models.size(), evolution.space->genes().size(),
-               evolution.optimizer->name(), evolution.optimizer->population_size());
+               evolution.optimizers.front()->name(),
+               evolution.optimizers.front()->population_size());
     fmt::print(
-        "{} islands x {} evaluators x {} tensor-parallel ranks, {} threads a rank; run directory "
+        "{} islands{} x {} evaluators x {} tensor-parallel ranks, {} threads a rank; run directory "
         "{}{}\n",
-        layout.islands, layout.evaluators, layout.group.size(), evolution.config.evaluation.threads,
+        layout.islands,
+        layout.hosts < layout.islands ? fmt::format(" on {} hosts", layout.hosts) : "",
+        layout.evaluators, layout.group.size(), evolution.config.evaluation.threads,
         evolution.run.root.string(),
         evolution.attempt > 1 ? fmt::format(" (attempt {})", evolution.attempt) : "");
     std::fflush(stdout);
@@ -158,44 +67,15 @@ CoordinatorCallbacks callbacks(const Evolution& evolution, ProgressPrinter& prog
 }
 
 RunOutcome run_island_root(Evolution& evolution, ProgressPrinter& progress) {
-    const auto& config = evolution.config;
     const auto& layout = evolution.layout;
-    const auto island = static_cast<std::uint32_t>(layout.island);
-    const auto topology =
-        make_topology(config.migration, layout.islands, static_cast<std::uint64_t>(config.seed));
-    const auto schema =
-        make_schema(evolution.space->genes(), evolution.tasks, *evolution.optimizer);
-    TextLog log(evolution.run.log(island));
-
-    IslandSearchSettings settings;
-    settings.island = layout.island;
-    settings.islands = layout.islands;
-    settings.seed = static_cast<std::uint64_t>(config.seed);
-    settings.tasks = evolution.tasks.size();
-    settings.mode = config.islands.mode;
-    settings.window = config.islands.window;
-    settings.migration = config.migration;
-    settings.budget = config.budget;
-    settings.targets = topology.targets[island];
-    settings.sources = topology.sources[island];
-    const auto optimizer_name = evolution.optimizer->name();
-    IslandSearch search(settings, std::move(evolution.optimizer));
-    const auto config_hash = run_config(config).hash();
-    CheckpointStore checkpoints(evolution.run.checkpoints(), island, config_hash);
-    for (const auto& note : resume_island(evolution.run, island, checkpoints, search))
-        log.line(note);
-
-    HistoryWriter history(
-        evolution.run.part(island, evolution.attempt),
-        {evolution.uuid, config_hash, island, evolution.attempt, {{"optimizer", optimizer_name}}},
-        schema);
-    IslandRootSettings root_settings{config.budget, config.selection.finalists, settings.targets,
-                                     evolution.evaluator->has_stage(Stage::validation),
-                                     evolution.evaluator->has_stage(Stage::test)};
-    IslandRoot root(
-        layout, *evolution.evaluator, std::move(search), std::move(history), std::move(checkpoints),
-        StopWatch(evolution.run.stop(), job_end_from_environment()), root_settings,
-        callbacks(evolution, progress), [&log](const std::string& text) { log.line(text); });
+    auto islands = make_islands(evolution);
+    layout.roots.barrier();
+    const FinalSettings final{evolution.config.selection.finalists,
+                              evolution.evaluator->has_stage(Stage::validation),
+                              evolution.evaluator->has_stage(Stage::test)};
+    IslandRoot root(layout, *evolution.evaluator, std::move(islands),
+                    StopWatch(evolution.run.stop(), job_end_from_environment()), final,
+                    callbacks(evolution, progress));
     return root.run();
 }
 
@@ -252,19 +132,6 @@ std::optional<nlohmann::json> find_finished(const Evolution& evolution, Resume r
     return result;
 }
 
-/// Cuts the ranks into islands and evaluators, and shares out the cores.
-void lay_out(Evolution& evolution, const Communicator& world) {
-    auto& config = evolution.config;
-    try {
-        evolution.layout =
-            make_process_layout(world, config.islands.count, config.evaluation.tensor_parallel);
-    } catch (const UsageError& error) {
-        throw CollectiveError(error.what(), 2);  // every rank has thrown it
-    }
-    config.islands.count = evolution.layout.islands;
-    config.evaluation.threads = use_threads(config.evaluation.threads, world);
-}
-
 int run_evolve(const EvolveArguments& arguments, const ProgramContext& context) {
     const auto& world = context.world;
     if (arguments.schema) {
@@ -278,10 +145,10 @@ int run_evolve(const EvolveArguments& arguments, const ProgramContext& context) 
     const SignalWatch signals;
     Evolution evolution;
     evolution.config = read_config_once(world, arguments);
-    lay_out(evolution, world);
     evolution.run.root = arguments.run_dir.empty()
                              ? std::filesystem::path("runs") / evolution.config.name
                              : std::filesystem::path(arguments.run_dir);
+    lay_out(evolution, world);
     std::optional<nlohmann::json> finished;
     together(world, [&] {
         if (world.is_root()) finished = find_finished(evolution, arguments.resume);
@@ -293,7 +160,7 @@ int run_evolve(const EvolveArguments& arguments, const ProgramContext& context) 
         return 0;
     }
     open_inputs(evolution);
-    open_run_directory(evolution, arguments, context);
+    open_run_directory(evolution, arguments.resume, context);
     ProgressPrinter progress;
     if (world.is_root()) print_header(evolution);
 

@@ -1,5 +1,8 @@
 #include "app/run_files.hpp"
 
+#include <algorithm>
+#include <limits>
+
 #include "base/clock.hpp"
 #include "base/files.hpp"
 #include "base/json.hpp"
@@ -9,7 +12,8 @@
 namespace galapagos {
 
 RunConfig run_config(const Config& config) {
-    return {resolved_yaml(config), {"name", "budget", "selection", "evaluation.threads"}};
+    return {resolved_yaml(config),
+            {"name", "budget", "selection", "evaluation.threads", "islands.count"}};
 }
 
 HistorySchema make_schema(const std::vector<Gene>& genes, const std::vector<WeightedTask>& tasks,
@@ -27,20 +31,43 @@ HistorySchema make_schema(const std::vector<Gene>& genes, const std::vector<Weig
     return schema;
 }
 
-std::string write_attempt_index(
-    const RunDirectory& directory, const Config& config, int islands, const HistorySchema& schema,
-    const std::vector<Gene>& genes, const std::vector<std::shared_ptr<const Source>>& models,
-    const std::vector<std::pair<std::string, std::string>>& provenance) {
+namespace {
+
+/// Lets islands join that a run did not have: they begin with the generation that the slowest of
+/// the others has still to finish.
+void add_islands(RunIndex& index, std::uint32_t islands, const RunLayout& layout) {
+    index.first_generations.resize(index.islands);
+    if (islands == index.islands) return;
+    std::uint64_t slowest = std::numeric_limits<std::uint64_t>::max();
+    for (std::uint32_t island = 0; island < index.islands; ++island) {
+        std::vector<std::string> ignored;
+        const auto checkpoint =
+            CheckpointStore(layout.checkpoints(), island, index.config_hash).load_newest(ignored);
+        slowest = std::min(slowest,
+                           checkpoint ? checkpoint->generation : index.first_generations[island]);
+    }
+    index.first_generations.resize(islands, slowest);
+    index.islands = islands;
+}
+
+}  // namespace
+
+RunIndex write_attempt_index(const RunDirectory& directory, const Config& config, int islands,
+                             const HistorySchema& schema, const std::vector<Gene>& genes,
+                             const std::vector<std::shared_ptr<const Source>>& models,
+                             const std::vector<std::pair<std::string, std::string>>& provenance) {
+    const auto count = static_cast<std::uint32_t>(islands);
     RunIndex index;
     if (directory.resumed() && std::filesystem::exists(directory.layout().index())) {
         index = read_run_index(directory.layout().index());
     } else {
         index.uuid = make_uuid();
+        index.islands = count;
         index.created = utc_timestamp();
     }
     index.config_yaml = resolved_yaml(config);
     index.config_hash = run_config(config).hash();
-    index.islands = static_cast<std::uint32_t>(islands);
+    add_islands(index, count, directory.layout());
     index.genes.clear();
     for (const auto& gene : genes)
         index.genes.push_back(
@@ -52,7 +79,7 @@ std::string write_attempt_index(
         index.sources.push_back({entries[i].name, entries[i].reference(), models[i]->sha256()});
     index.attempts.push_back({directory.attempt(), utc_timestamp(), provenance});
     write_run_index(directory.layout().index(), index);
-    return index.uuid;
+    return index;
 }
 
 std::vector<std::string> resume_island(const RunLayout& layout, std::uint32_t island,

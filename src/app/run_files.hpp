@@ -20,11 +20,12 @@ namespace galapagos {
 /// Keys that may differ between the attempts of one run.
 RunConfig run_config(const Config& config);
 
-/// Writes run.h5 for this attempt; returns the run's identifier.
-std::string write_attempt_index(const RunDirectory& directory, const Config& config, int islands,
-                                const HistorySchema& schema, const std::vector<Gene>& genes,
-                                const std::vector<std::shared_ptr<const Source>>& models,
-                                const std::vector<std::pair<std::string, std::string>>& provenance);
+/// Writes run.h5 for this attempt, and returns it. Islands may be added to a run: they begin where
+/// the slowest of the others stands.
+RunIndex write_attempt_index(const RunDirectory& directory, const Config& config, int islands,
+                             const HistorySchema& schema, const std::vector<Gene>& genes,
+                             const std::vector<std::shared_ptr<const Source>>& models,
+                             const std::vector<std::pair<std::string, std::string>>& provenance);
 
 /// Brings an island to its newest checkpoint, if there is one. Returns what a person should know.
 std::vector<std::string> resume_island(const RunLayout& layout, std::uint32_t island,

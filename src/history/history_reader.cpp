@@ -208,6 +208,13 @@ class PartReader {
     std::vector<GenerationRow> commits_;
 };
 
+/// 0 unless the island joined the run later.
+uint64_t first_generation_of(const HistoryPart& part) {
+    for (const auto& [name, value] : part.attributes)
+        if (name == first_generation_key) return std::strtoull(value.c_str(), nullptr, 10);
+    return 0;
+}
+
 template <typename Record>
 void drop_from(std::vector<Record>& records, uint64_t generation) {
     std::erase_if(records, [&](const Record& record) { return record.generation >= generation; });
@@ -242,6 +249,7 @@ IslandHistory join_parts(std::vector<HistoryPart> parts) {
         if (&part == &parts.front()) {
             joined.island = part.island;
             joined.schema = part.schema;
+            joined.first_generation = first_generation_of(part);
         } else if (part.island != joined.island || part.schema != joined.schema ||
                    part.run_uuid != parts.front().run_uuid) {
             throw Error(fmt::format("can't join {}", part.file.string()),
@@ -256,8 +264,9 @@ IslandHistory join_parts(std::vector<HistoryPart> parts) {
         drop_from(joined.generations, first);
         drop_from(joined.candidates, first);
         drop_from(joined.migrations, first);
-        const uint64_t expected =
-            joined.generations.empty() ? 0 : joined.generations.back().generation + 1;
+        const uint64_t expected = joined.generations.empty()
+                                      ? joined.first_generation
+                                      : joined.generations.back().generation + 1;
         if (first != expected)
             joined.warnings.push_back(fmt::format("{}: begins with generation {}, {} was expected",
                                                   part.file.string(), first, expected));

@@ -34,6 +34,9 @@ struct HistoryPart {
     bool clean = true;                  // closed by its writer (not live, not killed)
 };
 
+/// The root attribute of a part whose island joined the run later.
+inline constexpr const char* first_generation_key = "first_generation";
+
 /// Throws Error naming file and place: not HDF5, other format version, truncated, a generation
 /// whose checksum is wrong.
 HistoryPart read_part(const std::filesystem::path& file, const ReadOptions& options = {});
@@ -42,6 +45,7 @@ HistoryPart read_part(const std::filesystem::path& file, const ReadOptions& opti
 /// replaces that generation and all after it in earlier parts.
 struct IslandHistory {
     uint32_t island = 0;
+    uint64_t first_generation = 0;  // more than 0 for an island that joined the run later
     HistorySchema schema;
     std::vector<GenerationRecord> generations;
     std::vector<CandidateRecord> candidates;

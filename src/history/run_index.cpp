@@ -17,6 +17,8 @@
 namespace galapagos {
 namespace {
 
+constexpr const char* first_generation_attribute = "first_generation";
+
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 const std::set<std::string>& reserved_attributes() {
@@ -96,6 +98,9 @@ void write_attempts(hid_t file, const RunIndex& index) {
     }
     for (uint32_t island = 0; island < index.islands; ++island) {
         const H5Handle group = h5_make_group(file, fmt::format("/islands/{:04}", island));
+        h5_write_attribute(
+            group.get(), first_generation_attribute,
+            island < index.first_generations.size() ? index.first_generations[island] : 0);
         for (const IndexAttempt& attempt : index.attempts) {
             const auto part = RunLayout{}.part(island, attempt.number);
             h5_check(H5Lcreate_external(part.c_str(), "/", group.get(),
@@ -104,6 +109,17 @@ void write_attempts(hid_t file, const RunIndex& index) {
                      "can't link a part");
         }
     }
+}
+
+std::vector<uint64_t> read_first_generations(hid_t file, uint32_t islands) {
+    std::vector<uint64_t> firsts;
+    for (uint32_t island = 0; island < islands; ++island) {
+        const std::string name = fmt::format("/islands/{:04}", island);
+        const H5Handle group(H5Gopen2(file, name.c_str(), H5P_DEFAULT), H5Gclose,
+                             "can't read " + name);
+        firsts.push_back(h5_read_number_attribute(group.get(), first_generation_attribute));
+    }
+    return firsts;
 }
 
 Pairs read_pairs(hid_t object) {
@@ -172,6 +188,7 @@ RunIndex read_open_index(hid_t file) {
     index.sources = read_sources(file);
     index.tasks = read_schema(file).tasks;
     index.attempts = read_attempts(file);
+    index.first_generations = read_first_generations(file, index.islands);
     return index;
 }
 

@@ -42,6 +42,8 @@ struct RunIndex {
     std::string config_yaml;
     std::string config_hash;
     uint32_t islands = 1;
+    /// Per island: 0, or what the others had finished when it joined the run. Missing ones are 0.
+    std::vector<uint64_t> first_generations;
     std::vector<IndexGene> genes;
     std::vector<TaskColumns> tasks;
     std::vector<IndexSource> sources;

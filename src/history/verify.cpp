@@ -150,8 +150,8 @@ void Verifier::check_checkpoints(const RunLayout& layout, const IslandHistory& i
                                            last_hope ? Severity::damage : Severity::warning);
         if (!newest) newest = std::move(checkpoint);
     }
-    const uint64_t known =
-        island.generations.empty() ? 0 : island.generations.back().generation + 1;
+    const uint64_t known = island.generations.empty() ? island.first_generation
+                                                      : island.generations.back().generation + 1;
     if (newest && newest->generation > known)
         add(Severity::damage, store.file(newest->generation),
             fmt::format("{} generations told, the history of island {} has {}", newest->generation,

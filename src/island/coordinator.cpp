@@ -7,8 +7,9 @@ namespace galapagos {
 
 using nlohmann::json;
 
-Coordinator::Coordinator(RootChannel& channel, CoordinatorCallbacks callbacks)
+Coordinator::Coordinator(RootChannel& channel, int islands, CoordinatorCallbacks callbacks)
     : channel_(channel),
+      islands_(islands),
       callbacks_(std::move(callbacks)),
       best_fitness_(-std::numeric_limits<double>::infinity()) {}
 
@@ -35,11 +36,11 @@ void Coordinator::handle(const json& message) {
         closed_ = true;
     } else if (kind == "finished") {
         finished_.insert(message.at("island").get<int>());
-        if (static_cast<int>(finished_.size()) == channel_.islands() && !closed_)
+        if (static_cast<int>(finished_.size()) == islands_ && !closed_)
             channel_.to_all({{"kind", "validate"}});
     } else if (kind == "validated") {
         finalists_[message.at("island").get<int>()] = message.at("finalists");
-        if (static_cast<int>(finalists_.size()) == channel_.islands()) choose_winner();
+        if (static_cast<int>(finalists_.size()) == islands_) choose_winner();
     } else if (kind == "tested") {
         winner_["test"] = message.at("test");
         if (!closed_) channel_.to_all({{"kind", "done"}, {"winner", winner_}});

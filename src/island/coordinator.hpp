@@ -1,4 +1,4 @@
-// The part of island 0's root that looks at the whole run.
+// The part of host 0's root that looks at the whole run.
 #pragma once
 
 #include <functional>
@@ -36,13 +36,13 @@ struct CoordinatorCallbacks {
     std::function<void(const BestSoFar&)> best;
 };
 
-/// Handles what the roots report. Protocol, in order: every root says `finished`; `validate` goes
-/// to all; every root says `validated` with its finalists; `test` goes to all, and the winner's
-/// island says `tested`; `done` goes to all. At any time a root may say `stop`, which then goes to
-/// all unless the run is done.
+/// Handles what the islands report. Protocol, in order: every island says `finished`; `validate`
+/// goes to all; every island says `validated` with its finalists; `test` goes to all, and the
+/// winner's island says `tested`; `done` goes to all. At any time a root may say `stop`, which then
+/// goes to all unless the run is done.
 class Coordinator {
   public:
-    Coordinator(RootChannel& channel, CoordinatorCallbacks callbacks);
+    Coordinator(RootChannel& channel, int islands, CoordinatorCallbacks callbacks);
     /// Handles the messages that have come.
     void poll();
 
@@ -51,6 +51,7 @@ class Coordinator {
     void choose_winner();
 
     RootChannel& channel_;
+    int islands_;
     CoordinatorCallbacks callbacks_;
     std::set<int> finished_;
     std::map<int, nlohmann::json> finalists_;

@@ -15,7 +15,7 @@ Dispatcher::Dispatcher(const ProcessLayout& layout)
 std::vector<CandidateResult> Dispatcher::collect() {
     std::vector<CandidateResult> results;
     if (layout_.evaluators == 1) return results;
-    while (auto message = layout_.island_members.try_receive(tag_answer)) {
+    while (auto message = layout_.members.try_receive(tag_answer)) {
         const int evaluator = message->first.source / layout_.group.size();
         --load_[static_cast<std::size_t>(evaluator)];
         if (message->second != answer_abandoned) results.push_back(unpack_result(message->second));
@@ -34,8 +34,8 @@ void Dispatcher::hand_out(const std::function<std::optional<Candidate>()>& next)
         if (index == own_)
             own_queue_.push_back(std::move(*candidate));
         else
-            layout_.island_members.send(pack(*candidate),
-                                        layout_.evaluator_root(static_cast<int>(index)), tag_order);
+            layout_.members.send(pack(*candidate), layout_.evaluator_root(static_cast<int>(index)),
+                                 tag_order);
     }
 }
 
@@ -51,8 +51,8 @@ void Dispatcher::abandon() {
     own_queue_.clear();
     for (std::size_t i = 0; i < load_.size(); ++i)
         if (i != own_)
-            layout_.island_members.send(order_abandon, layout_.evaluator_root(static_cast<int>(i)),
-                                        tag_order);
+            layout_.members.send(order_abandon, layout_.evaluator_root(static_cast<int>(i)),
+                                 tag_order);
 }
 
 bool Dispatcher::idle() const { return std::accumulate(load_.begin(), load_.end(), 0) == 0; }
@@ -60,8 +60,8 @@ bool Dispatcher::idle() const { return std::accumulate(load_.begin(), load_.end(
 void Dispatcher::quit() {
     for (std::size_t i = 0; i < load_.size(); ++i)
         if (i != own_)
-            layout_.island_members.send(order_quit, layout_.evaluator_root(static_cast<int>(i)),
-                                        tag_order);
+            layout_.members.send(order_quit, layout_.evaluator_root(static_cast<int>(i)),
+                                 tag_order);
 }
 
 }  // namespace galapagos

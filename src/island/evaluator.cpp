@@ -32,11 +32,11 @@ class OrderQueue {
     }
     void finished_one() { abandoned_ = false; }
 
-    void answer(std::string bytes) { layout_.island_members.send(std::move(bytes), 0, tag_answer); }
+    void answer(std::string bytes) { layout_.members.send(std::move(bytes), 0, tag_answer); }
 
   private:
     void receive_all() {
-        while (auto message = layout_.island_members.try_receive(tag_order)) {
+        while (auto message = layout_.members.try_receive(tag_order)) {
             if (message->second == order_abandon) {
                 for (std::size_t i = 0; i < orders_.size(); ++i) answer(answer_abandoned);
                 orders_.clear();
@@ -75,7 +75,7 @@ void serve_island_root(const ProcessLayout& layout, CandidateEvaluator& evaluato
         queue.answer(result ? pack(*result) : std::string(answer_abandoned));
     }
     dismiss_group(layout);
-    while (layout.island_members.pending_sends() > 0) ::usleep(200);
+    while (layout.members.pending_sends() > 0) ::usleep(200);
 }
 
 std::optional<CandidateResult> evaluate_with_group(const ProcessLayout& layout,

@@ -28,9 +28,12 @@ double diversity_of(const Optimizer& optimizer) {
 IslandSearch::IslandSearch(IslandSearchSettings settings, std::unique_ptr<Optimizer> optimizer)
     : settings_(std::move(settings)),
       optimizer_(std::move(optimizer)),
-      mailbox_(settings_.migration, settings_.sources),
+      mailbox_(settings_.migration, settings_.sources, settings_.first_generations),
       window_(settings_.window >= 0 ? static_cast<std::uint64_t>(settings_.window)
                                     : population() / 2),
+      first_(first_generation_of(settings_.first_generations, settings_.island)),
+      asked_(first_ * population()),
+      told_(first_),
       best_fitness_(worst) {}
 
 std::uint64_t IslandSearch::ask_limit() const {
@@ -213,7 +216,7 @@ void IslandSearch::summarise(FinishedGeneration& generation) const {
         if (std::isfinite(candidate.fitness))
             squares += (candidate.fitness - mean) * (candidate.fitness - mean);
     auto& record = generation.record;
-    record.evaluations = (told_ + 1) * population();
+    record.evaluations = (told_ + 1 - first_) * population();
     record.best = best_fitness_;
     record.best_candidate = best_id_;
     record.mean = mean;
@@ -322,10 +325,10 @@ void IslandSearch::load(const json& state, const std::vector<CandidateRecord>& t
     asked_ = state.at("asked").get<std::uint64_t>();
     told_ = state.at("told").get<std::uint64_t>();
     neighbour_reached_target_ = state.at("neighbour_reached_target").get<bool>();
-    if (told.size() != told_ * population())
+    if (told.size() != evaluations())
         throw Error(fmt::format("island {} can't resume", settings_.island),
                     fmt::format("its history holds {} candidates, its checkpoint speaks of {}",
-                                told.size(), told_ * population()),
+                                told.size(), evaluations()),
                     "run `galapagos verify` on the run directory.");
     first_with_genome_.clear();
     known_.clear();

@@ -30,6 +30,9 @@ struct IslandSearchSettings {
     BudgetSettings budget;
     std::vector<int> targets;  ///< islands that receive this one's migrants
     std::vector<int> sources;  ///< islands whose migrants it receives
+    /// Per island, the number of its first generation: 0, or what the others had finished when it
+    /// joined the run. Missing ones are 0.
+    std::vector<std::uint64_t> first_generations;
 };
 
 /// Everything of one finished generation.
@@ -50,6 +53,9 @@ class IslandSearch {
   public:
     IslandSearch(IslandSearchSettings settings, std::unique_ptr<Optimizer> optimizer);
 
+    /// Gives an island that joins a run the elites of the others to begin with.
+    void seed(const std::vector<Evaluated>& elites) { optimizer_->inject(elites); }
+
     /// The next candidate to evaluate, if one may be drawn now. A genome seen before needs no
     /// evaluation and is not returned.
     std::optional<Candidate> next();
@@ -67,8 +73,10 @@ class IslandSearch {
     /// Ends after the last finished generation (a limit of wall time).
     MigrantPacket end_now();
 
+    const IslandSearchSettings& settings() const { return settings_; }
+    std::uint64_t first_generation() const { return first_; }
     std::uint64_t generation() const { return told_; }
-    std::uint64_t evaluations() const { return told_ * population(); }
+    std::uint64_t evaluations() const { return (told_ - first_) * population(); }
     std::size_t population() const { return optimizer_->population_size(); }
     /// Asked for but without result.
     std::size_t outstanding() const;
@@ -115,8 +123,9 @@ class IslandSearch {
     std::unique_ptr<Optimizer> optimizer_;
     Mailbox mailbox_;
     std::uint64_t window_;
-    std::uint64_t asked_ = 0;
-    std::uint64_t told_ = 0;  // generations
+    std::uint64_t first_;  // generation
+    std::uint64_t asked_;
+    std::uint64_t told_;  // generations
     bool finished_ = false;
     bool target_reached_ = false;
     bool neighbour_reached_target_ = false;

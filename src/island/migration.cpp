@@ -64,8 +64,16 @@ std::vector<Evaluated> choose_migrants(const MigrationSettings& settings,
     return chosen;
 }
 
-Mailbox::Mailbox(MigrationSettings settings, std::vector<int> sources)
-    : settings_(settings), sources_(std::move(sources)) {}
+std::uint64_t first_generation_of(const std::vector<std::uint64_t>& first_generations, int island) {
+    const auto index = static_cast<std::size_t>(island);
+    return index < first_generations.size() ? first_generations[index] : 0;
+}
+
+Mailbox::Mailbox(MigrationSettings settings, std::vector<int> sources,
+                 std::vector<std::uint64_t> first_generations)
+    : settings_(settings),
+      sources_(std::move(sources)),
+      first_generations_(std::move(first_generations)) {}
 
 bool Mailbox::sends_after(std::uint64_t generation) const {
     return (generation + 1) % static_cast<std::uint64_t>(settings_.interval) == 0;
@@ -89,6 +97,8 @@ bool Mailbox::complete_for(std::uint64_t generation) const {
     const auto sent = sent_after(generation);
     if (!sent) return true;
     return std::all_of(sources_.begin(), sources_.end(), [&](int source) {
+        // A source that joined the run later has sent nothing of earlier generations.
+        if (first_generation_of(first_generations_, source) > *sent) return true;
         const auto end = ended_.find(source);
         return waiting_.contains({*sent, source}) || (end != ended_.end() && end->second < *sent);
     });

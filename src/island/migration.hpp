@@ -31,12 +31,17 @@ std::vector<Evaluated> choose_migrants(const MigrationSettings& settings,
                                        const Optimizer& optimizer, std::uint64_t seed, int island,
                                        std::uint64_t generation);
 
+/// The entry of `island`; 0 where the list has none.
+std::uint64_t first_generation_of(const std::vector<std::uint64_t>& first_generations, int island);
+
 /// The immigrants of one island, held until the generation at which they are due. The same packet
 /// may come twice (after a restart a neighbour sends its own again): the second is dropped.
 class Mailbox {
   public:
     Mailbox() = default;
-    Mailbox(MigrationSettings settings, std::vector<int> sources);
+    /// `first_generations`: per island, see IslandSearchSettings.
+    Mailbox(MigrationSettings settings, std::vector<int> sources,
+            std::vector<std::uint64_t> first_generations = {});
 
     /// True when migrants leave after this generation.
     bool sends_after(std::uint64_t generation) const;
@@ -59,6 +64,7 @@ class Mailbox {
 
     MigrationSettings settings_;
     std::vector<int> sources_;
+    std::vector<std::uint64_t> first_generations_;
     std::map<std::pair<std::uint64_t, int>, MigrantPacket>
         waiting_;                         // by generation sent, then source
     std::map<int, std::uint64_t> ended_;  // source -> its last packet's generation

@@ -23,29 +23,39 @@ std::pair<int, int> node_number(const Communicator& world) {
 
 }  // namespace
 
-ProcessLayout make_process_layout(const Communicator& world, int islands, int tensor_parallel) {
+int ProcessLayout::host_of(int island) const {
+    return static_cast<int>(static_cast<std::int64_t>(island) * hosts / islands);
+}
+
+std::vector<int> ProcessLayout::islands_here() const {
+    std::vector<int> here;
+    for (int island = 0; island < islands; ++island)
+        if (host_of(island) == host) here.push_back(island);
+    return here;
+}
+
+ProcessLayout make_process_layout(const Communicator& world, int islands, int tensor_parallel,
+                                  int at_least) {
     ProcessLayout layout;
     layout.world = world;
-    const int need = std::max(1, islands) * tensor_parallel;
-    if (world.size() < need)
-        throw UsageError(
-            fmt::format("{} islands of {} tensor-parallel ranks need {} ranks",
-                        std::max(1, islands), tensor_parallel, need),
-            fmt::format("this job has {}", world.size()),
-            fmt::format(
-                "start more (mpirun -n {}), or lower islands.count or evaluation.tensor_parallel.",
-                need));
+    if (world.size() < tensor_parallel)
+        throw UsageError(fmt::format("evaluation.tensor_parallel: {} needs {} ranks",
+                                     tensor_parallel, tensor_parallel),
+                         fmt::format("this job has {}", world.size()),
+                         fmt::format("start more (mpirun -n {}), or lower it.", tensor_parallel));
     if (islands == 0) {
-        std::tie(layout.island, layout.islands) = node_number(world);
+        std::tie(layout.host, layout.hosts) = node_number(world);
+        layout.islands = std::max(layout.hosts, at_least);
     } else {
-        // Cut the groups, not the ranks: an island's evaluators stay whole.
+        // Cut the groups, not the ranks: a host's evaluators stay whole.
         const int groups = world.size() / tensor_parallel;
         const int group = std::min(world.rank() / tensor_parallel, groups - 1);
         layout.islands = islands;
-        layout.island = static_cast<int>(static_cast<std::int64_t>(group) * islands / groups);
+        layout.hosts = std::min(islands, groups);
+        layout.host = static_cast<int>(static_cast<std::int64_t>(group) * layout.hosts / groups);
     }
-    layout.island_members = world.split(layout.island, world.rank());
-    const int ranks = layout.island_members.size();
+    layout.members = world.split(layout.host, world.rank());
+    const int ranks = layout.members.size();
     const bool fits = ranks % tensor_parallel == 0;
     const auto everyone = world.all_gather(fits ? "" : std::to_string(ranks));
     for (const auto& misfit : everyone)
@@ -57,10 +67,10 @@ ProcessLayout make_process_layout(const Communicator& world, int islands, int te
                 fmt::format("start a number of ranks that is a multiple of islands x {}.",
                             tensor_parallel));
     layout.evaluators = ranks / tensor_parallel;
-    layout.evaluator = layout.island_members.rank() / tensor_parallel;
-    layout.group = layout.island_members.split(layout.evaluator, layout.island_members.rank());
-    const auto roots = world.split(layout.is_island_root() ? 0 : 1, layout.island);
-    if (layout.is_island_root()) layout.island_roots = roots;
+    layout.evaluator = layout.members.rank() / tensor_parallel;
+    layout.group = layout.members.split(layout.evaluator, layout.members.rank());
+    const auto roots = world.split(layout.is_island_root() ? 0 : 1, layout.host);
+    if (layout.is_island_root()) layout.roots = roots;
     return layout;
 }
 

@@ -1,5 +1,6 @@
 #include "island/root_channel.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 namespace galapagos {
@@ -22,13 +23,13 @@ void RootChannel::to_coordinator(const json& message) {
     if (is_coordinator())
         own_for_coordinator_.push_back(message);
     else
-        roots_.send(to_bytes(message), 0, tag_for_coordinator);
+        layout_.roots.send(to_bytes(message), 0, tag_for_coordinator);
 }
 
 void RootChannel::to_all(const json& message) {
     own_for_root_.push_back(message);
-    for (int island = 1; island < islands(); ++island)
-        roots_.send(to_bytes(message), island, tag_for_root);
+    for (int host = 1; host < layout_.hosts; ++host)
+        layout_.roots.send(to_bytes(message), host, tag_for_root);
 }
 
 std::optional<json> RootChannel::next(int tag, std::deque<json>& own) {
@@ -37,7 +38,7 @@ std::optional<json> RootChannel::next(int tag, std::deque<json>& own) {
         own.pop_front();
         return message;
     }
-    if (auto received = roots_.try_receive(tag)) return json::from_cbor(received->second);
+    if (auto received = layout_.roots.try_receive(tag)) return json::from_cbor(received->second);
     return std::nullopt;
 }
 
@@ -47,22 +48,33 @@ std::optional<json> RootChannel::next_for_coordinator() {
 std::optional<json> RootChannel::next_for_root() { return next(tag_for_root, own_for_root_); }
 
 void RootChannel::send_packet(int island, const MigrantPacket& packet) {
-    roots_.send(pack(packet), island, tag_packet);
+    const int host = layout_.host_of(island);
+    if (host == layout_.host)
+        own_packets_.push_back({island, packet});
+    else
+        layout_.roots.send(fmt::format("{}:{}", island, pack(packet)), host, tag_packet);
 }
 
-std::optional<MigrantPacket> RootChannel::next_packet() {
-    if (auto received = roots_.try_receive(tag_packet)) return unpack_packet(received->second);
-    return std::nullopt;
+std::optional<RootChannel::Delivery> RootChannel::next_packet() {
+    if (!own_packets_.empty()) {
+        auto delivery = std::move(own_packets_.front());
+        own_packets_.pop_front();
+        return delivery;
+    }
+    const auto received = layout_.roots.try_receive(tag_packet);
+    if (!received) return std::nullopt;
+    const auto& bytes = received->second;
+    return Delivery{std::stoi(bytes), unpack_packet(bytes.substr(bytes.find(':') + 1))};
 }
 
 void RootChannel::close() {
     // Packets may still be on their way to an island that no longer needs them: take them in, so
     // that every send completes.
-    while (roots_.pending_sends() > 0) {
+    while (layout_.roots.pending_sends() > 0) {
         next_packet();
         ::usleep(200);
     }
-    roots_.barrier();
+    layout_.roots.barrier();
     while (next_packet()) {
     }
 }

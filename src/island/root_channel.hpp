@@ -1,24 +1,21 @@
-// Messages between the roots of the islands. Island 0's root also coordinates: it knows when all
-// have ended, chooses the winner, and passes on stop requests. Nothing here blocks.
+// Messages between the roots of the hosts. Host 0's root also coordinates: it knows when all
+// islands have ended, chooses the winner, and passes on stop requests. Nothing here blocks.
 #pragma once
 
 #include <deque>
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "comm/communicator.hpp"
 #include "island/migration.hpp"
+#include "island/process_layout.hpp"
 
 namespace galapagos {
 
 class RootChannel {
   public:
-    /// `roots`: the island roots, in island order.
-    explicit RootChannel(Communicator roots) : roots_(std::move(roots)) {}
+    explicit RootChannel(const ProcessLayout& layout) : layout_(layout) {}
 
-    bool is_coordinator() const { return roots_.is_root(); }
-    int islands() const { return roots_.size(); }
-    int island() const { return roots_.rank(); }
+    bool is_coordinator() const { return layout_.roots.is_root(); }
 
     void to_coordinator(const nlohmann::json& message);
     /// From the coordinator to every root, itself included.
@@ -26,8 +23,13 @@ class RootChannel {
     std::optional<nlohmann::json> next_for_coordinator();
     std::optional<nlohmann::json> next_for_root();
 
+    /// To an island, on whatever host it is, this one included.
     void send_packet(int island, const MigrantPacket& packet);
-    std::optional<MigrantPacket> next_packet();
+    struct Delivery {
+        int island;  ///< the receiver, on this host
+        MigrantPacket packet;
+    };
+    std::optional<Delivery> next_packet();
 
     /// Collective, at the end: every root has left its loop, and nothing more will be sent.
     void close();
@@ -35,8 +37,9 @@ class RootChannel {
   private:
     std::optional<nlohmann::json> next(int tag, std::deque<nlohmann::json>& own);
 
-    Communicator roots_;
+    const ProcessLayout& layout_;
     std::deque<nlohmann::json> own_for_coordinator_, own_for_root_;
+    std::deque<Delivery> own_packets_;
 };
 
 }  // namespace galapagos

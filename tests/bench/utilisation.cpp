@@ -14,11 +14,9 @@
 #include <cstdlib>
 
 #include "base/clock.hpp"
-#include "base/hash.hpp"
 #include "base/random.hpp"
 #include "history/run_layout.hpp"
-#include "island/island_root.hpp"
-#include "island/search_support.hpp"
+#include "island/run_support.hpp"
 #include "island/topology.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -68,28 +66,22 @@ double measure(const ProcessLayout& layout, const std::filesystem::path& root, M
     if (!layout.is_island_root()) {
         serve_island_root(layout, evaluator);
     } else {
-        auto settings = testing::search_settings(layout.island, layout.islands, 12);
-        settings.mode = mode;
-        IslandSearch search(settings, testing::make_ga(5, layout.island, 12));
-        HistorySchema schema;
-        for (const auto& gene : testing::mixed_genes()) schema.genes.push_back(gene.name);
-        schema.tasks = {{"sleep", AnswerType::none, {}}};
-        for (const auto& [name, value] : search.optimizer().diagnostics())
-            schema.diagnostics.push_back(name);
-        const auto island = static_cast<std::uint32_t>(layout.island);
-        const auto hash = sha256_hex("utilisation");
-        HistoryWriter history(run.part(island, 1), {"bench", hash, island, 1, {}}, schema);
-        IslandRoot island_root(
-            layout, evaluator, std::move(search), std::move(history),
-            CheckpointStore(run.checkpoints(), island, hash), StopWatch(run.stop(), std::nullopt),
-            {settings.budget, 1, settings.targets, false, false}, {}, [](const std::string&) {});
+        auto islands = testing::make_islands(
+            layout, run, 1,
+            [&](int island) {
+                auto settings = testing::search_settings(island, layout.islands, 12);
+                settings.mode = mode;
+                return settings;
+            },
+            [](int island) { return testing::make_ga(5, island, 12); });
+        IslandRoot island_root(layout, evaluator, std::move(islands),
+                               StopWatch(run.stop(), std::nullopt), {1, false, false}, {});
         island_root.run();
     }
     // An island's evaluators count until its own last candidate: one that has used up its budget
     // waits for nobody.
     double island_last = 0, busy = 0, available = 0;
-    MPI_Allreduce(&evaluator.last, &island_last, 1, MPI_DOUBLE, MPI_MAX,
-                  layout.island_members.handle());
+    MPI_Allreduce(&evaluator.last, &island_last, 1, MPI_DOUBLE, MPI_MAX, layout.members.handle());
     const double mine = island_last - start;
     MPI_Allreduce(&evaluator.busy, &busy, 1, MPI_DOUBLE, MPI_SUM, layout.world.handle());
     MPI_Allreduce(&mine, &available, 1, MPI_DOUBLE, MPI_SUM, layout.world.handle());

@@ -7,11 +7,9 @@
 #include <random>
 
 #include "base/error.hpp"
-#include "base/hash.hpp"
 #include "history/history_reader.hpp"
 #include "history/run_layout.hpp"
-#include "island/island_root.hpp"
-#include "island/search_support.hpp"
+#include "island/run_support.hpp"
 #include "island/topology.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -55,7 +53,6 @@ class StoppingEvaluator : public FormulaEvaluator {
 };
 
 constexpr int generations = 6;
-const std::string config_hash = sha256_hex("one config for all attempts");
 
 /// One attempt in `root`; collective. Islands resume from their checkpoints.
 RunOutcome attempt(const ProcessLayout& layout, const std::filesystem::path& root, int part,
@@ -69,32 +66,16 @@ RunOutcome attempt(const ProcessLayout& layout, const std::filesystem::path& roo
     if (!layout.is_island_root()) {
         serve_island_root(layout, evaluator);
     } else {
-        const auto island = static_cast<std::uint32_t>(layout.island);
-        const auto settings = testing::search_settings(layout.island, layout.islands, generations);
-        IslandSearch search(settings, testing::make_ga(5, layout.island));
-        CheckpointStore checkpoints(run.checkpoints(), island, config_hash);
-        std::vector<std::string> warnings;
-        if (const auto checkpoint = checkpoints.load_newest(warnings)) {
-            std::vector<HistoryPart> parts;
-            for (int earlier = 1; earlier < part; ++earlier)
-                parts.push_back(read_part(run.part(island, earlier)));
-            auto candidates = join_parts(std::move(parts)).candidates;
-            std::erase_if(candidates,
-                          [&](const auto& c) { return c.generation >= checkpoint->generation; });
-            search.load(nlohmann::json::from_cbor(checkpoint->state), candidates);
-        }
-        HistorySchema schema;
-        for (const auto& gene : testing::mixed_genes()) schema.genes.push_back(gene.name);
-        schema.tasks = {{"formula", AnswerType::none, {}}};
-        for (const auto& [name, value] : search.optimizer().diagnostics())
-            schema.diagnostics.push_back(name);
-        HistoryWriter history(run.part(island, part), {"uuid", config_hash, island, part, {}},
-                              schema);
-        IslandRoot root_of_island(layout, evaluator, std::move(search), std::move(history),
-                                  std::move(checkpoints), StopWatch(run.stop(), std::nullopt),
-                                  {settings.budget, 2, settings.targets, true, true}, {},
-                                  [](const std::string&) {});
-        outcome = root_of_island.run();
+        auto islands = testing::make_islands(
+            layout, run, part,
+            [&](int island) {
+                return testing::search_settings(island, layout.islands, generations);
+            },
+            [](int island) { return testing::make_ga(5, island); });
+        layout.roots.barrier();
+        IslandRoot root_of_islands(layout, evaluator, std::move(islands),
+                                   StopWatch(run.stop(), std::nullopt), {2, true, true}, {});
+        outcome = root_of_islands.run();
     }
     layout.world.barrier();
     return outcome;
@@ -125,8 +106,7 @@ class IslandRun : public ::testing::Test {
 };
 
 TEST_F(IslandRun, TheHistoryIsTheSameWithAnyNumberOfEvaluators) {
-    const auto serial =
-        ProcessLayout{.world = {}, .island_members = {}, .group = {}, .island_roots = {}};
+    const auto serial = ProcessLayout{.world = {}, .members = {}, .group = {}, .roots = {}};
     std::string expected;
     if (world.is_root()) {
         FormulaEvaluator evaluator(1);
@@ -181,8 +161,43 @@ TEST_F(IslandRun, StoppedAndResumedItEqualsTheUndisturbedRun) {
     EXPECT_EQ(fingerprints(base / "stopped", islands), fingerprints(base / "undisturbed", islands));
 }
 
+TEST_F(IslandRun, FewerHostsCarryAllIslandsWithTheSameHistory) {
+    constexpr int islands = 4;
+    FormulaEvaluator evaluator(static_cast<unsigned>(world.rank()));
+    const auto layout = make_process_layout(world, islands, 1);
+    EXPECT_EQ(layout.hosts, std::min(world.size(), islands));
+    attempt(layout, base / "all", 1, evaluator);
+    // The same on the first rank alone, as one host of four islands.
+    const auto alone = world.split(world.is_root() ? 0 : 1, world.rank());
+    if (world.is_root()) {
+        const auto one = make_process_layout(alone, islands, 1);
+        EXPECT_EQ(one.islands_here(), (std::vector<int>{0, 1, 2, 3}));
+        EXPECT_FALSE(attempt(one, base / "one", 1, evaluator).winner.is_null());
+        EXPECT_EQ(fingerprints(base / "one", islands), fingerprints(base / "all", islands));
+    }
+}
+
+TEST_F(IslandRun, LostHostsIslandsAreAdopted) {
+    constexpr int islands = 4;
+    FormulaEvaluator undisturbed(static_cast<unsigned>(world.rank()));
+    attempt(make_process_layout(world, islands, 1), base / "undisturbed", 1, undisturbed);
+    const auto root = base / "lost";
+    std::filesystem::create_directories(root);
+    StoppingEvaluator stops(static_cast<unsigned>(world.rank() + 5), RunLayout{root}.stop(), 9);
+    attempt(make_process_layout(world, islands, 1), root, 1, stops);
+    if (world.is_root()) std::filesystem::remove(RunLayout{root}.stop());
+    const auto half = world.split(world.rank() * 2 < world.size() ? 0 : 1, world.rank());
+    if (world.rank() * 2 < world.size()) {
+        FormulaEvaluator evaluator(static_cast<unsigned>(world.rank() + 50));
+        attempt(make_process_layout(half, islands, 1), root, 2, evaluator);
+    }
+    world.barrier();
+    if (world.is_root()) {
+        EXPECT_EQ(fingerprints(root, islands), fingerprints(base / "undisturbed", islands));
+    }
+}
+
 TEST_F(IslandRun, AnImpossibleLayoutIsRefused) {
-    EXPECT_THROW(make_process_layout(world, world.size() + 1, 1), UsageError);
     EXPECT_THROW(make_process_layout(world, 1, world.size() + 1), UsageError);
 }
 

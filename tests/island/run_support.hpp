@@ -1,0 +1,46 @@
+// The islands of a host for runs without models.
+#pragma once
+
+#include "base/hash.hpp"
+#include "history/history_reader.hpp"
+#include "history/run_layout.hpp"
+#include "island/island_root.hpp"
+#include "island/search_support.hpp"
+
+namespace galapagos::testing {
+
+/// Attempt `part` of the islands of layout.islands_here() in `run`, brought to their newest
+/// checkpoints. `settings_of` and `optimizer_of` say what an island is.
+template <typename SettingsOf, typename OptimizerOf>
+std::vector<IslandParts> make_islands(const ProcessLayout& layout, const RunLayout& run, int part,
+                                      SettingsOf settings_of, OptimizerOf optimizer_of) {
+    const std::string config_hash = sha256_hex("one config for all attempts");
+    std::vector<IslandParts> islands;
+    for (const int number : layout.islands_here()) {
+        const auto island = static_cast<std::uint32_t>(number);
+        IslandSearch search(settings_of(number), optimizer_of(number));
+        CheckpointStore checkpoints(run.checkpoints(), island, config_hash);
+        std::vector<std::string> warnings;
+        if (const auto checkpoint = checkpoints.load_newest(warnings)) {
+            std::vector<HistoryPart> parts;
+            for (int earlier = 1; earlier < part; ++earlier)
+                parts.push_back(read_part(run.part(island, earlier)));
+            auto candidates = join_parts(std::move(parts)).candidates;
+            std::erase_if(candidates,
+                          [&](const auto& c) { return c.generation >= checkpoint->generation; });
+            search.load(nlohmann::json::from_cbor(checkpoint->state), candidates);
+        }
+        HistorySchema schema;
+        for (const auto& gene : mixed_genes()) schema.genes.push_back(gene.name);
+        schema.tasks = {{"formula", AnswerType::none, {}}};
+        for (const auto& [name, value] : search.optimizer().diagnostics())
+            schema.diagnostics.push_back(name);
+        HistoryWriter history(run.part(island, part), {"uuid", config_hash, island, part, {}},
+                              schema);
+        islands.push_back({std::move(search), std::move(history), std::move(checkpoints),
+                           [](const std::string&) {}});
+    }
+    return islands;
+}
+
+}  // namespace galapagos::testing
