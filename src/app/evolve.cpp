@@ -7,11 +7,13 @@
 #include "app/progress.hpp"
 #include "app/run_files.hpp"
 #include "app/together.hpp"
+#include "base/activity.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/hash.hpp"
 #include "island/island_root.hpp"
+#include "island/watchdog.hpp"
 
 namespace galapagos {
 namespace {
@@ -164,11 +166,13 @@ int run_evolve(const EvolveArguments& arguments, const ProgramContext& context) 
     ProgressPrinter progress;
     if (world.is_root()) print_header(evolution);
 
+    const Watchdog watchdog(world, evolution.run.heartbeats(), evolution.config.islands.watchdog);
     RunOutcome outcome;
     if (evolution.layout.is_island_root())
         outcome = run_island_root(evolution, progress);
     else
         serve_island_root(evolution.layout, *evolution.evaluator);
+    set_activity("ending", true);
     progress.finish();
     const int status = world.broadcast_value(world.is_root() ? finish(evolution, outcome) : 0);
     // A launcher may end all ranks as soon as one of them exits with 75.

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/activity.hpp"
+
 namespace galapagos {
 namespace {
 
@@ -80,6 +82,7 @@ struct TensorGroup::Transport {
 
     /// Shares up to slot_bytes; afterwards part(r) is what rank r posted, until the next call.
     void exchange(std::span<const std::byte> mine) {
+        const WaitingForOthers waiting;
         if (segments.empty()) {
             gathered.resize(mine.size() * static_cast<std::size_t>(members.size()));
             const auto count = static_cast<int>(mine.size());

@@ -22,6 +22,7 @@ struct RunLayout {
     std::filesystem::path best() const { return root / "best"; }
     std::filesystem::path best_recipe() const { return best() / "recipe.yaml"; }
     std::filesystem::path logs() const { return root / "log"; }
+    std::filesystem::path heartbeats() const { return root / "heartbeat"; }
     std::filesystem::path lock() const { return root / "lock"; }
     std::filesystem::path stop() const { return root / "stop"; }
     std::filesystem::path log(uint32_t island) const;             // log/i0003.log

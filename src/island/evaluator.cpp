@@ -4,6 +4,8 @@
 
 #include <deque>
 
+#include "base/activity.hpp"
+
 namespace galapagos {
 namespace {
 
@@ -14,6 +16,7 @@ class OrderQueue {
 
     /// Waits for the next order.
     std::string next() {
+        set_activity("idle", true);
         while (true) {
             receive_all();
             if (!orders_.empty()) {
@@ -27,6 +30,7 @@ class OrderQueue {
 
     /// False once the island root wants the present candidate dropped.
     bool keep_going() {
+        note_step();
         receive_all();
         return !abandoned_;
     }
@@ -54,8 +58,10 @@ class OrderQueue {
 
 void serve_as_group_member(const ProcessLayout& layout, CandidateEvaluator& evaluator) {
     while (true) {
+        set_activity("idle", true);
         const auto order = layout.group.broadcast(std::string());
         if (order == order_quit) return;
+        set_activity("evaluating a candidate");
         evaluator.evaluate(unpack_candidate(order), {});
     }
 }
@@ -82,6 +88,7 @@ std::optional<CandidateResult> evaluate_with_group(const ProcessLayout& layout,
                                                    CandidateEvaluator& evaluator,
                                                    const Candidate& candidate,
                                                    const std::function<bool()>& keep_going) {
+    set_activity("evaluating a candidate");
     layout.group.broadcast(pack(candidate));
     auto result = evaluator.evaluate(candidate, keep_going);
     if (result) result->evaluator = static_cast<std::uint32_t>(layout.evaluator);

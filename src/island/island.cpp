@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/activity.hpp"
+
 namespace galapagos {
 
 using nlohmann::json;
@@ -74,8 +76,10 @@ void Island::advance() {
 }
 
 void Island::commit(FinishedGeneration& generation) {
+    set_activity("writing the history");
     history_.append(generation.record, generation.candidates, generation.migrations);
     save_checkpoint();
+    set_activity("leading its islands");
     if (generation.outgoing) send(*generation.outgoing);
     report_best();
     report(generation.record);

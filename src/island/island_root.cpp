@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/activity.hpp"
 #include "base/error.hpp"
 
 namespace galapagos {
@@ -60,6 +61,7 @@ void IslandRoot::step() {
     abandoning_own_ = false;
     auto result =
         evaluate_with_group(layout_, evaluator_, *candidate, [this] { return keep_going(); });
+    set_activity("leading its islands");
     dispatcher_.own_done();
     if (result) accept(std::move(*result));
 }
@@ -70,6 +72,7 @@ bool IslandRoot::keep_going() {
 }
 
 void IslandRoot::pump() {
+    note_step();
     for (auto& result : dispatcher_.collect()) accept(std::move(result));
     while (auto delivery = channel_.next_packet())
         island(delivery->island).put_packet(std::move(delivery->packet));

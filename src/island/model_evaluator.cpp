@@ -5,6 +5,7 @@
 #include <limits>
 #include <new>
 
+#include "base/activity.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "task/evaluate.hpp"
@@ -58,10 +59,12 @@ std::optional<CandidateResult> ModelEvaluator::evaluate(const Candidate& candida
     result.stage = candidate.stage;
     Stopwatch watch;
     try {
+        set_activity("merging a candidate");
         model_->merge(
             make_plan(space_.recipe(candidate.genome), model_->sources(), model_->index()));
         result.merge_seconds = watch.seconds();
         watch.restart();
+        set_activity("running the tasks of a candidate");
         if (!run_tasks(candidate.stage, result, keep_going)) return std::nullopt;
         result.evaluation_seconds = watch.seconds();
     } catch (const Error& error) {

@@ -47,6 +47,10 @@ void visit_options(OptionVisitor& v, IslandSettings& s, const OptimizerSettings&
             {.help = "candidates of the next generation drawn before this one is told; -1: half "
                      "the population, 0: wait",
              .minimum = -1});
+    v.option("watchdog", s.watchdog,
+             {.help = "seconds without progress after which a process is taken for hung and the "
+                      "job ended (it can be resumed); 0: never",
+              .minimum = 0});
     auto schema = nlohmann::ordered_json::parse(
         R"({"type": "array", "items": {"type": "object", "additionalProperties": false,
         "required": ["islands", "optimizer"],

@@ -31,6 +31,9 @@ struct IslandSettings {
     /// population. Keeps evaluators busy while the slowest candidates of a generation finish; 0
     /// waits for them.
     int window = -1;
+    /// Seconds without progress after which a process is taken for hung and the job ended; 0:
+    /// never.
+    double watchdog = 1800;
     std::vector<IslandOverride> overrides;
 };
 
