@@ -17,7 +17,7 @@ while [ $# -gt 0 ]; do
 done
 wanted=(--tests)
 # The test cluster needs root, like the packages.
-if [ "$slow" = yes ] && [ "$(id -u)" = 0 ]; then wanted+=(--slurm); fi
+if [ "$(id -u)" = 0 ]; then wanted+=(--slurm); fi
 ./setup.sh "${wanted[@]}"
 export GALAPAGOS_DEPS=${GALAPAGOS_DEPS:-$PWD/.deps}
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1

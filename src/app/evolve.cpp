@@ -168,10 +168,12 @@ int run_evolve(const EvolveArguments& arguments, const ProgramContext& context) 
 
     const Watchdog watchdog(world, evolution.run.heartbeats(), evolution.config.islands.watchdog);
     RunOutcome outcome;
-    if (evolution.layout.is_island_root())
-        outcome = run_island_root(evolution, progress);
-    else
-        serve_island_root(evolution.layout, *evolution.evaluator);
+    apart(world, [&] {
+        if (evolution.layout.is_island_root())
+            outcome = run_island_root(evolution, progress);
+        else
+            serve_island_root(evolution.layout, *evolution.evaluator);
+    });
     set_activity("ending", true);
     progress.finish();
     const int status = world.broadcast_value(world.is_root() ? finish(evolution, outcome) : 0);

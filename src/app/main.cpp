@@ -39,6 +39,22 @@ int run(const ProgramContext& context, CLI::App& program, int argc, char** argv)
     return 2;
 }
 
+/// Prints what went wrong once, and returns the exit status.
+int run_as_a_rank(CLI::App& program, int argc, char** argv) {
+    const auto world = Communicator::world();
+    try {
+        return run({world, {argv, argv + argc}}, program, argc, argv);
+    } catch (const CollectiveError& error) {
+        if (world.is_root()) fmt::print(stderr, "galapagos: {}\n", error.what());
+        return error.status();
+    } catch (...) {
+        if (world.size() > 1) end_job_of(world);
+        const auto [status, message] = describe_current_exception();
+        fmt::print(stderr, "galapagos: {}\n", message);
+        return status;
+    }
+}
+
 }  // namespace
 }  // namespace galapagos
 
@@ -52,22 +68,12 @@ int main(int argc, char** argv) {
     program.require_subcommand(1);
     program.footer(
         "Exit status: 0 done, 75 stopped and can be resumed, 2 wrong usage or config, 1 failed.");
-    Communicator world;
     try {
         const MpiSession session(argc, argv);
-        world = Communicator::world();
-        const int status = run({world, {argv, argv + argc}}, program, argc, argv);
-        world = Communicator();
-        return status;
-    } catch (const CollectiveError& error) {
-        if (world.is_root()) fmt::print(stderr, "galapagos: {}\n", error.what());
-        world = Communicator();
-        return error.status();
+        return run_as_a_rank(program, argc, argv);
     } catch (...) {
-        // One rank alone has failed: the others may wait for it for ever.
         const auto [status, message] = describe_current_exception();
         fmt::print(stderr, "galapagos: {}\n", message);
-        if (world.size() > 1) world.abort(status);
         return status;
     }
 }

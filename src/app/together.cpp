@@ -1,7 +1,10 @@
 #include "app/together.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <new>
 
 #include "base/error.hpp"
@@ -57,6 +60,26 @@ void together_once_a_node(const Communicator& world, const std::function<void()>
     throw_first(world.all_gather(report));
     if (!node.is_root()) report = run_step(step);
     throw_first(world.all_gather(report));
+}
+
+void apart(const Communicator& world, const std::function<void()>& step) {
+    try {
+        step();
+    } catch (const CollectiveError&) {
+        throw;
+    } catch (...) {
+        if (world.size() == 1) throw;
+        end_job_of(world);
+    }
+}
+
+void end_job_of(const Communicator& world) {
+    const auto [status, message] = describe_current_exception();
+    // What hits many ranks (a full disk) is said by the first: the others are ended before.
+    ::usleep(static_cast<useconds_t>(std::min(world.rank(), 20)) * 100000);
+    fmt::print(stderr, "galapagos: {}\n", message);
+    std::fflush(stderr);
+    world.abort(status);
 }
 
 }  // namespace galapagos

@@ -28,6 +28,13 @@ void together(const Communicator& world, const std::function<void()>& step);
 /// done (caches).
 void together_once_a_node(const Communicator& world, const std::function<void()>& step);
 
+/// Runs a step in which ranks do different things. An error of one ends the job: the others may
+/// wait for it for ever. It must be caught before the objects that ranks destroy together are.
+void apart(const Communicator& world, const std::function<void()>& step);
+
+/// Prints the error in flight and ends all ranks with its exit status.
+[[noreturn]] void end_job_of(const Communicator& world);
+
 /// The exit status of the error in flight: 2 for wrong usage, else 1; and its text.
 std::pair<int, std::string> describe_current_exception();
 

@@ -113,6 +113,15 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(write_config, tmp_path, smal
     assert history(folder / "run") == history(tmp_path / "undisturbed")
 
 
+def test_a_full_disk_ends_all_ranks_with_one_message(write_config, tmp_path, small_disk):
+    folder, _ = small_disk
+    config = write_config(islands=3, generations=2000)
+    (folder / "ballast").write_bytes(b"x" * 1500000)
+    done = subprocess.run(command(3, "evolve", config, "--run-dir", folder / "run"), env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.lower().count("no space") == done.stderr.count("galapagos: ") == 1
+
+
 def test_a_read_only_place_is_refused(write_config, small_disk):
     folder, remount = small_disk
     remount("ro")

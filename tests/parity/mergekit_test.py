@@ -7,7 +7,6 @@ import os
 import pathlib
 import subprocess
 import sys
-import sysconfig
 
 import pytest
 import torch
@@ -15,6 +14,8 @@ import transformers
 from safetensors import safe_open
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/support"))
+import mergekit_environment  # noqa: E402
 BINARY_DIR = pathlib.Path(os.environ.get("GALAPAGOS_BINARY_DIR", ROOT / "build" / "release"))
 PROGRAM = BINARY_DIR / "src" / "app" / "galapagos"
 DEPS = pathlib.Path(os.environ.get("GALAPAGOS_DEPS", ROOT / ".deps"))
@@ -115,15 +116,7 @@ def run(command, **options):
 
 @pytest.fixture(scope="session")
 def mergekit_python():
-    folder = DEPS / "mergekit-0.1.5"
-    python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        run([sys.executable, "-m", "venv", "--clear", folder])
-        site = next(folder.glob("lib/python3*/site-packages"))
-        (site / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-        run([python, "-m", "pip", "install", "--quiet", "mergekit==0.1.5"])
-        (folder / "complete").touch()
-    return python
+    return mergekit_environment.mergekit_python()
 
 
 def perturbed(model, seed, size):

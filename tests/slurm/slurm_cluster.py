@@ -37,6 +37,7 @@ class Cluster:
     def __init__(self, folder):
         self.environment = dict(os.environ, GALAPAGOS_CLUSTER=str(folder / "cluster"), GALAPAGOS=str(app.PROGRAM.resolve()))
         self.folder = folder
+        self.small_disk = folder / "small"  # a file system of 2 MiB that all nodes see
 
     def __repr__(self):
         return f"Cluster({self.folder})"
@@ -93,15 +94,20 @@ class Job:
 def cluster(tmp_path_factory):
     folder = tmp_path_factory.mktemp("slurm")
     cluster = Cluster(folder)
-    shared = {tmp_path_factory.getbasetemp(), app.PROGRAM.resolve().parent}
+    cluster.small_disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", cluster.small_disk], capture_output=True).returncode != 0:
+        pytest.skip("no test cluster: mounting a file system needs root")
+    shared = {tmp_path_factory.getbasetemp(), cluster.small_disk, app.PROGRAM.resolve().parent}
     shared |= {Path(torch.__file__).resolve().parents[4], Path(os.environ.get("GALAPAGOS_DEPS", SOURCE / ".deps")).resolve()}
     up = cluster.call("up", "--cpus", 2, *(word for path in shared if path.exists() for word in ("--share", path)), check=False)
     if up.returncode != 0:
+        subprocess.run(["umount", "-l", cluster.small_disk], check=True)
         if re.search("not installed|may not make namespaces", up.stderr):
             pytest.skip(f"no test cluster: {up.stderr.strip()}")
         pytest.fail(up.stderr)
     yield cluster
     cluster.call("down")
+    subprocess.run(["umount", "-l", cluster.small_disk], check=True)
 
 
 @pytest.fixture(scope="session")

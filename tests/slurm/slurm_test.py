@@ -1,11 +1,13 @@
 """Evolutions under a real Slurm on four nodes: whatever happens to a job, its run ends with the history of the undisturbed run."""
 
+import json
+import re
 import subprocess
 
 import pytest
 from slurm_cluster import HERE, SOURCE, app, cluster, config, tiny, undisturbed, until  # noqa: F401 (fixtures)
 
-pytestmark = pytest.mark.slow
+slow = pytest.mark.slow
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def test_one_island_a_node(cluster, config, undisturbed):
     app.run_alone("verify", cluster.folder / "undisturbed")
 
 
-@pytest.mark.parametrize("launcher", ["srun --mpi=pmix", "mpirun"])
+@pytest.mark.parametrize("launcher", ["srun --mpi=pmix", pytest.param("mpirun", marks=slow)])
 def test_sigusr1_stops_cleanly_and_the_job_requeues_itself(cluster, started, run_dir, undisturbed, launcher):
     job = started(environment=[f"GALAPAGOS_LAUNCHER={launcher}"])
     cluster.run("scancel", "--batch", "--signal=USR1", job.number)
@@ -74,6 +76,7 @@ def test_sigusr1_stops_cleanly_and_the_job_requeues_itself(cluster, started, run
     assert_as_undisturbed(run_dir, undisturbed)
 
 
+@slow
 def test_sigusr1_to_the_ranks_alone(cluster, started, run_dir, undisturbed):
     job = started()
     cluster.run("scancel", "--signal=USR1", job.number)
@@ -82,7 +85,8 @@ def test_sigusr1_to_the_ranks_alone(cluster, started, run_dir, undisturbed):
     assert_as_undisturbed(run_dir, undisturbed)
 
 
-@pytest.mark.parametrize("victim, launcher", [("n1", "srun --mpi=pmix"), ("n3", "srun --mpi=pmix"), ("n3", "mpirun")])
+@pytest.mark.parametrize("victim, launcher", [
+    ("n1", "srun --mpi=pmix"), pytest.param("n3", "srun --mpi=pmix", marks=slow), pytest.param("n3", "mpirun", marks=slow)])
 def test_kill_9_of_one_rank(cluster, started, run_dir, undisturbed, victim, launcher):
     """n1 holds the coordinator, n3 the root of another island."""
     job = started(environment=[f"GALAPAGOS_LAUNCHER={launcher}"])
@@ -93,7 +97,7 @@ def test_kill_9_of_one_rank(cluster, started, run_dir, undisturbed, victim, laun
     assert_as_undisturbed(run_dir, undisturbed)
 
 
-@pytest.mark.parametrize("victim", ["n1", "n3"])
+@pytest.mark.parametrize("victim", ["n1", pytest.param("n3", marks=slow)])
 def test_a_node_loses_power(cluster, started, run_dir, undisturbed, victim):
     """n1 runs the batch script."""
     job = started()
@@ -106,6 +110,7 @@ def test_a_node_loses_power(cluster, started, run_dir, undisturbed, victim):
     assert_as_undisturbed(run_dir, undisturbed)
 
 
+@slow
 def test_time_limit(cluster, config, run_dir):
     """The program leaves in time by itself, and the job comes back with a new allocation."""
     evolve = ["slurm/evolve.sbatch", config, "--run-dir"]
@@ -123,6 +128,7 @@ def test_time_limit(cluster, config, run_dir):
     assert_as_undisturbed(run_dir, app.history(f"{run_dir}-whole"))
 
 
+@slow
 def test_preemption(cluster, started, run_dir, undisturbed):
     job = started()
     urgent = cluster.run("sbatch", "--parsable", "--partition=urgent", "--nodes=4", "--exclusive", "--output=/dev/null", "--wrap=true")
@@ -132,14 +138,68 @@ def test_preemption(cluster, started, run_dir, undisturbed):
 
 
 def test_scancel_is_final_and_two_nodes_go_on_where_four_stopped(cluster, config, started, run_dir, undisturbed):
+    """Each of the two nodes adopts an island of the others."""
     job = started()
     cluster.run("scancel", job.number)
     assert job.wait() == "CANCELLED" and job.restarts == 0
-    cluster.submit("--ntasks-per-node=2", "slurm/evolve.sbatch", config, "--run-dir", run_dir,
-                   "--set", "islands.count=4", nodes=2).finished()
+    fewer = cluster.submit("slurm/evolve.sbatch", config, "--run-dir", run_dir, nodes=2).finished()
+    assert "4 islands on 2 hosts" in fewer.log
     assert_as_undisturbed(run_dir, undisturbed)
 
 
+def test_islands_join_on_more_nodes(cluster, config, run_dir):
+    evolve = ["slurm/evolve.sbatch", config, "--run-dir", run_dir, "--set"]
+    cluster.submit(*evolve, "budget.generations=8", nodes=2).finished()
+    before = app.history(run_dir)["islands"]
+    cluster.submit(*evolve, "budget.generations=14").finished()
+    app.run_alone("verify", run_dir)
+    islands = app.history(run_dir)["islands"]
+    assert [len(island["generations"]) for island in islands] == [14, 14, 6, 6]
+    assert [island["candidates"][:48] for island in islands[:2]] == [island["candidates"] for island in before]
+    assert "joins the run at generation 8" in (run_dir / "log/i0003.log").read_text()
+
+
+def test_a_hung_rank_is_named_and_the_job_comes_back(cluster, started, run_dir, undisturbed):
+    job = started(arguments=["--set", "islands.watchdog=8"])
+    [rank] = ranks_on(cluster, "n3")
+    cluster.call("on", "n3", "kill", "-STOP", rank)
+    job.finished()
+    assert job.restarts == 1
+    assert re.search(r"rank 2 hangs \(its process has not run for .*; it was .*; host n3, process \d+\)", job.log)
+    assert_as_undisturbed(run_dir, undisturbed)
+
+
+def test_a_full_disk_ends_the_job_and_loses_nothing(cluster, config, undisturbed):
+    run_dir = cluster.small_disk / "run"
+    ballast = cluster.small_disk / "ballast"
+    ballast.write_bytes(b"x" * 1_500_000)
+    evolve = ["slurm/evolve.sbatch", config, "--run-dir", run_dir]
+    job = cluster.submit(*evolve)
+    assert job.wait() == "FAILED" and job.restarts == 0
+    assert "no space" in job.log.lower()
+    ballast.unlink()
+    subprocess.run(["mount", "-o", "remount,size=200m", cluster.small_disk], check=True)
+    cluster.submit(*evolve).finished()
+    assert_as_undisturbed(run_dir, undisturbed)
+
+
+@slow
+def test_the_quickstart_loses_a_node(cluster, run_dir):
+    """The quickstart as it is, on two nodes, one of which is switched off on the way."""
+    job = cluster.submit("slurm/evolve.sbatch", "jobs/quickstart/evolve.yaml", "--run-dir", run_dir, nodes=2)
+    until(lambda: len({path.name.split(".")[0] for path in run_dir.glob("checkpoint/*.ckpt")}) == 2, 600, f"checkpoints\n{job.log[-3000:]}")
+    cluster.call("power-off", "n2")
+    try:
+        until(lambda: job.restarts == 1, 120, "Slurm notices")
+    finally:
+        cluster.call("power-on", "n2")
+    job.finished(1500)
+    app.run_alone("verify", run_dir)
+    result = json.loads((run_dir / "best/result.json").read_text())
+    assert result["test"]["fitness"] > 0.6  # the uniform merge has 0.60, the parents 0
+
+
+@slow
 def test_two_jobs_on_one_run_directory(cluster, config, run_dir, undisturbed):
     """Two nodes each; the second is refused, the first does not notice."""
     options = ["slurm/evolve.sbatch", config, "--run-dir", run_dir, "--set", "islands.count=4"]
@@ -152,6 +212,7 @@ def test_two_jobs_on_one_run_directory(cluster, config, run_dir, undisturbed):
     assert_as_undisturbed(run_dir, undisturbed)
 
 
+@slow
 def test_a_stop_file_is_final(cluster, config, started, run_dir, undisturbed):
     job = started()
     (run_dir / "stop").touch()
@@ -170,6 +231,7 @@ def test_chained_jobs_resume(cluster, config, started, run_dir, undisturbed):
     assert_as_undisturbed(run_dir, undisturbed)
 
 
+@slow
 def test_a_job_that_gets_nowhere_gives_up(cluster, config, run_dir):
     """A program that dies at once."""
     program = cluster.folder / "dies"
