@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-LAYERS = ["base", "comm", "weights", "merge", "tokenizer", "model", "task", "genome", "evolve", "history", "island", "app"]
+LAYERS = ["base", "comm", "weights", "merge", "tokenizer", "model", "task", "genome", "evolve", "history", "island", "forecast", "app"]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 

@@ -1,0 +1,60 @@
+#include "forecast/memory.hpp"
+
+#include <algorithm>
+
+#include "merge/delta_ladder.hpp"
+
+namespace galapagos {
+
+DecoderMemory decoder_memory(const Architecture& architecture, const Sharding& sharding,
+                             const DecoderOptions& options, int threads) {
+    const auto element = static_cast<std::int64_t>(size_of(options.dtype));
+    const std::int64_t query_heads = sharding.q_head_end() - sharding.q_head_begin();
+    const std::int64_t kv_heads = sharding.kv_head_end() - sharding.kv_head_begin();
+    const std::int64_t intermediate = sharding.intermediate_end() - sharding.intermediate_begin();
+    const std::int64_t vocabulary = sharding.vocab_end() - sharding.vocab_begin();
+    const std::int64_t tokens = std::max(options.batch_tokens, options.max_batch);
+    constexpr std::int64_t logit_rows = 64;  // as the output head holds at a time
+    constexpr std::int64_t fp32 = sizeof(float);
+
+    DecoderMemory memory;
+    memory.kv_cache = 2 * architecture.layers * options.max_batch * kv_heads * options.max_tokens *
+                      architecture.head_dim * element;
+    const std::int64_t row = 3 * architecture.hidden +
+                             2 * (query_heads + kv_heads) * architecture.head_dim +
+                             2 * intermediate;
+    memory.activations = tokens * row * element + logit_rows * vocabulary * element;
+    if (sharding.size() > 1) memory.activations += tokens * architecture.hidden * fp32;
+    const std::int64_t group = query_heads / std::max<std::int64_t>(1, kv_heads);
+    memory.activations += threads * group * (options.max_tokens + 2 * architecture.head_dim) * fp32;
+    memory.activations += options.max_tokens * architecture.head_dim * fp32;  // rotary tables
+    return memory;
+}
+
+std::int64_t arena_bytes(const Architecture& architecture, const Sharding& sharding, DType dtype) {
+    constexpr std::int64_t alignment = 64;
+    std::int64_t bytes = 0;
+    for (const auto& spec : arena_specs(architecture, sharding, dtype))
+        bytes += (static_cast<std::int64_t>(spec.bytes()) + alignment - 1) / alignment * alignment;
+    return bytes;
+}
+
+std::int64_t sharded_bytes(const std::vector<TensorSpec>& tensors, const Sharding& sharding) {
+    std::int64_t bytes = 0;
+    for (const auto& tensor : tensors)
+        bytes += element_count(sharding.local_shape(tensor.name, tensor.shape)) *
+                 static_cast<std::int64_t>(size_of(tensor.dtype));
+    return bytes;
+}
+
+std::int64_t statistics_bytes(std::int64_t tensors, bool ladders, bool masks) {
+    constexpr std::int64_t ladder_steps = 2 * 512;  // a step holds at most one element in 512
+    constexpr std::int64_t mask_levels = (1 << 16) + 1;
+    std::int64_t bytes = 0;
+    if (ladders)
+        bytes += tensors * ladder_steps * static_cast<std::int64_t>(sizeof(DeltaLadder::Step));
+    if (masks) bytes += tensors * mask_levels * static_cast<std::int64_t>(sizeof(std::int64_t));
+    return bytes;
+}
+
+}  // namespace galapagos

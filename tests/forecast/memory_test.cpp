@@ -1,0 +1,149 @@
+// Forecasts of memory and work against what the real objects allocate and are asked to do.
+#include "forecast/memory.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <numeric>
+
+#include "forecast/workload.hpp"
+#include "model/threads.hpp"
+#include "support/loaded_model.hpp"
+#include "support/tiny_models.hpp"
+#include "task/task_files.hpp"
+
+namespace {
+std::atomic<std::int64_t> aligned_bytes{0};
+}
+
+// The decoder's buffers are all allocated with an alignment; nothing else here is.
+void* operator new(std::size_t size, std::align_val_t alignment) {
+    aligned_bytes += static_cast<std::int64_t>(size);
+    const auto step = static_cast<std::size_t>(alignment);
+    if (void* memory = std::aligned_alloc(step, (size + step - 1) / step * step)) return memory;
+    throw std::bad_alloc();
+}
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+
+namespace galapagos {
+namespace {
+
+test::TinyModelOptions model_options() {
+    test::TinyModelOptions options;
+    options.vocab = 300;
+    options.heads = 6;
+    options.kv_heads = 3;
+    options.hidden = 48;
+    options.tokenizer = true;
+    return options;
+}
+
+TEST(Memory, IsWhatADecoderAllocates) {
+    test::TemporaryFolder folder;
+    const auto path = test::make_tiny_model(folder / "model", model_options());
+    set_model_threads(1);
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        test::LoadedModel model(path, dtype);
+        TensorGroup group;
+        DecoderOptions options;
+        options.dtype = dtype;
+        options.max_batch = 5;
+        options.max_tokens = 70;
+        options.batch_tokens = 90;
+        const auto before = aligned_bytes.load();
+        const Decoder decoder(model.architecture, model.sharding, model.arena, group, options);
+        const auto allocated = aligned_bytes.load() - before;
+        const auto memory = decoder_memory(model.architecture, model.sharding, options, 1);
+        const auto rotary = options.max_tokens * model.architecture.head_dim * 4;
+        EXPECT_EQ(memory.kv_cache + memory.activations - rotary, allocated);
+        EXPECT_EQ(arena_bytes(model.architecture, model.sharding, dtype),
+                  static_cast<std::int64_t>(model.arena.bytes()));
+    }
+}
+
+TEST(Memory, ShardsAddUpToTheWhole) {
+    const auto options = model_options();
+    const auto config = test::tiny_config(options);
+    auto tensors = test::tiny_tensors(options);
+    const Sharding whole(config, 1, 0);
+    std::int64_t all = 0;
+    for (const auto& tensor : tensors) all += static_cast<std::int64_t>(tensor.bytes());
+    EXPECT_EQ(sharded_bytes(tensors, whole), all);
+    std::int64_t replicated = 0;
+    for (const auto& tensor : tensors)
+        if (tensor.shape.size() == 1) replicated += static_cast<std::int64_t>(tensor.bytes());
+    std::int64_t shards = 0;
+    for (const int rank : {0, 1, 2}) shards += sharded_bytes(tensors, Sharding(config, 3, rank));
+    EXPECT_EQ(shards, all + 2 * replicated);
+}
+
+class WorkloadTest : public ::testing::Test {
+  protected:
+    WorkloadTest() : path_(test::make_tiny_model(folder_ / "model", model_options())) {
+        files_.write("items.jsonl",
+                     R"({"id": 1, "q": "12345678", "options": ["abc", "d"], "gold": 0}
+{"id": 2, "q": "1234", "options": ["a", "bcd"], "gold": 1}
+{"id": 3, "q": "123456", "options": ["xy", "zw"], "gold": 0})");
+        options_.max_batch = 2;
+        options_.max_tokens = 64;
+        options_.batch_tokens = 64;
+    }
+    std::vector<std::unique_ptr<const PreparedTask>> prepare_kind(const std::string& keys) {
+        files_.write("task.yaml",
+                     "galapagos_task: 1\nname: tiny\nitems: {train: items.jsonl}\n" + keys);
+        PrepareOptions options;
+        options.end_ids = {0, 256};
+        options.prefix_id = 256;
+        std::vector<std::unique_ptr<const PreparedTask>> tasks;
+        tasks.push_back(prepare(files_.load(), Split::train, Tokenizer::load(path_), options));
+        tasks.push_back(nullptr);
+        return tasks;
+    }
+
+    test::TemporaryFolder folder_;
+    std::filesystem::path path_;
+    testing::TaskFiles files_;
+    DecoderOptions options_;
+};
+
+TEST_F(WorkloadTest, GeneratedRowsRunToTheirLimit) {
+    const auto tasks = prepare_kind(
+        "kind: generate\nprompt: \"{q}\"\ngenerate: {max_new_tokens: 5}\nanswer: {target: "
+        "\"{gold}\", compare: exact}\n");
+    const auto work = count_workload(tasks, options_);
+    // Prompts of 8, 4 and 6 bytes; the last new token of a row is never fed back.
+    EXPECT_EQ(work.total().tokens, 18 + 3 * 4);
+    EXPECT_EQ(work.total().queries, 3 * 5);
+    // Two rows at a time: 8 and 6 first, then 4 alone.
+    EXPECT_EQ(work.passes.size(), 2u * (1 + 4));
+    EXPECT_EQ(work.passes.front().attention, 8 * 9 / 2 + 6 * 7 / 2);
+    EXPECT_EQ(count_workload(tasks, options_, 2).total().tokens, 18 + 3 * 1);
+}
+
+TEST_F(WorkloadTest, ContinuationsShareTheirContext) {
+    const auto tasks = prepare_kind(
+        "kind: multiple_choice\nprompt: \"{q}\"\n"
+        "multiple_choice: {choices: options, gold: gold, delimiter: \"\"}\n");
+    const auto total = count_workload(tasks, options_).total();
+    EXPECT_EQ(total.queries, 3 + 1 + 1 + 3 + 2 + 2);
+    EXPECT_EQ(total.tokens, 18 + 2 + 0 + 0 + 2 + 1 + 1);
+}
+
+TEST_F(WorkloadTest, OperationsAreThoseOfTheMatrices) {
+    const auto config = test::tiny_config(model_options());
+    const auto a = Architecture::from_config(config, "config");
+    std::int64_t matrices = 0;
+    for (const auto& tensor : model_tensors(a))
+        if (tensor.shape.size() == 2 && tensor.name.find("embed") == tensor.name.npos)
+            matrices += element_count(tensor.shape);
+    PassWork pass{.tokens = 7, .wanted = 7, .queries = 7, .attention = 0, .cached = 0};
+    EXPECT_DOUBLE_EQ(pass_flops(a, pass), 2.0 * 7 * static_cast<double>(matrices));
+    EXPECT_DOUBLE_EQ(pass_bytes(a, DType::bf16, pass), 2.0 * static_cast<double>(matrices));
+    // Two layers: the embedding and two sums a layer.
+    EXPECT_DOUBLE_EQ(pass_collective_bytes(a, pass), 7.0 * (1 + 2 + 2) * 48 * 4 + 7 * 16);
+}
+
+}  // namespace
+}  // namespace galapagos
