@@ -53,7 +53,7 @@ def kill_everything(process):
 
 
 def kill_and_resume(config, tmp_path, kills):
-    run(2, "evolve", config, "--run-dir", tmp_path / "undisturbed")
+    run(2, "evolve", config, "--run-dir", tmp_path / "undisturbed", timeout=3000)
     expected = history(tmp_path / "undisturbed")
     chance = random.Random(1)
     killed, runs = 0, 0
@@ -66,7 +66,7 @@ def kill_and_resume(config, tmp_path, kills):
         else:  # a quick machine gets to the end between two kills: begin again
             assert history(tmp_path / f"killed{runs}") == expected
             runs += 1
-    run(2, "evolve", config, "--run-dir", tmp_path / f"killed{runs}")
+    run(2, "evolve", config, "--run-dir", tmp_path / f"killed{runs}", timeout=3000)
     assert history(tmp_path / f"killed{runs}") == expected
 
 
