@@ -78,6 +78,10 @@ RunIndex write_attempt_index(const RunDirectory& directory, const Config& config
     const auto entries = config.models();
     for (std::size_t i = 0; i < models.size(); ++i)
         index.sources.push_back({entries[i].name, entries[i].reference(), models[i]->sha256()});
+    // An attempt that was killed before any island had a part left nothing but its entry here; its
+    // number is this one's.
+    std::erase_if(index.attempts,
+                  [&](const IndexAttempt& a) { return a.number >= directory.attempt(); });
     index.attempts.push_back({directory.attempt(), utc_timestamp(), provenance});
     write_run_index(directory.layout().index(), index);
     return index;

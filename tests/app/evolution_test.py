@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -77,6 +78,19 @@ def test_killed_20_times_the_history_equals_the_undisturbed_runs(write_config, t
 @pytest.mark.slow
 def test_killed_200_times_the_history_equals_the_undisturbed_runs(write_config, tmp_path):
     kill_and_resume(write_config(islands=2, generations=3000), tmp_path, 200)
+
+
+def test_killed_between_the_index_and_the_first_part(write_config, tmp_path):
+    """Such an attempt is known to run.h5 alone, and the next one takes its number."""
+    config = write_config(generations=2)
+    run(1, "evolve", config, "--run-dir", tmp_path / "run")
+    shutil.copytree(tmp_path / "run", tmp_path / "later")
+    longer = ["--set", "budget.generations=4"]
+    run(1, "evolve", config, "--run-dir", tmp_path / "later", *longer)
+    shutil.copy(tmp_path / "later/run.h5", tmp_path / "run/run.h5")
+    run(1, "evolve", config, "--run-dir", tmp_path / "run", *longer)
+    run_alone("verify", tmp_path / "run")
+    assert history(tmp_path / "run") == history(tmp_path / "later")
 
 
 @pytest.mark.parametrize("how", ["SIGUSR1", "stop file"])
