@@ -9,6 +9,7 @@
 #include "app/together.hpp"
 #include "app/version.hpp"
 #include "base/error.hpp"
+#include "weights/finite.hpp"
 
 namespace galapagos {
 namespace {
@@ -83,6 +84,8 @@ void open_inputs(Evolution& evolution) {
     together_once_a_node(world, [&] { evolution.models = open_models(config.models()); });
     together(world, [&] {
         check_compatible(evolution.models);
+        if (world.is_root())
+            for (const auto& model : evolution.models) check_finite(*model);
         evolution.tasks = open_tasks(config);
         evolution.space = make_search_space(config, evolution.models);
         if (evolution.space->genes().empty())

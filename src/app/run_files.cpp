@@ -99,7 +99,7 @@ std::vector<std::string> resume_island(const RunLayout& layout, std::uint32_t is
     notes.insert(notes.end(), history.warnings.begin(), history.warnings.end());
     std::erase_if(history.candidates,
                   [&](const CandidateRecord& c) { return c.generation >= checkpoint->generation; });
-    search.load(nlohmann::json::from_cbor(checkpoint->state), history.candidates);
+    search.load(parse_cbor_strict(checkpoint->state, "the state in a checkpoint"), history.candidates);
     return notes;
 }
 

@@ -16,8 +16,9 @@ using nlohmann::json;
 /// doesn't: duplicate keys and depth.
 class CheckedBuilder : public nlohmann::json_sax<json> {
   public:
-    CheckedBuilder(json& document, std::string_view origin, int depth_limit)
-        : builder_(document, false), origin_(origin), depth_limit_(depth_limit) {}
+    CheckedBuilder(json& document, std::string_view format, std::string_view origin,
+                   int depth_limit)
+        : builder_(document, false), format_(format), origin_(origin), depth_limit_(depth_limit) {}
 
     bool null() override { return builder_.null(); }
     bool boolean(bool value) override { return builder_.boolean(value); }
@@ -54,7 +55,7 @@ class CheckedBuilder : public nlohmann::json_sax<json> {
     }
     bool parse_error(std::size_t position, const std::string&,
                      const nlohmann::detail::exception& error) override {
-        throw UsageError(fmt::format("{}: not valid JSON", origin_),
+        throw UsageError(fmt::format("{}: not valid {}", origin_, format_),
                          fmt::format("at byte {}: {}", position, error.what()));
     }
 
@@ -67,26 +68,41 @@ class CheckedBuilder : public nlohmann::json_sax<json> {
     }
 
     nlohmann::detail::json_sax_dom_parser<json> builder_;
+    std::string_view format_;
     std::string_view origin_;
     int depth_limit_;
     std::vector<std::set<std::string>> keys_;
 };
 
+void check_size(std::string_view input, std::string_view format, std::string_view origin,
+                const JsonLimits& limits) {
+    if (input.size() > limits.bytes)
+        throw UsageError(fmt::format("{}: refused", origin),
+                         fmt::format("{} bytes of {}, more than the {} allowed here", input.size(),
+                                     format, limits.bytes));
+}
+
 }  // namespace
 
 nlohmann::json parse_json_strict(std::string_view text, std::string_view origin,
                                  JsonLimits limits) {
-    if (text.size() > limits.bytes)
-        throw UsageError(fmt::format("{}: refused", origin),
-                         fmt::format("{} bytes of JSON, more than the {} allowed here", text.size(),
-                                     limits.bytes));
+    check_size(text, "JSON", origin, limits);
     // nlohmann's lexer takes a zero byte for the end of its input, and would not see what follows.
     if (const auto zero = text.find('\0'); zero != std::string_view::npos)
         throw UsageError(fmt::format("{}: not valid JSON", origin),
                          fmt::format("a zero byte at {}", zero));
     json document;
-    CheckedBuilder builder(document, origin, limits.depth);
+    CheckedBuilder builder(document, "JSON", origin, limits.depth);
     json::sax_parse(text, &builder);
+    return document;
+}
+
+nlohmann::json parse_cbor_strict(std::string_view bytes, std::string_view origin,
+                                 JsonLimits limits) {
+    check_size(bytes, "CBOR", origin, limits);
+    json document;
+    CheckedBuilder builder(document, "CBOR", origin, limits.depth);
+    json::sax_parse(bytes, &builder, json::input_format_t::cbor);
     return document;
 }
 

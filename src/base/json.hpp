@@ -16,4 +16,8 @@ struct JsonLimits {
 nlohmann::json parse_json_strict(std::string_view text, std::string_view origin,
                                  JsonLimits limits = {});
 
+/// The same for CBOR, the binary form in which states are kept and sent.
+nlohmann::json parse_cbor_strict(std::string_view bytes, std::string_view origin,
+                                 JsonLimits limits = {});
+
 }  // namespace galapagos

@@ -10,42 +10,12 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/nearest.hpp"
+#include "base/yaml_limits.hpp"
 
 namespace galapagos {
 namespace {
 
-// yaml-cpp builds its tree by recursion: a document nested deeper than any real one could exhaust
-// the stack.
-constexpr std::size_t max_bytes = 16u << 20;
-constexpr int max_flow_depth = 200;
-
-void check_depth(const std::string& text, const std::string& origin) {
-    int depth = 0;
-    for (const char c : text) {
-        if (c == '[' || c == '{') ++depth;
-        if (c == ']' || c == '}') --depth;
-        if (depth > max_flow_depth)
-            throw UsageError(fmt::format("{}: refused", origin), "nested too deeply");
-    }
-    int line_indent = 0, previous = -1, blocks = 0;
-    bool at_start = true;
-    for (const char c : text) {
-        if (c == '\n') {
-            at_start = true;
-            line_indent = 0;
-        } else if (at_start && (c == ' ' || c == '-')) {
-            ++line_indent;
-            if (c == '-' && line_indent > 4 * max_flow_depth)
-                throw UsageError(fmt::format("{}: refused", origin), "nested too deeply");
-        } else if (at_start) {
-            at_start = false;
-            blocks = line_indent > previous ? blocks + 1 : 0;
-            previous = line_indent;
-            if (blocks > max_flow_depth)
-                throw UsageError(fmt::format("{}: refused", origin), "nested too deeply");
-        }
-    }
-}
+constexpr std::size_t max_bytes = 1u << 20;
 
 bool parse_number(const std::string& text, double& value) {
     const char* begin = text.data();
@@ -65,8 +35,12 @@ YamlReader YamlReader::from_file(const std::filesystem::path& path) {
 }
 
 YamlReader YamlReader::from_text(const std::string& text, const std::string& origin) {
-    check_depth(text, origin);
+    if (text.size() > max_bytes)
+        throw UsageError(fmt::format("{}: refused", origin),
+                         fmt::format("{} bytes of YAML, more than the {} allowed here", text.size(),
+                                     max_bytes));
     try {
+        check_yaml_limits(text, origin);
         return YamlReader(YAML::Load(text), origin, "");
     } catch (const YAML::Exception& error) {
         throw UsageError(fmt::format("{}:{}: not valid YAML", origin, error.mark.line + 1),

@@ -68,6 +68,17 @@ uint64_t length_of(hid_t dataset, const std::string& name) {
     return length;
 }
 
+/// A damaged file may claim any size; memory is set aside only for about what it stores. (The last
+/// rows of a killed writer may have been claimed and not stored.)
+void check_stored(hid_t dataset, uint64_t cells, uint64_t cell_bytes, const std::string& what) {
+    constexpr uint64_t unstored_limit = 64 << 20;
+    uint64_t bytes = 0;
+    const bool overflow = __builtin_mul_overflow(cells, cell_bytes, &bytes);
+    if (!overflow && bytes <= unstored_limit) return;
+    if (overflow || bytes > H5Dget_storage_size(dataset) + unstored_limit)
+        throw Error(what, fmt::format("it claims {} entries and stores far fewer", cells));
+}
+
 }  // namespace
 
 void h5_check(herr_t status, const std::string& what) {
@@ -215,7 +226,9 @@ std::vector<std::string> h5_read_strings(hid_t location, const std::string& name
     if (H5Tget_class(type.get()) != H5T_STRING || H5Tis_variable_str(type.get()) > 0)
         throw Error(what, "not fixed-length texts");
     const size_t width = H5Tget_size(type.get());
-    std::vector<std::string> values(length_of(dataset.get(), name));
+    const uint64_t length = length_of(dataset.get(), name);
+    check_stored(dataset.get(), length, width, what);
+    std::vector<std::string> values(length);
     if (values.empty()) return values;
     std::vector<char> cells(values.size() * width);
     h5_check(H5Dread(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, cells.data()), what);
@@ -237,10 +250,13 @@ void h5_write_doubles(hid_t location, const std::string& name, const std::vector
 
 std::vector<double> h5_read_doubles(hid_t location, const std::string& name) {
     const H5Handle dataset = h5_open_dataset(location, name);
-    std::vector<double> values(length_of(dataset.get(), name));
+    const std::string what = fmt::format("can't read HDF5 dataset {}", name);
+    const uint64_t length = length_of(dataset.get(), name);
+    check_stored(dataset.get(), length, sizeof(double), what);
+    std::vector<double> values(length);
     if (values.empty()) return values;
     h5_check(H5Dread(dataset.get(), H5T_IEEE_F64LE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()),
-             fmt::format("can't read HDF5 dataset {}", name));
+             what);
     return values;
 }
 
@@ -328,12 +344,8 @@ std::vector<std::byte> H5Table::read(uint64_t begin, uint64_t end) const {
     const int rank = width_ > 0 ? 2 : 1;
     const hsize_t first[2] = {begin, 0};
     const hsize_t count[2] = {end - begin, width_};
-    std::vector<std::byte> bytes;
-    try {
-        bytes.resize((end - begin) * row_bytes_);
-    } catch (const std::exception&) {  // a damaged file may claim any size
-        throw Error(what, fmt::format("{} rows don't fit in memory", end - begin));
-    }
+    check_stored(dataset_.get(), end - begin, row_bytes_, what);
+    std::vector<std::byte> bytes((end - begin) * row_bytes_);
     const H5Handle file_space(H5Dget_space(dataset_.get()), H5Sclose, what);
     h5_check(H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, first, nullptr, count, nullptr),
              what);

@@ -21,15 +21,24 @@ std::vector<T> cast_rows(const std::vector<std::byte>& bytes) {
     return rows;
 }
 
-/// Byte 11 of a version 3 superblock holds the flags of an open writer.
+/// Whether the file was closed by its writer: the flags of an open one are byte 11 of the
+/// superblock. Lets nothing reach HDF5 but what a part begins with: a version 3 superblock, which
+/// promises that all metadata have checksums (older ones have none, and the library trusts them),
+/// for a file without a user block.
 bool closed_by_its_writer(const std::filesystem::path& file) {
     std::ifstream in(file, std::ios::binary);
-    char head[12] = {};
+    char head[20] = {};
     in.read(head, sizeof head);
-    if (!in || std::memcmp(head, "\211HDF\r\n\032\n", 8) != 0)
-        throw Error(fmt::format("can't read {}", file.string()), "not an HDF5 file",
+    const std::string_view begin(head, sizeof head);
+    const auto refuse = [&](const char* why) {
+        throw Error(fmt::format("can't read {}", file.string()), why,
                     "galapagos verify --repair moves it aside.");
-    return head[8] < 3 || head[11] == 0;
+    };
+    if (!in || !begin.starts_with("\211HDF\r\n\032\n")) refuse("not an HDF5 file");
+    if (begin[8] != 3) refuse("not an HDF5 file with the superblock of a history (version 3)");
+    if (begin[9] != 8 || begin[10] != 8 || begin.substr(12) != std::string_view("\0\0\0\0\0\0\0\0", 8))
+        refuse("a superblock that no history has");
+    return begin[11] == 0;
 }
 
 /// Reads one part file. The steps are members because they share the open tables.

@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/hash.hpp"
 #include "history/hdf5.hpp"
 #include "history/part_tables.hpp"
 #include "history/run_layout.hpp"
@@ -172,6 +173,26 @@ std::string file_image(const RunIndex& index) {
     return image;
 }
 
+// The oldest file format has no checksums, and HDF5 trusts what it reads. So the image is followed by
+// one of ours, 64 hexadecimal digits behind a mark; other tools never look past the image's end.
+constexpr std::string_view seal_mark = "\nSHA-256 ";
+constexpr size_t seal_bytes = seal_mark.size() + 64;
+
+std::string sealed(std::string image) {
+    const std::string digest = sha256_hex(std::string_view(image));
+    return std::move(image.append(seal_mark).append(digest));
+}
+
+void check_seal(const std::filesystem::path& file) {
+    const MappedFile map(file);
+    const std::string_view content = map.text();
+    if (content.size() < seal_bytes) throw Error("refused", "truncated");
+    const std::string_view image = content.substr(0, content.size() - seal_bytes);
+    const std::string_view seal = content.substr(image.size());
+    if (!seal.starts_with(seal_mark) || seal.substr(seal_mark.size()) != sha256_hex(image))
+        throw Error("refused", "damaged: wrong or missing checksum at its end");
+}
+
 RunIndex read_open_index(hid_t file) {
     RunIndex index;
     const std::string format = h5_read_text_attribute(file, "galapagos_format");
@@ -210,12 +231,13 @@ std::string make_uuid() {
 
 void write_run_index(const std::filesystem::path& file, const RunIndex& index) {
     h5_prepare();
-    write_atomically(file, file_image(index));
+    write_atomically(file, sealed(file_image(index)));
 }
 
 RunIndex read_run_index(const std::filesystem::path& file) {
     h5_prepare();
     try {
+        check_seal(file);
         const H5Handle access = part_access();
         const H5Handle opened(H5Fopen(file.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose,
                               "can't open it");

@@ -1,5 +1,6 @@
 #include "merge/merge_to_folder.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include "merge/merger.hpp"
 #include "merge/plan.hpp"
 #include "merge/source_layout.hpp"
+#include "weights/finite.hpp"
 #include "weights/safetensors_writer.hpp"
 
 namespace galapagos {
@@ -74,8 +76,19 @@ void check_sources(const std::vector<std::shared_ptr<const Source>>& sources) {
     if (equal_depth) check_compatible(sources);
 }
 
-void write_weights(const MergePlan& plan, Merger& merger, const fs::path& folder,
-                   const MergeToFolderOptions& options) {
+/// A NaN or an infinity in the result nearly always comes from a source: then that is named.
+void check_merged(const std::string& name, const TensorView& merged,
+                  const std::vector<std::shared_ptr<const Source>>& sources) {
+    if (!first_not_finite(merged)) return;
+    for (const auto& source : sources) check_finite(*source);
+    throw Error(fmt::format("tensor '{}' can't be merged", name),
+                fmt::format("the result holds NaN or is too large for {}", name_of(merged.dtype)),
+                "choose a wider out_dtype, or other parameters");
+}
+
+void write_weights(const MergePlan& plan, Merger& merger,
+                   const std::vector<std::shared_ptr<const Source>>& sources,
+                   const fs::path& folder, const MergeToFolderOptions& options) {
     std::vector<TensorSpec> specs;
     std::size_t largest = 0;
     for (const TensorMerge& tensor : plan.tensors) {
@@ -89,6 +102,7 @@ void write_weights(const MergePlan& plan, Merger& merger, const fs::path& folder
     for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
         const MutableTensorView out{buffer.data(), specs[i].dtype, specs[i].shape};
         merger.merge_tensor(plan.tensors[i], plan.random_seed, out);
+        check_merged(specs[i].name, out, sources);
         writer.write(specs[i].name, out.span());
         if (options.progress) options.progress(i + 1, plan.tensors.size());
     }
@@ -132,7 +146,7 @@ void merge_to_folder(const Recipe& recipe, const fs::path& out, const MergeToFol
 
     PartialFolder partial(final_path);
     Merger merger(sources, Sharding(), options.seed);
-    write_weights(plan, merger, partial.path(), options);
+    write_weights(plan, merger, sources, partial.path(), options);
     write_config(donor, recipe, plan, partial.path());
     copy_companions(donor, partial.path());
     write_atomically(partial.path() / recipe_file_name,

@@ -10,6 +10,7 @@
 #include "weights/dtype.hpp"
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 #define GALAPAGOS_X86 1
 #endif
@@ -162,7 +163,15 @@ constexpr Conversions avx512 = {bf16_to_float_avx512, float_to_bf16_avx512, half
                                 float_to_half_avx2};
 #endif
 
-/// The best variant that this processor runs, or the one asked for.
+#if GALAPAGOS_X86
+/// Asked of the processor itself, since clang's __builtin_cpu_supports doesn't know the name.
+bool has_f16c() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+#endif
+
+/// The variant that was asked for, if this processor runs it.
 const Conversions* supported(InstructionSet set) {
 #if GALAPAGOS_X86
     if (set == InstructionSet::avx512 && __builtin_cpu_supports("avx512f") &&
@@ -170,10 +179,7 @@ const Conversions* supported(InstructionSet set) {
         __builtin_cpu_supports("avx512dq")) {
         return &avx512;
     }
-    if (set == InstructionSet::avx2 && __builtin_cpu_supports("avx2") &&
-        __builtin_cpu_supports("f16c")) {
-        return &avx2;
-    }
+    if (set == InstructionSet::avx2 && __builtin_cpu_supports("avx2") && has_f16c()) return &avx2;
 #endif
     return set == InstructionSet::portable ? &portable : nullptr;
 }

@@ -68,7 +68,44 @@ TEST(Yaml, RefusesWhatIsNotStrict) {
     EXPECT_THAT(refusal([] { YamlReader::from_text("a: [1", "t.yaml"); }),
                 HasSubstr("not valid YAML"));
     EXPECT_THAT(refusal([] { YamlReader::from_text(std::string(10000, '['), "t.yaml"); }),
-                HasSubstr("nested too deeply"));
+                HasSubstr("nested deeper than 64 levels"));
+}
+
+TEST(Yaml, RefusesWhatCostsTooMuch) {
+    const auto refused = [](const std::string& text) {
+        return refusal([&] { YamlReader::from_text(text, "t.yaml"); });
+    };
+    std::string blocks, lists, bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n";
+    for (int level = 0; level < 100; ++level) {
+        blocks += std::string(static_cast<std::size_t>(level), ' ') + "a:\n";
+        lists += "- ";
+    }
+    EXPECT_THAT(refused(blocks), HasSubstr("t.yaml:65: refused (nested deeper than 64 levels"));
+    EXPECT_THAT(refused(lists + "x"), HasSubstr("nested deeper than 64 levels"));
+    for (char name = 'b'; name <= 'i'; ++name) {
+        const std::string alias = std::string("*") + static_cast<char>(name - 1);
+        bomb += std::string(1, name) + ": &" + name + " [";
+        for (int i = 0; i < 9; ++i) bomb += alias + (i < 8 ? ", " : "]\n");
+    }
+    EXPECT_THAT(refused(bomb), HasSubstr("more than 100000 values, aliases followed"));
+    EXPECT_THAT(refused("a: &a [*a]\n"), HasSubstr("stands for what it lies in"));
+    EXPECT_THAT(refused("a: 1\n---\nb: 2\n"), HasSubstr("more than one YAML document"));
+    EXPECT_THAT(refused(std::string(2 << 20, 'x')), HasSubstr("2097152 bytes of YAML"));
+    EXPECT_EQ(YamlReader::from_text("a: &a [1, 2]\nb: *a\n", "t.yaml").at("b").elements().size(), 2U);
+}
+
+TEST(Cbor, IsReadAsStrictlyAsJson) {
+    const nlohmann::json value{{"a", {1, 2.5, "x"}}, {"b", nullptr}};
+    const auto bytes = nlohmann::json::to_cbor(value);
+    const std::string text(bytes.begin(), bytes.end());
+    EXPECT_EQ(parse_cbor_strict(text, "state"), value);
+    const auto refused = [](const std::string& content) {
+        return refusal([&] { parse_cbor_strict(content, "state"); });
+    };
+    EXPECT_THAT(refused(text.substr(0, text.size() - 1)), HasSubstr("state: not valid CBOR"));
+    EXPECT_THAT(refused(text + "\1"), HasSubstr("state: not valid CBOR"));
+    EXPECT_THAT(refused(std::string(100'000, '\x81')), HasSubstr("nested deeper than 64 levels"));
+    EXPECT_THAT(refused(std::string("\x9b\x7f\xff\xff\xff\xff\xff\xff\xff")), HasSubstr("state: "));
 }
 
 TEST(Yaml, ReadsNumbers) {

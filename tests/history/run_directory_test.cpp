@@ -179,8 +179,15 @@ TEST(RunIndex, ReturnsWhatWasWritten) {
     EXPECT_EQ(back.sources[1].sha256, index.sources[1].sha256);
     ASSERT_EQ(back.attempts.size(), 3U);
     EXPECT_EQ(back.attempts[2].provenance, index.attempts[2].provenance);
-    std::ofstream(layout.index(), std::ios::binary | std::ios::in).write("garbage", 7);
-    EXPECT_THAT([&] { read_run_index(layout.index()); }, ThrowsMessage<Error>(HasSubstr("run.h5")));
+    // Any change anywhere is found before HDF5 sees the file.
+    for (const int place : {0, 3000, 12000}) {
+        write_run_index(layout.index(), index);
+        std::fstream(layout.index(), std::ios::binary | std::ios::in | std::ios::out)
+            .seekp(place)
+            .write("garbage", 7);
+        EXPECT_THAT([&] { read_run_index(layout.index()); },
+                    ThrowsMessage<Error>(AllOf(HasSubstr("run.h5"), HasSubstr("checksum"))));
+    }
 }
 
 TEST(RunIndex, UuidsAreRandomVersionFour) {

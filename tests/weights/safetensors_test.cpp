@@ -207,12 +207,12 @@ INSTANTIATE_TEST_SUITE_P(All, BadHeaderTest, ::testing::Range<std::size_t>(0, ba
 
 TEST(SafetensorsHeader, RefusesTooManyTensors) {
     std::string header = "{";
-    for (int i = 0; i <= 1'000'000; ++i) {
+    for (int i = 0; i <= 100'000; ++i) {
         header += fmt::format(R"("{}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}},)", i);
     }
     header.back() = '}';
     EXPECT_THAT(error_of([&] { parse_safetensors_header(header, 0, "f"); }),
-                HasSubstr("more than 1000000 tensors"));
+                HasSubstr("more than 100000 tensors"));
 }
 
 TEST(SafetensorsHeader, AcceptsOddButSoundHeaders) {

@@ -6,7 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <fstream>
+#include <limits>
 
 #include "base/files.hpp"
 #include "base/hash.hpp"
@@ -15,6 +17,7 @@
 #include "weights/adapter.hpp"
 #include "weights/digest_memo.hpp"
 #include "weights/expect_error.hpp"
+#include "weights/finite.hpp"
 
 namespace galapagos {
 namespace {
@@ -208,6 +211,52 @@ TEST(CacheFolder, FollowsTheEnvironment) {
     EXPECT_EQ(default_cache_folder(), "/home/x/.cache/galapagos");
     ::unsetenv("XDG_CACHE_HOME");
     EXPECT_THAT(default_cache_folder().filename().string(), HasSubstr("galapagos-"));
+}
+
+/// A tensor of 3000 x 5 ones (several blocks of the scan) whose bits at [row, column] are replaced.
+template <typename Word>
+std::optional<std::int64_t> scan(DType dtype, Word one, Word other, std::size_t index) {
+    std::vector<Word> words(3000 * 5 + 1, one);
+    words[index] = other;
+    // Off alignment, as in a mapped file.
+    std::vector<std::byte> bytes(words.size() * sizeof(Word) + 1);
+    std::memcpy(bytes.data() + 1, words.data(), words.size() * sizeof(Word));
+    return first_not_finite({bytes.data() + 1, dtype, {3000, 5}});
+}
+
+TEST(Finite, FindsTheFirstNanOrInfinityOfEveryType) {
+    for (const std::size_t at : {0, 4095, 4096, 14999}) {
+        const auto index = std::optional<std::int64_t>(static_cast<std::int64_t>(at));
+        EXPECT_EQ(scan<std::uint32_t>(DType::f32, 0x3F800000, 0xFF800000, at), index);
+        EXPECT_EQ(scan<std::uint32_t>(DType::f32, 0x3F800000, 0x7F800001, at), index);
+        EXPECT_EQ(scan<std::uint32_t>(DType::f32, 0x3F800000, 0x7F7FFFFF, at), std::nullopt);
+        EXPECT_EQ(scan<std::uint16_t>(DType::bf16, 0x3F80, 0x7FC0, at), index);
+        EXPECT_EQ(scan<std::uint16_t>(DType::bf16, 0x3F80, 0xFF7F, at), std::nullopt);
+        EXPECT_EQ(scan<std::uint16_t>(DType::f16, 0x3C00, 0x7C00, at), index);
+        EXPECT_EQ(scan<std::uint16_t>(DType::f16, 0x3C00, 0x7BFF, at), std::nullopt);
+        EXPECT_EQ(scan<std::uint64_t>(DType::f64, 0, 0x7FF8000000000000, at), index);
+    }
+    EXPECT_EQ(scan<std::uint16_t>(DType::bf16, 0x3F80, 0x7FC0, 15000), std::nullopt);  // beyond it
+    EXPECT_EQ(scan<std::uint16_t>(DType::i16, 0x7FC0, 0x7FC0, 0), std::nullopt);
+    EXPECT_EQ(first_not_finite({nullptr, DType::f32, {0, 4}}), std::nullopt);
+}
+
+TEST_F(SourceTest, NamesTheTensorThatIsNotFinite) {
+    spec_.adapter.reset();
+    check_finite(*Source::open(spec_, options_));
+    const auto file = spec_.model / "model.safetensors";
+    const SafetensorsFile weights(file);
+    const auto tensor = weights.tensor("model.layers.1.mlp.up_proj.weight");
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const auto start = tensor.data - weights.tensor(weights.entries().front()).data;
+    const auto header = static_cast<std::ptrdiff_t>(fs::file_size(file)) -
+                        static_cast<std::ptrdiff_t>(weights.entries().back().end);
+    std::fstream(file, std::ios::binary | std::ios::in | std::ios::out)
+        .seekp(header + start + 4 * (2 * tensor.shape[1] + 3))
+        .write(reinterpret_cast<const char*>(&nan), sizeof nan);
+    EXPECT_THAT(error_of([&] { check_finite(*Source::open(spec_, options_)); }),
+                HasSubstr("s: refused (tensor 'model.layers.1.mlp.up_proj.weight' holds NaN or "
+                          "infinity, first at [2, 3])"));
 }
 
 }  // namespace
