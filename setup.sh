@@ -21,6 +21,8 @@ for argument in "$@"; do
 done
 
 compiles() { echo "#include <$1>" | ${CXX:-c++} -std=c++20 -fsyntax-only -x c++ "${@:2}" - 2>/dev/null; }
+fuzzes() { echo 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' |
+    clang++ -fsanitize=fuzzer -x c++ - -o /dev/null 2>/dev/null; }
 includes_of() { pkg-config --cflags "$1" 2>/dev/null || true; }
 
 # What is missing, as "what to look for : Debian package".
@@ -48,6 +50,8 @@ have ld.lld || need lld
 if [ "$with_tests" = yes ]; then
     compiles gmock/gmock.h || { need libgtest-dev; need libgmock-dev; }
     have h5dump || need hdf5-tools
+    # The fuzz targets: clang and its runtime. Only Debian's own are installed; elsewhere they are skipped.
+    if [ "$(id -u)" = 0 ] && have apt-get && ! fuzzes; then need clang; need libclang-rt-dev; fi
 fi
 if [ "$with_slurm" = yes ]; then
     have slurmctld || need slurmctld
@@ -77,7 +81,7 @@ python=$deps/venv/bin/python
 [ -x "$python" ] || python3 -m venv "$deps/venv"
 stamp=$deps/.installed
 base_set="torch==2.11.0 nvidia-cuda-cupti==13.0.* nvidia-cuda-runtime==13.0.*"
-tool_set="numpy gguf h5py matplotlib pandas"
+tool_set="numpy h5py matplotlib pandas"
 test_set="torch==2.11.0 transformers==5.* tokenizers peft safetensors pytest cma"
 install() {  # install NAME PIP-ARGUMENTS...: once for each set
     local name=$1; shift

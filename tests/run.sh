@@ -4,14 +4,17 @@
 #   tests/run.sh                what CI runs: everything but the tests labelled slow and gpu
 #   tests/run.sh --slow         those labelled slow too
 #   tests/run.sh --preset asan  with another preset of CMakePresets.json (the C++ tests only)
+#   tests/run.sh --fuzz 3600    seconds that each fuzz target runs (default 20; 0: none)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 preset=ci
 slow=no
+fuzz_seconds=20
 while [ $# -gt 0 ]; do
     case $1 in
         --slow) slow=yes; shift ;;
         --preset) preset=$2; shift 2 ;;
+        --fuzz) fuzz_seconds=$2; shift 2 ;;
         *) echo "tests/run.sh: unknown argument $1" >&2; exit 2 ;;
     esac
 done
@@ -31,6 +34,7 @@ skip='gpu|slow|parity'
 status=0
 ctest --test-dir "$build" -LE "$skip" -j 2 --output-on-failure || status=1
 if [ "$preset" = ci ] || [ "$preset" = release ]; then
+    if [ "$fuzz_seconds" != 0 ]; then tests/fuzz/run.sh "$fuzz_seconds" || status=1; fi
     marks='not slow'
     [ "$slow" = yes ] && marks='slow or not slow'
     GALAPAGOS_BINARY_DIR=$PWD/$build "$GALAPAGOS_DEPS/venv/bin/python" -m pytest -q -m "$marks" tests || status=1

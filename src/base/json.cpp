@@ -102,7 +102,11 @@ nlohmann::json parse_cbor_strict(std::string_view bytes, std::string_view origin
     check_size(bytes, "CBOR", origin, limits);
     json document;
     CheckedBuilder builder(document, "CBOR", origin, limits.depth);
-    json::sax_parse(bytes, &builder, json::input_format_t::cbor);
+    try {
+        json::sax_parse(bytes, &builder, json::input_format_t::cbor);
+    } catch (const json::out_of_range& error) {  // a list that claims more than memory can hold
+        throw UsageError(fmt::format("{}: refused", origin), error.what());
+    }
     return document;
 }
 

@@ -3,7 +3,7 @@
 #
 #   tests/fuzz/run.sh [SECONDS [TARGET...]]     default: 20 seconds each, all targets, two at a time
 #
-# What a target finds is left in build/fuzz/findings; build/fuzz/TARGET_fuzz FILE repeats it.
+# What a target finds is left in build/fuzz/findings; build/fuzz/tests/fuzz/TARGET_fuzz FILE repeats it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-20}
@@ -27,7 +27,10 @@ mkdir -p "$build/findings" "$build/grown"
 fuzz_one() {
     local target=$1 log=$build/$1.log
     mkdir -p "$build/grown/$target"
-    if "$build/${target}_fuzz" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
+    for packed in "tests/fuzz/corpus/$target"/*.gz; do
+        [ ! -e "$packed" ] || gunzip -c "$packed" >"$build/grown/$target/$(basename "$packed" .gz)"
+    done
+    if "$build/tests/fuzz/${target}_fuzz" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
         -artifact_prefix="$build/findings/$target-" "$build/grown/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1; then
         echo "fuzz $target: $(awk '/number_of_executed_units/ {runs = $2} /cov:/ {for (i = 1; i < NF; i++) {if ($i == "cov:") cov = $(i + 1); if ($i == "ft:") ft = $(i + 1)}}
             END {print runs " inputs, " cov " edges, " ft " features, nothing found"}' "$log")"
@@ -38,5 +41,5 @@ fuzz_one() {
     fi
 }
 export -f fuzz_one
-export build seconds ASAN_OPTIONS=allocator_may_return_null=1:detect_odr_violation=0
+export build seconds ASAN_OPTIONS=allocator_may_return_null=1:detect_odr_violation=0 LSAN_OPTIONS=suppressions=$PWD/tests/support/lsan.supp
 printf '%s\n' "${targets[@]}" | xargs -P 2 -I{} bash -c 'fuzz_one {}'
