@@ -36,9 +36,9 @@ YamlReader YamlReader::from_file(const std::filesystem::path& path) {
 
 YamlReader YamlReader::from_text(const std::string& text, const std::string& origin) {
     if (text.size() > max_bytes)
-        throw UsageError(fmt::format("{}: refused", origin),
-                         fmt::format("{} bytes of YAML, more than the {} allowed here", text.size(),
-                                     max_bytes));
+        throw UsageError(
+            fmt::format("{}: refused", origin),
+            fmt::format("{} bytes of YAML, more than the {} allowed here", text.size(), max_bytes));
     try {
         check_yaml_limits(text, origin);
         return YamlReader(YAML::Load(text), origin, "");

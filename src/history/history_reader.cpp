@@ -36,7 +36,8 @@ bool closed_by_its_writer(const std::filesystem::path& file) {
     };
     if (!in || !begin.starts_with("\211HDF\r\n\032\n")) refuse("not an HDF5 file");
     if (begin[8] != 3) refuse("not an HDF5 file with the superblock of a history (version 3)");
-    if (begin[9] != 8 || begin[10] != 8 || begin.substr(12) != std::string_view("\0\0\0\0\0\0\0\0", 8))
+    if (begin[9] != 8 || begin[10] != 8 ||
+        begin.substr(12) != std::string_view("\0\0\0\0\0\0\0\0", 8))
         refuse("a superblock that no history has");
     return begin[11] == 0;
 }

@@ -173,8 +173,8 @@ std::string file_image(const RunIndex& index) {
     return image;
 }
 
-// The oldest file format has no checksums, and HDF5 trusts what it reads. So the image is followed by
-// one of ours, 64 hexadecimal digits behind a mark; other tools never look past the image's end.
+// The oldest file format has no checksums, and HDF5 trusts what it reads. So the image is followed
+// by one of ours, 64 hexadecimal digits behind a mark; other tools never look past the image's end.
 constexpr std::string_view seal_mark = "\nSHA-256 ";
 constexpr size_t seal_bytes = seal_mark.size() + 64;
 

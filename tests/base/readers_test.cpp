@@ -91,7 +91,8 @@ TEST(Yaml, RefusesWhatCostsTooMuch) {
     EXPECT_THAT(refused("a: &a [*a]\n"), HasSubstr("stands for what it lies in"));
     EXPECT_THAT(refused("a: 1\n---\nb: 2\n"), HasSubstr("more than one YAML document"));
     EXPECT_THAT(refused(std::string(2 << 20, 'x')), HasSubstr("2097152 bytes of YAML"));
-    EXPECT_EQ(YamlReader::from_text("a: &a [1, 2]\nb: *a\n", "t.yaml").at("b").elements().size(), 2U);
+    EXPECT_EQ(YamlReader::from_text("a: &a [1, 2]\nb: *a\n", "t.yaml").at("b").elements().size(),
+              2U);
 }
 
 TEST(Cbor, IsReadAsStrictlyAsJson) {

@@ -23,7 +23,8 @@ inline std::string_view text_of(const std::uint8_t* data, std::size_t size) {
 /// A folder of this process in memory; it is made once and goes with the process.
 class Scratch {
   public:
-    Scratch() : path_(std::filesystem::path(root()) / ("galapagos-fuzz-" + std::to_string(::getpid()))) {
+    Scratch()
+        : path_(std::filesystem::path(root()) / ("galapagos-fuzz-" + std::to_string(::getpid()))) {
         std::filesystem::create_directories(path_);
     }
     ~Scratch() {
@@ -54,8 +55,8 @@ inline const Scratch& scratch() {
     return folder;
 }
 
-/// Runs `read`, which may refuse its input by an Error that says something. Any other exception ends
-/// the process, and so is a finding.
+/// Runs `read`, which may refuse its input by an Error that says something. Any other exception
+/// ends the process, and so is a finding.
 template <typename Read>
 void may_refuse(Read read) {
     try {

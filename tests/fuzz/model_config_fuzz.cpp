@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto architecture = Architecture::from_config(config, "config.json");
         if (architecture.layers > 1000) return;  // as many names as the config asks for: no finding
         model_tensors(architecture);
-        for (const int ranks : {1, 2, 4}) arena_specs(architecture, Sharding(config, ranks, ranks - 1), DType::bf16);
+        for (const int ranks : {1, 2, 4})
+            arena_specs(architecture, Sharding(config, ranks, ranks - 1), DType::bf16);
     });
     return 0;
 }

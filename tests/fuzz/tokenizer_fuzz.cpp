@@ -10,7 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto path = fuzz::scratch().write("tokenizer.json", fuzz::text_of(data, size));
     fuzz::may_refuse([&] {
         const auto tokenizer = Tokenizer::load(path);
-        for (const char* text : {"", "Hello there,  the 12 things\n", "<|im_start|>\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\xa2 '"}) {
+        for (const char* text : {"", "Hello there,  the 12 things\n",
+                                 "<|im_start|>\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\xa2 '"}) {
             const auto ids = tokenizer.encode(text, true);
             tokenizer.decode(ids, false);
             for (const auto id : ids) tokenizer.bytes_of(id);

@@ -10,7 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         std::string shard(8, '\0');
         shard[0] = static_cast<char>(header.size());
         fuzz::scratch().write("config.json", R"({"model_type": "llama"})");
-        fuzz::scratch().write("model-00001-of-00001.safetensors", shard + header + std::string(4, '\0'));
+        fuzz::scratch().write("model-00001-of-00001.safetensors",
+                              shard + header + std::string(4, '\0'));
         return true;
     }();
     fuzz::scratch().write("model.safetensors.index.json", fuzz::text_of(data, made ? size : 0));
