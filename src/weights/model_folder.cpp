@@ -131,7 +131,8 @@ void ModelFolder::open_weight_files() {
                                            : "");
     }
     for (const auto& [name, promised] : read_index(index)) {
-        if (!fs::exists(folder_ / name)) {
+        std::error_code unreadable;  // a name too long to exist, say
+        if (!fs::exists(folder_ / name, unreadable)) {
             throw Error(index.string() + ": refused",
                         fmt::format("weight_map '{}' names '{}', which is missing",
                                     *promised.begin(), name),

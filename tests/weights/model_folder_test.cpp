@@ -151,6 +151,10 @@ TEST_F(ModelFolderTest, RefusesABadIndex) {
                 }),
                 HasSubstr("which is missing"));
     EXPECT_THAT(after_index_change([](json& index) {
+                    index["weight_map"]["x"] = std::string(300, 'x') + ".safetensors";
+                }),
+                HasSubstr("which is missing"));
+    EXPECT_THAT(after_index_change([](json& index) {
                     index["weight_map"]["x"] = index["weight_map"]["model.norm.weight"];
                 }),
                 HasSubstr("weight_map says that 'x' lies in"));
