@@ -21,8 +21,9 @@ std::size_t skip_space_forward(std::string_view text, std::size_t offset) {
     return offset;
 }
 
-std::size_t skip_space_backward(std::string_view text, std::size_t offset) {
-    while (offset > 0) {
+// Goes back to `floor` at most.
+std::size_t skip_space_backward(std::string_view text, std::size_t offset, std::size_t floor) {
+    while (offset > floor) {
         const CodePoint point = code_point_before(text, offset);
         if (!is_white_space(point.value)) {
             break;
@@ -40,38 +41,41 @@ bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
 
 }  // namespace
 
-StringTrie::StringTrie() : nodes_(1) {}
-
-void StringTrie::insert(std::string_view text, std::size_t value) {
-    std::size_t node = 0;
-    for (const char character : text) {
-        const auto byte = static_cast<unsigned char>(character);
-        const auto [child, inserted] = nodes_[node].children.try_emplace(byte, nodes_.size());
-        const std::size_t next = child->second;
-        if (inserted) {
-            nodes_.emplace_back();
-        }
-        node = next;
-    }
-    nodes_[node].value = value;
+void StringSet::insert(std::string text, std::size_t value) {
     starts_[static_cast<unsigned char>(text.front())] = true;
+    strings_.push_back({std::move(text), value});
 }
 
-std::optional<StringTrie::Match> StringTrie::longest_at(std::string_view text,
-                                                        std::size_t offset) const {
-    std::optional<Match> longest;
+void StringSet::sort() {
+    std::stable_sort(strings_.begin(), strings_.end(),
+                     [](const String& a, const String& b) { return a.text < b.text; });
+}
+
+// The strings that begin with the first bytes of the place are neighbours in the sorted list; each
+// further byte narrows them down.
+std::optional<StringSet::Match> StringSet::longest_at(std::string_view text,
+                                                      std::size_t offset) const {
     if (!starts_[static_cast<unsigned char>(text[offset])]) {
-        return longest;
+        return std::nullopt;
     }
-    std::size_t node = 0;
-    for (std::size_t i = offset; i < text.size(); ++i) {
-        const auto child = nodes_[node].children.find(static_cast<unsigned char>(text[i]));
-        if (child == nodes_[node].children.end()) {
+    std::optional<Match> longest;
+    auto begin = strings_.begin();
+    auto end = strings_.end();
+    for (std::size_t size = 0; offset + size < text.size(); ++size) {
+        // Strings that end here come first.
+        const auto byte_of = [size](const String& string) {
+            return size < string.text.size() ? static_cast<unsigned char>(string.text[size]) : -1;
+        };
+        const int wanted = static_cast<unsigned char>(text[offset + size]);
+        begin =
+            std::partition_point(begin, end, [&](const String& s) { return byte_of(s) < wanted; });
+        end =
+            std::partition_point(begin, end, [&](const String& s) { return byte_of(s) == wanted; });
+        if (begin == end) {
             break;
         }
-        node = child->second;
-        if (nodes_[node].value) {
-            longest = Match{i + 1 - offset, *nodes_[node].value};
+        if (begin->text.size() == size + 1) {
+            longest = Match{size + 1, begin->value};
         }
     }
     return longest;
@@ -79,35 +83,25 @@ std::optional<StringTrie::Match> StringTrie::longest_at(std::string_view text,
 
 AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
     for (std::size_t i = 0; i < tokens_.size(); ++i) {
-        (tokens_[i].normalized ? normalized_ : raw_).insert(tokens_[i].content, i);
+        const AddedToken& token = tokens_[i];
+        const bool changed = token.normalized && !token.normalized_content.empty();
+        (token.normalized ? normalized_ : raw_)
+            .insert(changed ? token.normalized_content : token.content, i);
     }
-}
-
-std::vector<Segment> AddedTokens::split(std::string_view text) const {
-    std::vector<Segment> first_pass;
-    split_with(raw_, text, first_pass);
-    if (normalized_.empty()) {
-        return first_pass;
-    }
-    std::vector<Segment> segments;
-    for (const Segment& segment : first_pass) {
-        if (segment.id) {
-            segments.push_back(segment);
-        } else {
-            split_with(normalized_, segment.text, segments);
-        }
-    }
-    return segments;
+    raw_.sort();
+    normalized_.sort();
 }
 
 // The library's own order of things is kept to the letter: a token refused by single_word still
 // uses up its text, and stripped white space doesn't hide a token that begins inside it.
-void AddedTokens::split_with(const StringTrie& trie, std::string_view text,
-                             std::vector<Segment>& segments) const {
+std::vector<Segment> AddedTokens::split_at(const StringSet& set, std::string_view text) const {
+    std::vector<Segment> segments;
     std::size_t done = 0;
     std::size_t offset = 0;
-    while (!trie.empty() && offset < text.size()) {
-        const std::optional<StringTrie::Match> match = trie.longest_at(text, offset);
+    std::size_t space_begin = 0;  // the last white space that was stripped behind a token
+    std::size_t space_end = 0;
+    while (!set.empty() && offset < text.size()) {
+        const std::optional<StringSet::Match> match = set.longest_at(text, offset);
         if (!match) {
             ++offset;
             continue;
@@ -120,10 +114,14 @@ void AddedTokens::split_with(const StringTrie& trie, std::string_view text,
             continue;
         }
         if (token.lstrip) {
-            begin = std::max(skip_space_backward(text, begin), done);
+            begin = std::max(skip_space_backward(text, begin, done), done);
         }
         if (token.rstrip) {
-            end = skip_space_forward(text, end);
+            if (end < space_begin || end >= space_end) {
+                space_begin = end;
+                space_end = skip_space_forward(text, end);
+            }
+            end = space_end;
         }
         if (done < begin) {
             segments.push_back({std::nullopt, text.substr(done, begin - done)});
@@ -134,6 +132,7 @@ void AddedTokens::split_with(const StringTrie& trie, std::string_view text,
     if (done < text.size()) {
         segments.push_back({std::nullopt, text.substr(done)});
     }
+    return segments;
 }
 
 }  // namespace galapagos

@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace galapagos {
@@ -15,11 +14,12 @@ namespace galapagos {
 struct AddedToken {
     std::int32_t id = 0;
     std::string content;
-    bool single_word = false;  // only where no word character touches it
-    bool lstrip = false;       // takes the white space before it along
-    bool rstrip = false;       // and after it
-    bool normalized = true;    // looked for after the tokens with false
-    bool special = false;      // left out of text when special tokens are skipped
+    bool single_word = false;             // only where no word character touches it
+    bool lstrip = false;                  // takes the white space before it along
+    bool rstrip = false;                  // and after it
+    bool normalized = true;               // looked for after the tokens with false
+    bool special = false;                 // left out of text when special tokens are skipped
+    std::string normalized_content = {};  // what the normalizer makes of it; empty: the same
 };
 
 /// A stretch of text: an added token, or text that is still to be encoded.
@@ -29,11 +29,13 @@ struct Segment {
 };
 
 /// Finds the longest of a set of strings at a place in a text.
-class StringTrie {
+class StringSet {
   public:
-    StringTrie();
+    /// A string that isn't empty. Of two equal ones only the first is found.
+    void insert(std::string text, std::size_t value);
 
-    void insert(std::string_view text, std::size_t value);
+    /// To be called between the last insert and the first search.
+    void sort();
 
     struct Match {
         std::size_t size;
@@ -41,36 +43,42 @@ class StringTrie {
     };
     std::optional<Match> longest_at(std::string_view text, std::size_t offset) const;
 
-    bool empty() const { return nodes_.size() == 1; }
+    bool empty() const { return strings_.empty(); }
 
   private:
-    struct Node {
-        std::unordered_map<unsigned char, std::size_t> children;
-        std::optional<std::size_t> value;
+    struct String {
+        std::string text;
+        std::size_t value;
     };
-    std::vector<Node> nodes_;
+    std::vector<String> strings_;
     std::array<bool, 256>
         starts_{};  // bytes that begin a string: most places of a text are ruled out by it
 };
 
 /// Cuts added tokens out of a text, as the Hugging Face library does: first those with `normalized`
-/// false, then the others in what is left; of several at one place the longest.
+/// false, then, in what is left and after it was normalized, the others; of several at one place
+/// the longest.
 class AddedTokens {
   public:
     explicit AddedTokens(std::vector<AddedToken> tokens);
 
-    /// Segments of `text` in order; white space that a token strips belongs to no other segment.
-    std::vector<Segment> split(std::string_view text) const;
+    /// Segments of a text in order, cut at the tokens with `normalized` false; white space that a
+    /// token strips belongs to no other segment.
+    std::vector<Segment> split_raw(std::string_view text) const { return split_at(raw_, text); }
+
+    /// The same for a text that was normalized, and the tokens with `normalized` true.
+    std::vector<Segment> split_normalized(std::string_view text) const {
+        return split_at(normalized_, text);
+    }
 
     const std::vector<AddedToken>& tokens() const { return tokens_; }
 
   private:
-    void split_with(const StringTrie& trie, std::string_view text,
-                    std::vector<Segment>& segments) const;
+    std::vector<Segment> split_at(const StringSet& set, std::string_view text) const;
 
     std::vector<AddedToken> tokens_;
-    StringTrie raw_;
-    StringTrie normalized_;
+    StringSet raw_;
+    StringSet normalized_;
 };
 
 }  // namespace galapagos

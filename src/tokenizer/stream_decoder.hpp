@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "tokenizer/decoder.hpp"
 #include "tokenizer/tokenizer.hpp"
 
 namespace galapagos {
@@ -17,13 +18,14 @@ class StreamDecoder {
     /// The text that `id` completes; may be empty.
     std::string push(std::int32_t id);
 
-    /// What is still held back, as U+FFFD; the decoder can then be used for another text.
+    /// What is still held back, broken characters as U+FFFD; the decoder can then be used for
+    /// another text.
     std::string finish();
 
   private:
     Tokenizer tokenizer_;
     bool skip_special_tokens_;
-    std::string pending_;
+    Decoder decoder_;
 };
 
 }  // namespace galapagos

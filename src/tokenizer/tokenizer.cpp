@@ -2,65 +2,99 @@
 
 #include <system_error>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "base/error.hpp"
 #include "tokenizer/added_tokens.hpp"
 #include "tokenizer/bpe.hpp"
-#include "tokenizer/byte_alphabet.hpp"
+#include "tokenizer/normalizer.hpp"
 #include "tokenizer/pre_tokenizer.hpp"
 #include "tokenizer/tokenizer_json.hpp"
 #include "tokenizer/utf8.hpp"
 
 namespace galapagos {
 
-namespace {
-
-// The bytes of a token. Added tokens needn't be written in the byte alphabet; the library then
-// takes their own UTF-8.
-std::string token_bytes(const std::string& token) {
-    return from_byte_alphabet(token).value_or(token);
-}
-
-}  // namespace
-
 struct Tokenizer::Parts {
     explicit Parts(TokenizerDescription description);
 
-    AddedTokens added_tokens;
+    void encode(std::string_view text, std::vector<std::int32_t>& ids) const;
+    void encode_segment(std::string_view text, bool begins_text,
+                        std::vector<std::int32_t>& ids) const;
+
+    Normalizer normalizer;
     PreTokenizer pre_tokenizer;
     SurroundingTokens surrounding;
+    Decoder decoder;
     Bpe model;
+    AddedTokens added_tokens;
     std::unordered_map<std::string, std::int32_t> added_ids;
-    std::vector<std::string> bytes;  // by id
-    std::vector<bool> special;       // by id
+    std::vector<std::optional<std::string>> texts;  // by id
+    std::vector<bool> special;                      // by id
     std::size_t vocabulary_size = 0;
 };
 
 Tokenizer::Parts::Parts(TokenizerDescription description)
-    : added_tokens(std::move(description.added_tokens)),
+    : normalizer(std::move(description.normalizer)),
       pre_tokenizer(std::move(description.pre_tokenizer)),
       surrounding(std::move(description.surrounding)),
-      model(std::move(description.model)) {
+      decoder(std::move(description.decoder)),
+      model(std::move(description.model)),
+      added_tokens(std::move(description.added_tokens)) {
     const auto store = [this](const std::string& token, std::int32_t id) {
         const auto index = static_cast<std::size_t>(id);
-        if (index >= bytes.size()) {
-            bytes.resize(index + 1);
+        if (index >= texts.size()) {
+            texts.resize(index + 1);
         }
-        bytes[index] = token_bytes(token);
+        texts[index] = token;
     };
     vocabulary_size = model.vocabulary().size();
     for (const auto& [token, id] : model.vocabulary()) {
         store(token, id);
     }
+    std::unordered_set<std::string> special_contents;
     for (const AddedToken& token : added_tokens.tokens()) {
-        store(token.content, token.id);
+        store(token.normalized_content.empty() ? token.content : token.normalized_content,
+              token.id);
         added_ids.emplace(token.content, token.id);
         vocabulary_size += model.vocabulary().contains(token.content) ? 0 : 1;
+        if (token.special) {
+            special_contents.insert(token.content);
+        }
     }
-    special.resize(bytes.size());
-    for (const AddedToken& token : added_tokens.tokens()) {
-        special[static_cast<std::size_t>(token.id)] = token.special;
+    // The library compares texts: a special token that the normalizer changed isn't skipped.
+    special.resize(texts.size());
+    for (std::size_t id = 0; id < texts.size(); ++id) {
+        special[id] = texts[id] && special_contents.contains(*texts[id]);
+    }
+}
+
+void Tokenizer::Parts::encode(std::string_view text, std::vector<std::int32_t>& ids) const {
+    for (const Segment& segment : added_tokens.split_raw(text)) {
+        if (segment.id) {
+            ids.push_back(*segment.id);
+        } else {
+            encode_segment(segment.text, segment.text.data() == text.data(), ids);
+        }
+    }
+}
+
+// `text` is free of added tokens that are looked for before normalization.
+void Tokenizer::Parts::encode_segment(std::string_view text, bool begins_text,
+                                      std::vector<std::int32_t>& ids) const {
+    const std::string changed = normalizer.empty() ? std::string() : normalizer.apply(text);
+    const std::string_view normalized = normalizer.empty() ? text : changed;
+    const bool counts = begins_text && pre_tokenizer.needs_first_bytes();
+    const std::size_t first_bytes = counts ? normalizer.bytes_from_first_character(text) : 0;
+    for (const Segment& segment : added_tokens.split_normalized(normalized)) {
+        if (segment.id) {
+            ids.push_back(*segment.id);
+            continue;
+        }
+        const auto offset = static_cast<std::size_t>(segment.text.data() - normalized.data());
+        const Pieces pieces =
+            pre_tokenizer.split(segment.text, first_bytes > offset ? first_bytes - offset : 0);
+        model.encode(pieces.views, ids);
     }
 }
 
@@ -86,16 +120,7 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_spec
     if (add_special_tokens) {
         append(parts_->surrounding.before);
     }
-    for (const Segment& segment : parts_->added_tokens.split(text)) {
-        if (segment.id) {
-            ids.push_back(*segment.id);
-            continue;
-        }
-        const Pieces pieces = parts_->pre_tokenizer.split(segment.text);
-        for (const std::string_view piece : pieces.views) {
-            parts_->model.encode(piece, ids);
-        }
-    }
+    parts_->encode(text, ids);
     if (add_special_tokens) {
         append(parts_->surrounding.after);
     }
@@ -103,19 +128,25 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_spec
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
-    std::string bytes;
+    std::string text;
+    Decoder state = decoder();
     for (const std::int32_t id : ids) {
-        if (!skip_special_tokens || !is_special(id)) {
-            bytes += bytes_of(id);
+        const auto token = token_of(id);
+        if (token && !(skip_special_tokens && is_special(id))) {
+            state.take(*token, text);
         }
     }
-    return replace_invalid_utf8(bytes);
+    state.end(text);
+    return text;
 }
 
-std::string_view Tokenizer::bytes_of(std::int32_t id) const {
-    const bool known = id >= 0 && static_cast<std::size_t>(id) < parts_->bytes.size();
-    return known ? std::string_view(parts_->bytes[static_cast<std::size_t>(id)]) : "";
+std::optional<std::string_view> Tokenizer::token_of(std::int32_t id) const {
+    const bool known = id >= 0 && static_cast<std::size_t>(id) < parts_->texts.size();
+    return known ? std::optional<std::string_view>(parts_->texts[static_cast<std::size_t>(id)])
+                 : std::nullopt;
 }
+
+Decoder Tokenizer::decoder() const { return parts_->decoder.fresh(); }
 
 bool Tokenizer::is_special(std::int32_t id) const {
     const bool known = id >= 0 && static_cast<std::size_t>(id) < parts_->special.size();

@@ -10,15 +10,18 @@
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/decoder.hpp"
+
 namespace galapagos {
 
 /// Text to token ids and back, as tokenizer.json describes it and as the Hugging Face tokenizers
 /// library does it.
 ///
-/// Byte-level BPE models are read; a component that isn't known exactly is refused by name when the
-/// file is loaded, because a tokenizer that is almost right gives scores that are almost right.
-/// `truncation` and `padding` in the file are not applied, as transformers doesn't apply them
-/// either unless asked to. Immutable, cheap to copy, safe to use from several threads.
+/// BPE models are read, over bytes or over characters; a component that isn't known exactly is
+/// refused by name when the file is loaded, because a tokenizer that is almost right gives scores
+/// that are almost right. `truncation` and `padding` in the file are not applied, as transformers
+/// doesn't apply them either unless asked to. Immutable, cheap to copy, safe to use from several
+/// threads.
 class Tokenizer {
   public:
     /// Reads `path`, a tokenizer.json or a model folder that holds one.
@@ -34,11 +37,15 @@ class Tokenizer {
     /// left out.
     std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const;
 
-    /// The bytes that one id stands for, which need not be whole characters; empty for an id
-    /// without a token.
-    std::string_view bytes_of(std::int32_t id) const;
+    /// The token of `id` as decoding takes it: as the vocabulary writes it, or, for an added token
+    /// that is looked for in normalized text, normalized. Nothing for an id without a token.
+    std::optional<std::string_view> token_of(std::int32_t id) const;
 
-    /// Whether `id` is an added token marked special (BOS, EOS, turn markers).
+    /// The decoder at the start of a text.
+    Decoder decoder() const;
+
+    /// Whether decoding leaves `id` out when it skips special tokens: it is an added token marked
+    /// special (BOS, EOS, turn markers).
     bool is_special(std::int32_t id) const;
 
     /// Number of distinct tokens, added tokens included. The model's embedding may have more rows.

@@ -1,106 +1,20 @@
 #include "tokenizer/tokenizer_json.hpp"
 
-#include <memory>
 #include <nlohmann/json.hpp>
-#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "base/files.hpp"
 #include "base/json.hpp"
-#include "tokenizer/digits_splitter.hpp"
-#include "tokenizer/gpt2_splitter.hpp"
+#include "tokenizer/decoder_json.hpp"
 #include "tokenizer/json_component.hpp"
+#include "tokenizer/normalizer_json.hpp"
+#include "tokenizer/pre_tokenizer_json.hpp"
 #include "tokenizer/vocabulary_json.hpp"
 
 namespace galapagos {
 
 namespace {
-
-void check_normalizer(const JsonComponent& normalizer) {
-    if (normalizer.is_null()) {
-        return;
-    }
-    const std::string type = normalizer.type();
-    if (type == "Sequence") {
-        for (const JsonComponent& step : normalizer.at("normalizers").elements()) {
-            check_normalizer(step);
-        }
-        return;
-    }
-    normalizer.refuse("unknown normalizer " + type);
-}
-
-// Splitters are known by the exact text of their pattern.
-std::shared_ptr<const Splitter> find_splitter(const std::string& pattern) {
-    constexpr std::string_view gpt2_pattern =
-        R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-    if (pattern == gpt2_pattern) {
-        return std::make_shared<Gpt2Splitter>();
-    }
-    return nullptr;
-}
-
-PreTokenizer::Step read_split(const JsonComponent& split) {
-    split.allow_only({"type", "pattern", "behavior", "invert"});
-    if (split.at("behavior").text() != "Isolated" || split.flag("invert")) {
-        split.refuse("only behavior Isolated, not inverted, is known");
-    }
-    const JsonComponent pattern = split.at("pattern").require_object();
-    pattern.allow_only({"Regex"});
-    const std::string expression = pattern.at("Regex").text();
-    std::shared_ptr<const Splitter> splitter = find_splitter(expression);
-    if (!splitter) {
-        pattern.refuse("unknown pattern " + expression);
-    }
-    return {false, std::move(splitter)};
-}
-
-PreTokenizer::Step read_byte_level(const JsonComponent& byte_level) {
-    byte_level.allow_only({"type", "add_prefix_space", "trim_offsets", "use_regex"});
-    PreTokenizer::Step step;
-    step.add_prefix_space = byte_level.flag("add_prefix_space");
-    if (byte_level.flag("use_regex", true)) {
-        step.splitter = std::make_shared<Gpt2Splitter>();
-    }
-    return step;
-}
-
-void add_pre_tokenizer(const JsonComponent& component, std::vector<PreTokenizer::Step>& steps,
-                       bool& ended_by_byte_level) {
-    const std::string type = component.is_null() ? "null" : component.type();
-    if (type == "Sequence") {
-        component.allow_only({"type", "pretokenizers"});
-        for (const JsonComponent& step : component.at("pretokenizers").elements()) {
-            add_pre_tokenizer(step, steps, ended_by_byte_level);
-        }
-        return;
-    }
-    if (ended_by_byte_level) {
-        component.refuse(type + " after ByteLevel would see bytes, not text");
-    }
-    if (type == "ByteLevel") {
-        steps.push_back(read_byte_level(component));
-        ended_by_byte_level = true;
-    } else if (type == "Digits") {
-        component.allow_only({"type", "individual_digits"});
-        steps.push_back(
-            {false, std::make_shared<DigitsSplitter>(component.flag("individual_digits"))});
-    } else if (type == "Split") {
-        steps.push_back(read_split(component));
-    } else {
-        component.refuse("unknown pre-tokenizer " + type);
-    }
-}
-
-std::vector<PreTokenizer::Step> read_pre_tokenizer(const JsonComponent& component) {
-    std::vector<PreTokenizer::Step> steps;
-    bool ended_by_byte_level = false;
-    add_pre_tokenizer(component, steps, ended_by_byte_level);
-    if (!ended_by_byte_level) {
-        component.refuse("no ByteLevel in it, so the model isn't byte-level BPE");
-    }
-    return steps;
-}
 
 std::vector<std::int32_t> template_ids(const JsonComponent& post_processor,
                                        const JsonComponent& token) {
@@ -154,24 +68,23 @@ void add_post_processor(const JsonComponent& component, SurroundingTokens& token
     }
 }
 
-void check_decoder(const JsonComponent& decoder) {
-    const std::string type = decoder.is_null() ? "null" : decoder.type();
-    if (type == "ByteLevel") {
-        return;
-    }
-    if (type != "Sequence") {
-        decoder.refuse("unknown decoder " + type);
-    }
-    const std::vector<JsonComponent> steps = decoder.at("decoders").elements();
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-        // After ByteLevel there is one text left, which Fuse doesn't change.
-        const std::string expected = i == 0 ? "ByteLevel" : "Fuse";
-        if (steps[i].type() != expected) {
-            steps[i].refuse("unknown decoder " + steps[i].type() + " at this place");
+// An added token that is looked for in normalized text is normalized itself. The library refuses
+// tokens that become equal or vanish that way.
+void normalize_added_tokens(const Normalizer& normalizer, const JsonComponent& list,
+                            std::vector<AddedToken>& tokens) {
+    std::unordered_set<std::string> seen;
+    for (AddedToken& token : tokens) {
+        if (!token.normalized) {
+            continue;
         }
-    }
-    if (steps.empty()) {
-        decoder.refuse("an empty sequence of decoders");
+        std::string content = normalizer.apply(token.content);
+        if (content.empty() || !seen.insert(content).second) {
+            list.refuse("\"" + token.content +
+                        "\" is empty, or equal to another added token, after the normalizer");
+        }
+        if (content != token.content) {
+            token.normalized_content = std::move(content);
+        }
     }
 }
 
@@ -186,15 +99,27 @@ TokenizerDescription read_tokenizer_json(const std::filesystem::path& file) {
         static const nlohmann::json null_value;
         return root.has(key) ? root.at(key) : JsonComponent(null_value, key, file.string());
     };
-    check_normalizer(optional("normalizer"));
-    check_decoder(optional("decoder"));
-    TokenizerDescription description;
-    description.pre_tokenizer = read_pre_tokenizer(optional("pre_tokenizer"));
+    const JsonComponent normalizer = optional("normalizer");
+    const JsonComponent pre_tokenizer = optional("pre_tokenizer");
+    auto [steps, byte_level] = read_pre_tokenizer(pre_tokenizer);
+    TokenizerDescription description{
+        read_normalizer(normalizer),       PreTokenizer(std::move(steps)),      {},
+        read_decoder(optional("decoder")), read_bpe_settings(root.at("model")), {}};
+    if (description.pre_tokenizer.needs_first_bytes() &&
+        !description.normalizer.keeps_track_of_origin()) {
+        pre_tokenizer.refuse("prepend_scheme first after a normalizer other than Prepend and " +
+                             std::string("Replace of one character"));
+    }
+    if (byte_level) {
+        description.model.alphabet = BpeSettings::Alphabet::bytes;
+    } else {
+        description.model.alphabet = BpeSettings::Alphabet::characters;
+    }
     add_post_processor(optional("post_processor"), description.surrounding);
-    description.model = read_bpe_settings(root.at("model"));
     if (root.has("added_tokens")) {
-        description.added_tokens =
-            read_added_tokens(root.at("added_tokens"), description.model.vocabulary);
+        const JsonComponent added = root.at("added_tokens");
+        description.added_tokens = read_added_tokens(added, description.model.vocabulary);
+        normalize_added_tokens(description.normalizer, added, description.added_tokens);
     }
     return description;
 }

@@ -7,6 +7,8 @@
 
 #include "tokenizer/added_tokens.hpp"
 #include "tokenizer/bpe.hpp"
+#include "tokenizer/decoder.hpp"
+#include "tokenizer/normalizer.hpp"
 #include "tokenizer/pre_tokenizer.hpp"
 
 namespace galapagos {
@@ -19,15 +21,17 @@ struct SurroundingTokens {
 
 /// What a tokenizer.json says, component by component.
 struct TokenizerDescription {
-    std::vector<AddedToken> added_tokens;
-    std::vector<PreTokenizer::Step> pre_tokenizer;
+    Normalizer normalizer;
+    PreTokenizer pre_tokenizer;
     SurroundingTokens surrounding;
+    Decoder decoder;
     BpeSettings model;
+    std::vector<AddedToken> added_tokens;
 };
 
 /// Reads `file`. Throws Error, naming the component or the entry, for whatever isn't known exactly:
-/// another model than byte-level BPE, a normalizer, an unknown splitter, post-processor or decoder,
-/// or an option of one that would change ids or text.
+/// another model than BPE, an unknown normalizer, splitter, post-processor or decoder, or an option
+/// of one that would change ids or text.
 TokenizerDescription read_tokenizer_json(const std::filesystem::path& file);
 
 }  // namespace galapagos

@@ -45,6 +45,11 @@ Category category_of(char32_t code_point) {
 
 bool is_letter(char32_t code_point) { return category_of(code_point) <= Category::Lo; }
 
+bool is_mark(char32_t code_point) {
+    const Category category = category_of(code_point);
+    return Category::Mn <= category && category <= Category::Me;
+}
+
 bool is_number(char32_t code_point) {
     const Category category = category_of(code_point);
     return Category::Nd <= category && category <= Category::No;

@@ -44,6 +44,9 @@ Category category_of(char32_t code_point);
 /// `\p{L}`
 bool is_letter(char32_t code_point);
 
+/// `\p{M}`
+bool is_mark(char32_t code_point);
+
 /// `\p{N}`
 bool is_number(char32_t code_point);
 

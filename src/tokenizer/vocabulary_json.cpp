@@ -50,7 +50,7 @@ std::vector<std::pair<std::string, std::string>> read_merges(const JsonComponent
 
 void refuse_unless_empty(const JsonComponent& model, const std::string& key) {
     if (model.has(key) && !model.at(key).is_null() && !model.at(key).text().empty()) {
-        model.at(key).refuse("not known for byte-level BPE");
+        model.at(key).refuse("only an empty text is known here");
     }
 }
 
@@ -70,13 +70,11 @@ BpeSettings read_bpe_settings(const JsonComponent& model) {
         model.at("dropout").value() != 0) {
         model.at("dropout").refuse("random dropout of merges makes ids irreproducible");
     }
-    if (model.flag("byte_fallback", false)) {
-        model.at("byte_fallback").refuse("not known for byte-level BPE");
-    }
     BpeSettings settings;
     settings.vocabulary = read_vocabulary(model.at("vocab"));
     settings.merges = read_merges(model.at("merges"));
     settings.fuse_unknown = model.flag("fuse_unk", false);
+    settings.byte_fallback = model.flag("byte_fallback", false);
     settings.ignore_merges = model.flag("ignore_merges", false);
     if (model.has("unk_token") && !model.at("unk_token").is_null()) {
         settings.unknown_token = model.at("unk_token").text();

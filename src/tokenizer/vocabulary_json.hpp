@@ -11,7 +11,7 @@
 
 namespace galapagos {
 
-/// Reads `model` of a tokenizer.json; refuses all but byte-level BPE without dropout.
+/// Reads `model` of a tokenizer.json; refuses all but BPE without dropout.
 BpeSettings read_bpe_settings(const JsonComponent& model);
 
 /// Reads `added_tokens`; refuses ids that aren't those the Hugging Face library would give them.

@@ -19,6 +19,7 @@ from tokenizers import (
     Tokenizer,
     decoders,
     models,
+    normalizers,
     pre_tokenizers,
     processors,
     trainers,
@@ -28,6 +29,19 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY_DIR = pathlib.Path(os.environ.get("GALAPAGOS_BINARY_DIR", ROOT / "build" / "release"))
 DEPS = pathlib.Path(os.environ.get("GALAPAGOS_DEPS", ROOT / ".deps"))
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+
+LLAMA3_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+CL100K_PATTERN = (
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
+)
+QWEN2_PATTERN = LLAMA3_PATTERN.replace("{1,3}", "")
+QWEN3_5_PATTERN = QWEN2_PATTERN.replace(r"?\p{L}+", r"?[\p{L}\p{M}]+").replace(
+    r"[^\s\p{L}\p{N}]", r"[^\s\p{L}\p{M}\p{N}]"
+)
 
 SENTENCES = [
     "The answer is 30. They've said it's 1,234.50, haven't we'll I'm you'd don't THEY'RE",
@@ -49,7 +63,11 @@ FRAGMENTS = [
     "0123", "٠١", "१२", "½", "Ⅷ", "３０", "𝟘𝟙", "\U00011de3", "\U00016ff4", "\ua7ce", "👩‍👩‍👧‍👦",
     "🇯🇵", "👍🏽", "\U000e0001", "\U0010ffff", "\ue000", "\ufffd", "Ġ", "Ċ", "ĠĠ", "▁", "ស្រុក",
     "ไทย", "ﷺ", "ß", "İ", "ŉ", "_", "-", "...", "!?", "\\n", '"', "{", "}", "word", "Words", "x1",
-    "1x", "a 1", "日本", "です。", "ー",
+    "1x", "a 1", "日本", "です。", "ー", "'S", "'ſ", "'Ll", "'rE", "'VE'm", "'D'd", "'K", "'\u017ft", "''s",
+    "<0xE3>", "<0x0A>", "<0xe3>", "<0x+5>", "<unk>", "<s>", "</s>", "<bos>", "<start_of_turn>", "▁▁", " ▁", "▁ a", "\r", "\r\r\n",
+    " \n \n x", "\n ", "!\n\n", " !\r\n", "1234567", "१२३४", "𝟘𝟙𝟚𝟛", "½¾", "a\u0301b", "\u0301\u0301", "q\u0323\u0307",
+    "q\u0307\u0323", "\u1100\u1161\u11a8", "\uac00\u11a8", "\u212b\u2126", "\ufb01", "が", "か\u3099", "ひ\u309a", "\u0f73\u0f71",
+    "\u0344", "\u1e9b\u0323", "\U00011938", "\U00011935\U00011930", "\u0958", "\u2adc", "ｶﾞ", "①", "\u00c5", "fi", "\u09fe\u0301",
 ]
 # fmt: on
 SPACES = (
@@ -211,6 +229,220 @@ def unknown_bytes_single():
     )
 
 
+def split_and_byte_level(pattern, behavior="isolated", invert=False, prefix=False):
+    return pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), behavior=behavior, invert=invert),
+            pre_tokenizers.ByteLevel(add_prefix_space=prefix, use_regex=False),
+        ]
+    )
+
+
+def llama3():
+    template = processors.TemplateProcessing(
+        single="<|endoftext|> $A", special_tokens=[("<|endoftext|>", 0)]
+    )
+    tokenizer = train(
+        split_and_byte_level(LLAMA3_PATTERN),
+        processors.Sequence([processors.ByteLevel(trim_offsets=False), template]),
+        ignore_merges=True,
+    )
+    description = json.loads(tokenizer.to_str())
+    description["model"]["vocab"]["ĠWords"] = len(description["model"]["vocab"])
+    return Tokenizer.from_str(json.dumps(description))
+
+
+def qwen2():
+    tokenizer = train(split_and_byte_level(QWEN2_PATTERN), processors.ByteLevel(trim_offsets=False))
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.add_tokens(
+        [AddedToken("<think>", normalized=False), AddedToken("か\u3099"), AddedToken("\u212bx")]
+    )
+    return tokenizer
+
+
+def qwen3_5():
+    tokenizer = train(split_and_byte_level(QWEN3_5_PATTERN), None)
+    tokenizer.normalizer = normalizers.NFC()
+    return tokenizer
+
+
+def cl100k():
+    return train(split_and_byte_level(CL100K_PATTERN, "removed", invert=True), None)
+
+
+def gpt_neox():
+    tokenizer = train(pre_tokenizers.ByteLevel(add_prefix_space=False), processors.ByteLevel())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.add_tokens(["  ", "    ", "\n\n"])
+    return tokenizer
+
+
+def other_behaviors():
+    steps = [
+        pre_tokenizers.Split(Regex(LLAMA3_PATTERN), behavior="contiguous"),
+        pre_tokenizers.Split("e", behavior="merged_with_next"),
+        pre_tokenizers.Split(" a", behavior="removed"),
+        pre_tokenizers.Split("ab", behavior="contiguous", invert=True),
+        pre_tokenizers.Split("1", behavior="merged_with_previous", invert=True),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ]
+    return train(pre_tokenizers.Sequence(steps), None)
+
+
+def compatibility_forms():
+    tokenizer = train(pre_tokenizers.ByteLevel(add_prefix_space=False), None)
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Strip(left=True, right=False), normalizers.NFKD(), normalizers.NFKC()]
+    )
+    return tokenizer
+
+
+def decomposed_forms():
+    tokenizer = train(pre_tokenizers.ByteLevel(add_prefix_space=True), None)
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.NFD(), normalizers.Strip()]
+    )
+    return tokenizer
+
+
+def sentencepiece(special, fallback=range(256), across_words=False, **model_options):
+    """BPE over characters with ▁ for spaces, and with byte tokens behind the trained vocabulary."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    if across_words:
+        tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    else:
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    trainer = trainers.BpeTrainer(vocab_size=500, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator(SENTENCES[:3] * 3, trainer)
+    model = json.loads(tokenizer.to_str())["model"]
+    for byte in fallback:
+        model["vocab"][f"<0x{byte:02X}>"] = len(model["vocab"])
+    for run in ("▁▁", "▁▁▁▁"):
+        model["vocab"].setdefault(run, len(model["vocab"]))
+        model["merges"].append([run[: len(run) // 2]] * 2)
+    options = {"unk_token": "<unk>", "fuse_unk": True, "byte_fallback": True} | model_options
+    result = Tokenizer(
+        models.BPE(
+            vocab=model["vocab"], merges=[tuple(merge) for merge in model["merges"]], **options
+        )
+    )
+    return result, special
+
+
+def finish_sentencepiece(tokenizer, special, bos):
+    tokenizer.add_special_tokens(special)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{bos} $A", special_tokens=[(bos, tokenizer.token_to_id(bos))]
+    )
+    return tokenizer
+
+
+def llama2_decoder(strip=True):
+    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    return decoders.Sequence(steps + [decoders.Strip(content=" ", left=1)] * strip)
+
+
+LLAMA_SPECIAL = ["<unk>", "<s>", "</s>"]
+GEMMA_SPECIAL = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
+
+
+def llama2_legacy():
+    tokenizer, special = sentencepiece(LLAMA_SPECIAL)
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    tokenizer.decoder = llama2_decoder()
+    return finish_sentencepiece(tokenizer, special, "<s>")
+
+
+def llama2_normalized_specials():
+    """As older Llama-2 files have it: special tokens are looked for in normalized text."""
+    tokenizer = llama2_legacy()
+    description = json.loads(tokenizer.to_str())
+    for token in description["added_tokens"]:
+        token["normalized"] = True
+    return Tokenizer.from_str(json.dumps(description))
+
+
+def mistral():
+    tokenizer, special = sentencepiece(LLAMA_SPECIAL, fuse_unk=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    tokenizer.decoder = llama2_decoder()
+    tokenizer = finish_sentencepiece(tokenizer, special, "<s>")
+    tokenizer.add_special_tokens(["[INST]", "[/INST]"])
+    return tokenizer
+
+
+def phi3():
+    tokenizer = llama2_legacy()
+    tokenizer.post_processor = None
+    tokenizer.add_tokens(
+        [
+            AddedToken("<|im_start|>", rstrip=True, special=True, normalized=False),
+            AddedToken("<|im_end|>", rstrip=True, special=False, normalized=False),
+            AddedToken("word", single_word=True, lstrip=True, normalized=False),
+        ]
+    )
+    return tokenizer
+
+
+def gemma():
+    tokenizer, special = sentencepiece(GEMMA_SPECIAL)
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", behavior="merged_with_previous")
+    tokenizer.decoder = llama2_decoder(strip=False)
+    tokenizer = finish_sentencepiece(tokenizer, special, "<bos>")
+    tokenizer.add_special_tokens(["<start_of_turn>"])
+    tokenizer.add_tokens([AddedToken(run, normalized=False) for run in ("\n\n", "▁▁", "\t")])
+    return tokenizer
+
+
+def merges_across_words():
+    tokenizer, special = sentencepiece(GEMMA_SPECIAL, across_words=True)
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.decoder = llama2_decoder(strip=False)
+    return finish_sentencepiece(tokenizer, special, "<bos>")
+
+
+def some_bytes_missing():
+    tokenizer, special = sentencepiece(LLAMA_SPECIAL, fallback=range(0x80, 0xF0, 2))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Replace(" ", "▁"), normalizers.Prepend("▁")]
+    )
+    tokenizer.decoder = llama2_decoder()
+    return finish_sentencepiece(tokenizer, special, "<s>")
+
+
+def unknown_without_fallback():
+    tokenizer, special = sentencepiece(LLAMA_SPECIAL, fallback=[], byte_fallback=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always", split=True)
+    return finish_sentencepiece(tokenizer, special, "<s>")
+
+
+def metaspace_first_after_normalizers():
+    tokenizer, special = sentencepiece(LLAMA_SPECIAL, fuse_unk=False, ignore_merges=True)
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("xy"), normalizers.Replace("x", " z")]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split("y", behavior="isolated"),
+            pre_tokenizers.Metaspace(prepend_scheme="first", split=True),
+        ]
+    )
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="never")
+    tokenizer.add_tokens(["z", "[W]"])
+    return finish_sentencepiece(tokenizer, special, "<s>")
+
+
+def no_decoder():
+    tokenizer, special = sentencepiece(LLAMA_SPECIAL)
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never", split=True)
+    return finish_sentencepiece(tokenizer, special, "<s>")
+
+
 def run_galapagos(tokenizer_file, requests):
     helper = BINARY_DIR / "tests" / "support" / "tokenize_lines"
     if not helper.exists():
@@ -253,7 +485,11 @@ def compare(tokenizer, folder, count):
         assert answer["streamed"] == without_special, ids
 
 
-@pytest.mark.parametrize("make", [gpt2, smollm2], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make",
+    [gpt2, smollm2, llama3, qwen2, gpt_neox, llama2_legacy, mistral, phi3, gemma],
+    ids=lambda make: make.__name__,
+)
 def test_main_kinds_on_ten_thousand_texts(make, tmp_path):
     compare(make(), tmp_path, 10_000)
 
@@ -267,6 +503,17 @@ def test_main_kinds_on_ten_thousand_texts(make, tmp_path):
         unknown_bytes_dropped,
         unknown_bytes_fused,
         unknown_bytes_single,
+        qwen3_5,
+        cl100k,
+        other_behaviors,
+        compatibility_forms,
+        decomposed_forms,
+        llama2_normalized_specials,
+        merges_across_words,
+        some_bytes_missing,
+        unknown_without_fallback,
+        metaspace_first_after_normalizers,
+        no_decoder,
     ],
     ids=lambda make: make.__name__,
 )
@@ -291,8 +538,10 @@ def test_smollm2_itself(tmp_path):
                 pre_tokenizers.ByteLevel(add_prefix_space=False),
             ]
         ),
+        split_and_byte_level(LLAMA3_PATTERN),
+        split_and_byte_level(QWEN3_5_PATTERN),
     ],
-    ids=["gpt2", "smollm2"],
+    ids=["gpt2", "smollm2", "llama3", "qwen3_5"],
 )
 def test_every_character_between_others(pre_tokenizer, tmp_path):
     """All characters but the bulk of CJK and Hangul, each beside a letter, a digit, a sign and a space: shows a wrong entry of a Unicode table.
@@ -319,7 +568,7 @@ def test_every_character_between_others(pre_tokenizer, tmp_path):
     ]
     characters = [chr(code_point) for code_point in code_points]
     texts = [
-        "|".join(f"a{c}1{c}!{c} {c}a" for c in characters[i : i + 32])
+        "|".join(f"a{c}1{c}!{c} {c}a'{c}b'l{c}" for c in characters[i : i + 32])
         for i in range(0, len(characters), 32)
     ]
     expected = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
@@ -339,9 +588,10 @@ def changed(tokenizer, path, value):
 @pytest.mark.parametrize(
     "path, value, named",
     [
-        (["normalizer"], {"type": "NFC"}, "NFC"),
+        (["normalizer"], {"type": "Lowercase"}, "Lowercase"),
+        (["normalizer"], {"type": "Replace", "pattern": {"Regex": "a+"}, "content": "b"}, "a+"),
+        (["model", "type"], "WordPiece", "WordPiece"),
         (["pre_tokenizer"], {"type": "Whitespace"}, "Whitespace"),
-        (["pre_tokenizer"], None, "pre_tokenizer"),
         (["pre_tokenizer", "use_regex"], 1, "pre_tokenizer.use_regex"),
         (["decoder"], {"type": "WordPiece", "prefix": "##", "cleanup": True}, "WordPiece"),
         (
@@ -351,7 +601,7 @@ def changed(tokenizer, path, value):
         ),
         (["model", "type"], "Unigram", "Unigram"),
         (["model", "dropout"], 0.1, "model.dropout"),
-        (["model", "byte_fallback"], True, "model.byte_fallback"),
+        (["decoder"], {"type": "CTC", "pad_token": "", "word_delimiter_token": "", "cleanup": True}, "CTC"),
         (["model", "end_of_word_suffix"], "</w>", "model.end_of_word_suffix"),
         (["model", "merges"], [["a", "zzzz"]], "model.merges[0]"),
         (["model", "merges"], ["a b c"], "model.merges[0]"),

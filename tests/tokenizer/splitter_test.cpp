@@ -6,7 +6,9 @@
 #include "tokenizer/added_tokens.hpp"
 #include "tokenizer/digits_splitter.hpp"
 #include "tokenizer/gpt2_splitter.hpp"
+#include "tokenizer/llama3_splitter.hpp"
 #include "tokenizer/pre_tokenizer.hpp"
+#include "tokenizer/split_component.hpp"
 
 namespace galapagos {
 namespace {
@@ -49,9 +51,9 @@ TEST(DigitsSplitter, OneByOneOrInRuns) {
 }
 
 TEST(PreTokenizer, PrefixSpaceGoesBeforeEveryPieceOfTheStepBefore) {
-    const PreTokenizer steps({{false, std::make_shared<DigitsSplitter>(true)},
-                              {true, std::make_shared<Gpt2Splitter>()}});
-    const Pieces pieces = steps.split("ab1 c");
+    const PreTokenizer steps({{false, {}, std::make_shared<DigitsSplitter>(true)},
+                              {true, {}, std::make_shared<Gpt2Splitter>()}});
+    const Pieces pieces = steps.split("ab1 c", 0);
     EXPECT_THAT(pieces.views, ElementsAre(" ab", " 1", " c"));
 }
 
@@ -72,9 +74,27 @@ std::vector<std::string> describe(const std::vector<Segment>& segments) {
     return texts;
 }
 
+TEST(Llama3Splitter, CutsAsItsPatternDoes) {
+    EXPECT_THAT(split(Llama3Splitter(3), "I'VE'\u017F 12345 (a)!\n\n  \n  b"),
+                ElementsAre("I", "'VE", "'\u017F", " ", "123", "45", " (", "a", ")!\n\n", "  \n",
+                            " ", " b"));
+    EXPECT_THAT(split(Llama3Splitter(1), "12\u00A0c"), ElementsAre("1", "2", "\u00A0c"));
+}
+
+TEST(SplitBehavior, AsDocumented) {
+    const auto pieces = [](SplitBehavior behavior) {
+        return split(LiteralSplitter("-", behavior, false), "a-b--c");
+    };
+    EXPECT_THAT(pieces(SplitBehavior::removed), ElementsAre("a", "b", "c"));
+    EXPECT_THAT(pieces(SplitBehavior::isolated), ElementsAre("a", "-", "b", "-", "-", "c"));
+    EXPECT_THAT(pieces(SplitBehavior::merged_with_previous), ElementsAre("a-", "b-", "-", "c"));
+    EXPECT_THAT(pieces(SplitBehavior::merged_with_next), ElementsAre("a", "-b", "-", "-c"));
+    EXPECT_THAT(pieces(SplitBehavior::contiguous), ElementsAre("a", "-", "b", "--", "c"));
+}
+
 TEST(AddedTokens, TheLongestAtAPlaceWins) {
     const AddedTokens tokens({token(1, "<a>"), token(2, "<a><b>"), token(3, "b>")});
-    EXPECT_THAT(describe(tokens.split("x<a><b>y<a>b>")),
+    EXPECT_THAT(describe(tokens.split_raw("x<a><b>y<a>b>")),
                 ElementsAre("-:x", "2:<a><b>", "-:y", "1:<a>", "3:b>"));
 }
 
@@ -84,16 +104,16 @@ TEST(AddedTokens, StripsWhiteSpaceOnTheSidesAsked) {
     AddedToken right = token(2, "[R]");
     right.rstrip = true;
     const AddedTokens tokens({left, right});
-    EXPECT_THAT(describe(tokens.split("a \n[L] b [R]\u3000 c")),
+    EXPECT_THAT(describe(tokens.split_raw("a \n[L] b [R]\u3000 c")),
                 ElementsAre("-:a", "1: \n[L]", "-: b ", "2:[R]\u3000 ", "-:c"));
-    EXPECT_THAT(describe(tokens.split("[R]  [L]")), ElementsAre("2:[R]  ", "1:[L]"));
+    EXPECT_THAT(describe(tokens.split_raw("[R]  [L]")), ElementsAre("2:[R]  ", "1:[L]"));
 }
 
 TEST(AddedTokens, SingleWordsStandAlone) {
     AddedToken word = token(1, "cat");
     word.single_word = true;
     const AddedTokens tokens({word});
-    EXPECT_THAT(describe(tokens.split("cat, cats _cat cat")),
+    EXPECT_THAT(describe(tokens.split_raw("cat, cats _cat cat")),
                 ElementsAre("1:cat", "-:, cats _cat ", "1:cat"));
 }
 
@@ -101,7 +121,8 @@ TEST(AddedTokens, NormalizedOnesComeSecond) {
     AddedToken second = token(1, "a<b");
     second.normalized = true;
     const AddedTokens tokens({second, token(2, "<b>")});
-    EXPECT_THAT(describe(tokens.split("a<b> a<b")), ElementsAre("-:a", "2:<b>", "-: ", "1:a<b"));
+    EXPECT_THAT(describe(tokens.split_raw("a<b> a<b")), ElementsAre("-:a", "2:<b>", "-: a<b"));
+    EXPECT_THAT(describe(tokens.split_normalized(" a<b")), ElementsAre("-: ", "1:a<b"));
 }
 
 }  // namespace

@@ -129,9 +129,9 @@ TEST(Tokenizer, RefusesComponentsByName) {
         json[nlohmann::json::json_pointer(pointer)] = value;
         return refusal(json);
     };
-    EXPECT_THAT(with("/normalizer", {{"type", "NFC"}}), HasSubstr("NFC"));
-    EXPECT_THAT(with("/pre_tokenizer", {{"type", "Metaspace"}}), HasSubstr("Metaspace"));
-    EXPECT_THAT(with("/decoder", {{"type", "Metaspace"}}), HasSubstr("Metaspace"));
+    EXPECT_THAT(with("/normalizer", {{"type", "Lowercase"}}), HasSubstr("Lowercase"));
+    EXPECT_THAT(with("/pre_tokenizer", {{"type", "Whitespace"}}), HasSubstr("Whitespace"));
+    EXPECT_THAT(with("/decoder", {{"type", "WordPiece"}}), HasSubstr("WordPiece"));
     EXPECT_THAT(with("/post_processor", {{"type", "BertProcessing"}}), HasSubstr("BertProcessing"));
     EXPECT_THAT(with("/model/type", "WordPiece"), HasSubstr("WordPiece"));
     EXPECT_THAT(with("/model/dropout", 0.5), HasSubstr("model.dropout"));
