@@ -5,20 +5,20 @@
 
 namespace galapagos {
 
-Decoder Decoder::fresh() const {
+TokenDecoder TokenDecoder::fresh() const {
     std::vector<std::unique_ptr<DecoderStep>> steps;
     steps.reserve(steps_.size());
     for (const auto& step : steps_) {
         steps.push_back(step->fresh());
     }
-    return Decoder(std::move(steps));
+    return TokenDecoder(std::move(steps));
 }
 
-void Decoder::take(std::string_view token, std::string& text) {
+void TokenDecoder::take(std::string_view token, std::string& text) {
     run(0, {std::string(token)}, text);
 }
 
-void Decoder::end(std::string& text) {
+void TokenDecoder::end(std::string& text) {
     for (std::size_t i = 0; i < steps_.size(); ++i) {
         std::vector<std::string> left;
         steps_[i]->end(left);
@@ -26,7 +26,7 @@ void Decoder::end(std::string& text) {
     }
 }
 
-void Decoder::run(std::size_t first_step, std::vector<std::string> tokens, std::string& text) {
+void TokenDecoder::run(std::size_t first_step, std::vector<std::string> tokens, std::string& text) {
     for (std::size_t i = first_step; i < steps_.size() && !tokens.empty(); ++i) {
         std::vector<std::string> next;
         for (const std::string& token : tokens) {

@@ -25,12 +25,13 @@ class DecoderStep {
 
 /// All components of a decoder. What `take` has handed out never changes: together with `end` it is
 /// what the Hugging Face library makes of all tokens at once.
-class Decoder {
+class TokenDecoder {
   public:
-    explicit Decoder(std::vector<std::unique_ptr<DecoderStep>> steps) : steps_(std::move(steps)) {}
+    explicit TokenDecoder(std::vector<std::unique_ptr<DecoderStep>> steps)
+        : steps_(std::move(steps)) {}
 
     /// The same decoder at the start of a text.
-    Decoder fresh() const;
+    TokenDecoder fresh() const;
 
     /// Appends to `text` what `token`, written as in the vocabulary, adds to it.
     void take(std::string_view token, std::string& text);

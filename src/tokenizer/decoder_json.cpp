@@ -51,7 +51,7 @@ class DecoderReader {
         }
     }
 
-    Decoder finish() { return Decoder(std::move(steps_)); }
+    TokenDecoder finish() { return TokenDecoder(std::move(steps_)); }
 
   private:
     void refuse_fused(const JsonComponent& component, const std::string& type) const {
@@ -89,11 +89,11 @@ class DecoderReader {
 
 }  // namespace
 
-Decoder read_decoder(const JsonComponent& component) {
+TokenDecoder read_decoder(const JsonComponent& component) {
     if (component.is_null()) {
         std::vector<std::unique_ptr<DecoderStep>> steps;
         steps.push_back(spaces_between_tokens());
-        return Decoder(std::move(steps));
+        return TokenDecoder(std::move(steps));
     }
     DecoderReader reader;
     reader.add(component);

@@ -7,6 +7,6 @@ namespace galapagos {
 
 /// Reads the `decoder` of a tokenizer.json; refuses unknown components by name, and known ones at a
 /// place where they couldn't decode token by token.
-Decoder read_decoder(const JsonComponent& component);
+TokenDecoder read_decoder(const JsonComponent& component);
 
 }  // namespace galapagos

@@ -25,7 +25,7 @@ class StreamDecoder {
   private:
     Tokenizer tokenizer_;
     bool skip_special_tokens_;
-    Decoder decoder_;
+    TokenDecoder decoder_;
 };
 
 }  // namespace galapagos

@@ -25,7 +25,7 @@ struct Tokenizer::Parts {
     Normalizer normalizer;
     PreTokenizer pre_tokenizer;
     SurroundingTokens surrounding;
-    Decoder decoder;
+    TokenDecoder decoder;
     Bpe model;
     AddedTokens added_tokens;
     std::unordered_map<std::string, std::int32_t> added_ids;
@@ -129,7 +129,7 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_spec
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
     std::string text;
-    Decoder state = decoder();
+    TokenDecoder state = decoder();
     for (const std::int32_t id : ids) {
         const auto token = token_of(id);
         if (token && !(skip_special_tokens && is_special(id))) {
@@ -146,7 +146,7 @@ std::optional<std::string_view> Tokenizer::token_of(std::int32_t id) const {
                  : std::nullopt;
 }
 
-Decoder Tokenizer::decoder() const { return parts_->decoder.fresh(); }
+TokenDecoder Tokenizer::decoder() const { return parts_->decoder.fresh(); }
 
 bool Tokenizer::is_special(std::int32_t id) const {
     const bool known = id >= 0 && static_cast<std::size_t>(id) < parts_->special.size();

@@ -42,7 +42,7 @@ class Tokenizer {
     std::optional<std::string_view> token_of(std::int32_t id) const;
 
     /// The decoder at the start of a text.
-    Decoder decoder() const;
+    TokenDecoder decoder() const;
 
     /// Whether decoding leaves `id` out when it skips special tokens: it is an added token marked
     /// special (BOS, EOS, turn markers).

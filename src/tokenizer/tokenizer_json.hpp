@@ -24,7 +24,7 @@ struct TokenizerDescription {
     Normalizer normalizer;
     PreTokenizer pre_tokenizer;
     SurroundingTokens surrounding;
-    Decoder decoder;
+    TokenDecoder decoder;
     BpeSettings model;
     std::vector<AddedToken> added_tokens;
 };
