@@ -41,8 +41,11 @@ class GenerateTask final : public PreparedTask {
     }
 
     TaskResult evaluate(LanguageModel& model, const EvaluateHooks& hooks) const override {
-        std::vector<StopDetector> detectors(requests_.size(),
-                                            StopDetector(tokenizer_, settings_.stop));
+        std::vector<StopDetector> detectors;
+        detectors.reserve(requests_.size());
+        for (std::size_t i = 0; i < requests_.size(); ++i) {
+            detectors.emplace_back(tokenizer_, settings_.stop);
+        }
         GenerationHooks generation_hooks;
         generation_hooks.keep_going = hooks.keep_going;
         if (!settings_.stop.empty()) {
