@@ -6,13 +6,15 @@ namespace galapagos {
 
 namespace {
 
-const std::vector<std::string> parameter_names = {"weight", "density", "t"};
+const std::vector<std::string> parameter_names = {"weight", "density",     "t", "gamma", "epsilon",
+                                                  "scale",  "select_topk", "r", "alpha"};
 
 YAML::Node number_node(double value) { return YAML::Node(fmt::format("{}", value)); }
 
 /// Bounds that the merge methods set, whatever the search would like.
 void check_meaning(const YamlReader& reader, const std::string& parameter, const GeneRange& range) {
-    const bool share = parameter == "density" || parameter == "t";
+    const bool share = parameter == "density" || parameter == "t" || parameter == "gamma" ||
+                       parameter == "select_topk";
     if (share && (range.lower < 0.0 || range.upper > 1.0)) {
         reader.fail(parameter + " lies between 0 and 1");
     }
@@ -21,8 +23,15 @@ void check_meaning(const YamlReader& reader, const std::string& parameter, const
 }  // namespace
 
 GeneRange default_range(const std::string& parameter) {
-    // A density near 0 drops whole tensors. The rest is the setting of the papers: [0, 1] from 0.5.
-    return parameter == "density" ? GeneRange{0.05, 1.0, 0.5} : GeneRange{0.0, 1.0, 0.5};
+    // A density near 0 drops whole tensors.
+    if (parameter == "density" || parameter == "select_topk") return {0.05, 1.0, 0.5};
+    if (parameter == "gamma") return {0.0, 0.1, 0.01};
+    if (parameter == "epsilon") return {0.0, 0.3, 0.15};
+    if (parameter == "scale") return {0.5, 1.5, 1.0};
+    if (parameter == "r") return {0.0, 1.0, 0.1};
+    if (parameter == "alpha") return {0.0, 2.0, 0.2};
+    // The setting of the papers: [0, 1] from 0.5.
+    return {0.0, 1.0, 0.5};
 }
 
 GeneRange read_range(const YamlReader& reader, GeneRange range) {

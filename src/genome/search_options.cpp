@@ -176,7 +176,7 @@ void visit_options(OptionVisitor& visitor, SearchSettings& settings) {
         {ranges_schema(),
          [&](const YamlReader& reader) { settings.genes = read_ranges(reader, {}); },
          [&] { return settings.genes.empty() ? YAML::Node() : write_ranges(settings.genes); }},
-        {.help = "ranges of the parameters weight, density and t: a number or {fixed: "
+        {.help = "ranges of the methods' parameters (weight, density, t ...): a number or {fixed: "
                  "0.5}, or {lower: 0, upper: 1, initial: 0.5}"});
     visitor.custom("sources", sources_option(settings),
                    {.help = "for single sources by name: ranges that differ from `genes`"});

@@ -34,7 +34,7 @@ struct SearchSettings {
     int layer_groups = 1;               ///< groups of (nearly) equal size
     std::vector<int> layer_boundaries;  ///< or the first layers of all groups but the first
     std::vector<ModuleKind> modules;    ///< empty: one gene for all kinds
-    /// Parameter ("weight", "density" or "t") to its range, for every source ...
+    /// Parameter ("weight", "density", "t" ...) to its range, for every source ...
     GeneRanges genes;
     /// ... and what is different for single sources, by source name.
     std::map<std::string, GeneRanges> sources;

@@ -25,15 +25,39 @@ Method method_named(const std::string& name) {
     return *method;
 }
 
-GeneRange range_of(const SearchSettings& search, const std::string& source,
-                   const std::string& parameter) {
-    if (const auto own = search.sources.find(source); own != search.sources.end()) {
-        if (const auto range = own->second.find(parameter); range != own->second.end()) {
-            return range->second;
-        }
-    }
-    const auto range = search.genes.find(parameter);
-    return range == search.genes.end() ? default_range(parameter) : range->second;
+/// Parameters that can be genes.
+constexpr const char* parameters[] = {"weight", "density",     "t", "gamma", "epsilon",
+                                      "scale",  "select_topk", "r", "alpha"};
+
+bool is_ram(Method method) { return method == Method::ram || method == Method::ramplus_tl; }
+
+bool uses(Method method, const std::string& parameter) {
+    const Thinning thinning = traits_of(method).thinning;
+    if (parameter == "weight") return traits_of(method).weighted;
+    if (parameter == "density") return thinning != Thinning::none;
+    if (parameter == "gamma") return thinning == Thinning::middle;
+    if (parameter == "epsilon") return thinning == Thinning::by_rank || is_ram(method);
+    if (parameter == "t") return method == Method::slerp || method == Method::nearswap;
+    if (parameter == "scale") return method == Method::passthrough;
+    if (parameter == "select_topk") return method == Method::sce;
+    return method == Method::ramplus_tl;
+}
+
+/// Whether a parameter belongs to the method as a whole instead of to each source.
+bool is_shared(Method method, const std::string& parameter) {
+    if (parameter == "epsilon") return is_ram(method);
+    return parameter == "t" || parameter == "select_topk" || parameter == "r" ||
+           parameter == "alpha";
+}
+
+/// Methods of a base and one other model.
+bool takes_a_pair(Method method) { return traits_of(method).most == 2; }
+
+/// `t` and the epsilon of ram are sizes of weights or changes for these methods, not shares.
+GeneRange default_range_of(Method method, const std::string& parameter) {
+    if (parameter == "t" && method == Method::nearswap) return {0.0, 0.01, 0.001};
+    if (parameter == "epsilon" && is_ram(method)) return {0.0, 1e-3, 1e-5};
+    return default_range(parameter);
 }
 
 std::vector<std::string> flag_names(const std::vector<bool>& flags) {
@@ -70,10 +94,8 @@ SearchSpace::SearchSpace(const SearchSettings& search, const MergeSettings& merg
         lambda_ = make_value(*merge_.lambda, true, "lambda");
     }
     for (size_t source = 0; source < models_.sources.size(); ++source) {
-        for (const char* parameter : {"weight", "density", "t"}) {
-            if (uses(parameter)) {
-                make_cells(search, parameter, source);
-            }
+        for (const char* parameter : parameters) {
+            make_cells(search, parameter, source);
         }
     }
     check_genes(genes_);
@@ -107,25 +129,44 @@ void SearchSpace::check_settings(const SearchSettings& search) const {
 }
 
 void SearchSpace::check_method_choice() const {
-    bool slerp = false;
-    bool needs_base = false;
+    if (merge_.methods.empty()) {
+        throw UsageError(what, "there is no merge method", "set merge.method");
+    }
     for (const std::string& name : merge_.methods) {
-        slerp = slerp || method_named(name) == Method::slerp;
-        needs_base = needs_base || uses_task_vectors(method_named(name));
+        const Method method = method_named(name);
+        const MethodTraits& traits = traits_of(method);
+        if ((takes_a_pair(method) || traits.most == 1) && merge_.methods.size() > 1) {
+            throw UsageError(what, name + " shares no parameters with other methods",
+                             "list it alone in merge.method");
+        }
+        const bool pair = takes_a_pair(method) && models_.sources.size() == 2;
+        if (traits.base == BaseUse::required && models_.base.empty() && !pair) {
+            throw UsageError(what, "its merge method " + name + " needs a base model",
+                             "set models.base");
+        }
+        const bool based = has_base(method);
+        const int models = static_cast<int>(models_.sources.size()) + (based ? 1 : 0);
+        const int fewest = method == Method::nuslerp ? (based ? 3 : 2) : traits.fewest;
+        const int most = method == Method::nuslerp ? fewest : traits.most;
+        if (models < fewest || models > most) {
+            throw UsageError(
+                what,
+                fmt::format("{} merges {} models, not {}", name,
+                            most == 1                   ? "one"
+                            : takes_a_pair(method)      ? "two"
+                            : method == Method::nuslerp ? "two (beside the base)"
+                                                        : fmt::format("at least {}", fewest),
+                            models),
+                takes_a_pair(method) ? "give two sources, or a base and one source"
+                                     : "change models.sources");
+        }
     }
-    if (merge_.methods.empty() || (slerp && merge_.methods.size() > 1)) {
-        throw UsageError(what, "slerp shares no parameters with other methods",
-                         "list it alone in merge.method");
-    }
-    const size_t models = models_.sources.size();
-    if (slerp && models != 2 && (models != 1 || models_.base.empty())) {
-        throw UsageError(what, "slerp merges two models, not " + std::to_string(models),
-                         "give two sources, or a base and one source");
-    }
-    if (needs_base && models_.base.empty()) {
-        throw UsageError(what, "its merge method adds task vectors to a base model",
-                         "set models.base");
-    }
+}
+
+bool SearchSpace::has_base(Method method) const {
+    if (takes_a_pair(method) && models_.sources.size() == 2) return false;
+    const BaseUse use = traits_of(method).base;
+    return use == BaseUse::required || (use == BaseUse::optional && !models_.base.empty());
 }
 
 void SearchSpace::find_kinds(const SearchSettings& search) {
@@ -153,14 +194,6 @@ void SearchSpace::find_kinds(const SearchSettings& search) {
     }
 }
 
-bool SearchSpace::uses(const std::string& parameter) const {
-    return std::any_of(merge_.methods.begin(), merge_.methods.end(), [&](const std::string& name) {
-        const Method method = method_named(name);
-        const bool slerp = method == Method::slerp;
-        return parameter == "density" ? is_sparse(method) : slerp == (parameter == "t");
-    });
-}
-
 SearchSpace::Choice SearchSpace::make_choice(const std::string& name,
                                              const std::vector<std::string>& names) {
     Choice choice{names, -1};
@@ -181,26 +214,60 @@ SearchSpace::Value SearchSpace::make_value(const GeneRange& range, bool searched
     return {range.initial, static_cast<int>(genes_.size()) - 1};
 }
 
+GeneRange SearchSpace::range_of(const SearchSettings& search, const Cell& cell) const {
+    const std::string& source = models_.sources[cell.source].name;
+    if (const auto own = search.sources.find(source); own != search.sources.end()) {
+        if (const auto range = own->second.find(cell.parameter); range != own->second.end()) {
+            return range->second;
+        }
+    }
+    if (const auto range = search.genes.find(cell.parameter); range != search.genes.end()) {
+        return range->second;
+    }
+    for (const std::string& name : merge_.methods) {
+        if (uses(method_named(name), cell.parameter)) {
+            return default_range_of(method_named(name), cell.parameter);
+        }
+    }
+    return default_range(cell.parameter);
+}
+
 void SearchSpace::make_cells(const SearchSettings& search, const std::string& parameter,
                              size_t source) {
-    // The first of two sources of slerp stands at t = 0 and has nothing to search.
-    if (parameter == "t" && source + 1 != models_.sources.size()) {
-        return;
+    bool shared = false;
+    bool single = false;
+    for (const std::string& name : merge_.methods) {
+        const Method method = method_named(name);
+        if (uses(method, parameter)) (is_shared(method, parameter) ? shared : single) = true;
     }
-    const GeneRange range = range_of(search, models_.sources[source].name, parameter);
+    if (shared && single) {
+        throw UsageError(what, parameter + " means different things to its merge methods",
+                         "list fewer methods in merge.method");
+    }
+    // Genes of the whole method stand after those of the last source.
+    if (single || (shared && source + 1 == models_.sources.size())) {
+        make_cells(search, {parameter, source, shared, 0, {}});
+    }
+}
+
+void SearchSpace::make_cells(const SearchSettings& search, Cell cell) {
+    const GeneRange range = range_of(search, cell);
     for (size_t group = 0; group < kinds_.size(); ++group) {
-        Cell cell{parameter, source, static_cast<int>(group), {}};
+        cell.group = static_cast<int>(group);
+        cell.values.clear();
         for (const ModuleKind kind : kinds_[group]) {
             const bool searched =
                 std::find(searched_.begin(), searched_.end(), kind) != searched_.end();
             cell.values.emplace_back(kind, make_value(range, searched, gene_name(cell, kind)));
         }
-        cells_.push_back(std::move(cell));
+        cells_.push_back(cell);
     }
 }
 
 std::string SearchSpace::gene_name(const Cell& cell, ModuleKind kind) const {
-    std::string name = models_.sources[cell.source].name + "." + cell.parameter;
+    const bool named = !cell.shared || cell.parameter == "t";
+    std::string name =
+        named ? models_.sources[cell.source].name + "." + cell.parameter : cell.parameter;
     const bool in_layers = kind != ModuleKind::embeddings && kind != ModuleKind::head;
     if (!single_slice() && in_layers) {
         const auto group = static_cast<size_t>(cell.group);
@@ -210,10 +277,28 @@ std::string SearchSpace::gene_name(const Cell& cell, ModuleKind kind) const {
     return only_kind ? name : name + "." + name_of(kind);
 }
 
+double SearchSpace::epsilon_limit(const Cell& epsilon, size_t kind, const Genome& genome) const {
+    constexpr double almost = 0.999;
+    for (const Cell& cell : cells_) {
+        if (cell.parameter != "density" || cell.source != epsilon.source ||
+            cell.group != epsilon.group) {
+            continue;
+        }
+        const double density = cell.values[kind].second.in(genome);
+        return density > 0 && density < 1 ? almost * std::min(density, 1 - density) : 1;
+    }
+    return 1;
+}
+
 ParameterSetting SearchSpace::setting(const Cell& cell, const Genome& genome) const {
     std::vector<ParameterCase> cases;
-    for (const auto& [kind, value] : cell.values) {
-        cases.push_back({filter_of(kind), {value.in(genome)}});
+    for (size_t i = 0; i < cell.values.size(); ++i) {
+        const auto& [kind, value] = cell.values[i];
+        double number = value.in(genome);
+        if (cell.parameter == "epsilon" && !cell.shared) {
+            number = std::min(number, epsilon_limit(cell, i, genome));
+        }
+        cases.push_back({filter_of(kind), {number}});
     }
     const bool same = std::all_of(cases.begin(), cases.end(), [&](const ParameterCase& entry) {
         return entry.values == cases.front().values;
@@ -228,8 +313,7 @@ RecipeSlice SearchSpace::slice(int group, Method method, const Genome& genome) c
     RecipeSlice slice;
     const auto first = static_cast<size_t>(group);
     const Range layers{boundaries_[first], boundaries_[first + 1]};
-    const bool with_base =
-        uses_task_vectors(method) || (method == Method::slerp && models_.sources.size() == 1);
+    const bool with_base = has_base(method);
     if (with_base) {
         slice.sources.push_back({models_.base, layers, {}});
     }
@@ -237,21 +321,21 @@ RecipeSlice SearchSpace::slice(int group, Method method, const Genome& genome) c
         slice.sources.push_back({source.reference, layers, {}});
     }
     for (const Cell& cell : cells_) {
-        const bool used = cell.parameter != "density" || is_sparse(method);
-        if (cell.group != group || cell.values.empty() || !used) {
+        if (cell.group != group || cell.values.empty() || !uses(method, cell.parameter)) {
             continue;
         }
-        Parameters& parameters = cell.parameter == "t"
-                                     ? slice.parameters
-                                     : slice.sources[cell.source + (with_base ? 1 : 0)].parameters;
-        parameters[cell.parameter] = setting(cell, genome);
+        Parameters& own = cell.shared ? slice.parameters
+                                      : slice.sources[cell.source + (with_base ? 1 : 0)].parameters;
+        own[cell.parameter] = setting(cell, genome);
     }
     return slice;
 }
 
 void SearchSpace::set_recipe_parameters(Recipe& recipe, const Genome& genome) const {
-    if (recipe.method != Method::slerp && !normalize_.names.empty()) {
-        recipe.parameters["normalize"] = normalize_.in(genome) == "true";
+    if (!normalize_.names.empty() && traits_of(recipe.method).weighted &&
+        recipe.method != Method::nuslerp) {
+        const char* name = recipe.method == Method::multislerp ? "normalize_weights" : "normalize";
+        recipe.parameters[name] = normalize_.in(genome) == "true";
     }
     if (is_sparse(recipe.method) && !rescale_.names.empty()) {
         const std::string& rule = rescale_.in(genome);
@@ -268,11 +352,10 @@ Recipe SearchSpace::recipe(const Genome& genome) const {
     check_genome(genes_, genome);
     Recipe recipe;
     recipe.method = method_named(method_.in(genome));
-    if (uses_task_vectors(recipe.method)) {
+    if (has_base(recipe.method)) {
         recipe.base_model = models_.base;
-    } else if (recipe.method == Method::slerp) {
-        recipe.base_model =
-            models_.sources.size() == 1 ? models_.base : models_.sources.front().reference;
+    } else if (takes_a_pair(recipe.method)) {
+        recipe.base_model = models_.sources.front().reference;
     }
     set_recipe_parameters(recipe, genome);
     if (!merge_.dtype.empty()) {

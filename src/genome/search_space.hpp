@@ -29,8 +29,12 @@ struct SearchModels {
 /// module kinds become filter lists. A gene is made only where its filter reaches a tensor of its
 /// group, so that no gene is without effect on all methods.
 ///
-/// slerp merges two models: the base and one source, or two sources of which the first stands at
-/// t = 0. Its genes are those of parameter `t`.
+/// slerp, nearswap and arcee_fusion merge two models: the base and one source, or two sources of
+/// which the first takes the base's place. Methods that can do with or without a base (nuslerp,
+/// multislerp) use the base if there is one. A parameter of the method as a whole (`t`,
+/// `select_topk`, `r`, `alpha`, the `epsilon` of ram) has a gene for each group and kind. A
+/// genome's `epsilon` for della is lowered where density - epsilon or density + epsilon would be no
+/// probability.
 class SearchSpace {
   public:
     /// Throws UsageError for settings that contradict each other or the models.
@@ -57,6 +61,7 @@ class SearchSpace {
     struct Cell {
         std::string parameter;
         size_t source = 0;
+        bool shared = false;  ///< of the whole method, not of one source
         int group = 0;
         std::vector<std::pair<ModuleKind, Value>> values;
     };
@@ -72,10 +77,13 @@ class SearchSpace {
     void find_kinds(const SearchSettings& search);
     Choice make_choice(const std::string& name, const std::vector<std::string>& names);
     void make_cells(const SearchSettings& search, const std::string& parameter, size_t source);
+    void make_cells(const SearchSettings& search, Cell cell);
+    GeneRange range_of(const SearchSettings& search, const Cell& cell) const;
     Value make_value(const GeneRange& range, bool searched, const std::string& name);
     std::string gene_name(const Cell& cell, ModuleKind kind) const;
     bool single_slice() const { return boundaries_.size() == 2; }
-    bool uses(const std::string& parameter) const;
+    bool has_base(Method method) const;
+    double epsilon_limit(const Cell& epsilon, size_t kind, const Genome& genome) const;
 
     ParameterSetting setting(const Cell& cell, const Genome& genome) const;
     RecipeSlice slice(int group, Method method, const Genome& genome) const;

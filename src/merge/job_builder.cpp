@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/hash.hpp"
+#include "merge/della.hpp"
 
 namespace galapagos {
 
@@ -15,22 +16,41 @@ StoredTensor stored(const MergeInput& input,
     return {view.data, view.dtype};
 }
 
+/// Breadcrumbs: how many of the largest are dropped, and how many are kept below them.
+void set_middle(double density, double gamma, StatisticRequest& request) {
+    const auto count = static_cast<double>(request.count);
+    request.k = static_cast<std::int64_t>(density * count);
+    const auto largest = static_cast<std::int64_t>(gamma * count);
+    const std::int64_t smallest = std::max<std::int64_t>(0, request.count - request.k - largest);
+    request.dropped = request.count - request.k - smallest;
+}
+
 /// Decides what is kept of an input, and what has to be known for it.
-void set_sparsity(const TensorMerge& tensor, double density, JobInput& input,
+void set_sparsity(const TensorMerge& tensor, const MergeInput& source, JobInput& input,
                   StatisticRequest request, std::vector<StatisticRequest>& requests) {
-    if (!is_sparse(tensor.method) || density >= 1) return;
+    const Thinning thinning = traits_of(tensor.method).thinning;
+    const double density = source.density;
+    if (thinning == Thinning::none || density >= 1) return;
     if (density <= 0 || request.count == 0) {
         input.sparsity = Sparsity::empty;
         return;
     }
     request.rescale_l1 = tensor.rescale == Rescale::l1;
     double kept = density;
-    if (tensor.method == Method::ties) {
-        input.sparsity = Sparsity::magnitude;
+    if (thinning == Thinning::largest || thinning == Thinning::middle) {
         request.kind = Statistic::magnitude;
         request.k = std::max<std::int64_t>(
             1, static_cast<std::int64_t>(density * static_cast<double>(request.count)));
-        requests.push_back(request);
+        if (thinning == Thinning::middle) set_middle(density, source.gamma, request);
+        input.sparsity = request.k > 0 ? Sparsity::magnitude : Sparsity::empty;
+        if (request.k > 0) requests.push_back(request);
+    } else if (thinning == Thinning::by_rank) {
+        input.sparsity = Sparsity::by_rank;
+        set_rank_probabilities(density, source.epsilon, input);
+        input.inverse_p = tensor.rescale == Rescale::inverse_p;
+        request.kind = Statistic::rank_masks;
+        if (request.rescale_l1) requests.push_back(request);
+        return;
     } else {
         input.sparsity = Sparsity::random;
         request.kind = Statistic::masks;
@@ -40,6 +60,24 @@ void set_sparsity(const TensorMerge& tensor, double density, JobInput& input,
         if (request.rescale_l1) requests.push_back(request);
     }
     if (tensor.rescale == Rescale::inverse_p) input.gain = static_cast<float>(input.vote / kept);
+}
+
+/// Methods whose inputs' factors depend on all inputs together.
+bool is_settled_together(const TensorMerge& tensor) {
+    switch (tensor.method) {
+        case Method::model_stock:
+            return !tensor.numbers.filter_wise;
+        case Method::nuslerp:
+            return tensor.numbers.flatten;
+        case Method::multislerp:
+        case Method::karcher:
+        case Method::sce:
+        case Method::ramplus_tl:
+        case Method::arcee_fusion:
+            return true;
+        default:
+            return false;
+    }
 }
 
 double weight_sum(const TensorMerge& tensor) {
@@ -74,12 +112,24 @@ void build_job(const TensorMerge& tensor, const std::vector<std::shared_ptr<cons
     job.normalize = false;
     job.factor = 1;
     set_factors(tensor, job);
-    const bool mean = tensor.method == Method::linear && tensor.normalize;
-    const double divisor = mean ? weight_sum(tensor) : 1;
+    job.t = static_cast<float>(tensor.t);
+    job.epsilon = static_cast<float>(tensor.numbers.epsilon);
+    job.threshold = 0;
+    job.last_tie = std::numeric_limits<std::int64_t>::max();
+    job.lines.reset();
+    job.numbers = tensor.numbers;
     const std::int64_t count = element_count(tensor.shape);
+    job.count = count;
+    job.row_length = tensor.shape.empty() ? 1 : tensor.shape.back();
+    job.rows = tensor.shape.empty() ? 1 : tensor.shape.front();
+    const MethodTraits& method = traits_of(tensor.method);
+    const bool mean = !method.adds_task_vectors && tensor.normalize;
+    const double divisor = mean ? weight_sum(tensor) : 1;
+    const bool weightless = method.adds_task_vectors || tensor.method == Method::linear ||
+                            tensor.method == Method::passthrough;
     for (std::size_t i = 0; i < tensor.inputs.size(); ++i) {
         const MergeInput& source = tensor.inputs[i];
-        if (source.weight == 0 && tensor.method != Method::slerp) continue;
+        if (source.weight == 0 && weightless) continue;
         JobInput input;
         input.tensor = stored(source, sources);
         input.gain = static_cast<float>(source.weight / divisor);
@@ -91,67 +141,15 @@ void build_job(const TensorMerge& tensor, const std::vector<std::shared_ptr<cons
         request.count = count;
         request.t = tensor.t;
         if (tensor.method == Method::slerp) requests.push_back(request);
-        set_sparsity(tensor, source.density, input, request, requests);
+        if (is_settled_together(tensor)) {
+            request.kind = Statistic::whole_job;
+            requests.push_back(request);
+        }
+        set_sparsity(tensor, source, input, request, requests);
         job.inputs.push_back(input);
     }
-}
-
-void compute_outcomes(const std::vector<TensorJob>& jobs,
-                      const std::vector<StatisticRequest>& requests,
-                      const std::vector<std::size_t>& mine, SourceStatistics& statistics,
-                      std::vector<CutRequest>& cuts, std::vector<Outcome>& outcomes) {
-    std::size_t used = 0;
-    for (const std::size_t number : mine) {
-        const StatisticRequest& request = requests[number];
-        const TensorJob& job = jobs[request.job];
-        const JobInput& input = job.inputs[request.input];
-        const DeltaPair pair{job.base, input.tensor, request.count};
-        Outcome& outcome = outcomes[number];
-        outcome = {};
-        if (request.kind == Statistic::slerp) {
-            const SlerpCoefficients coefficients = slerp_coefficients(
-                statistics.pair(job.base, input.tensor, request.count), request.t);
-            outcome.base_gain = coefficients.a;
-            outcome.gain = coefficients.b;
-        } else if (request.kind == Statistic::masks) {
-            const DeltaStatistics& known =
-                statistics.with_masks(pair, {job.seed, job.name_hash, input.position});
-            outcome.gain =
-                l1_rescale(known.fixed, known.masks->total(), known.masks->kept(request.level));
-        } else {
-            const DeltaStatistics& known = statistics.with_ladder(pair);
-            if (cuts.size() == used) cuts.emplace_back();
-            CutRequest& cut = cuts[used++];
-            cut.pair = pair;
-            cut.ladder = known.ladder.get();
-            cut.fixed = known.fixed;
-            cut.k = request.k;
-        }
-    }
-    find_cuts(std::span(cuts).first(used));
-    used = 0;
-    for (const std::size_t number : mine) {
-        if (requests[number].kind != Statistic::magnitude) continue;
-        const CutRequest& cut = cuts[used++];
-        outcomes[number].threshold = cut.threshold;
-        outcomes[number].last_tie = cut.last_tie;
-        if (requests[number].rescale_l1)
-            outcomes[number].gain = l1_rescale(cut.fixed, cut.ladder->total(), cut.kept_sum);
-    }
-}
-
-void apply_outcome(const StatisticRequest& request, const Outcome& outcome, TensorJob& job) {
-    JobInput& input = job.inputs[request.input];
-    if (request.kind == Statistic::slerp) {
-        job.base_gain = static_cast<float>(outcome.base_gain);
-        input.gain = static_cast<float>(outcome.gain);
-        return;
-    }
-    if (request.rescale_l1) input.gain = static_cast<float>(input.vote * outcome.gain);
-    if (request.kind == Statistic::magnitude) {
-        input.threshold = outcome.threshold;
-        input.last_tie = outcome.last_tie;
-    }
+    // A base alone is what comes out.
+    if (job.inputs.empty() && tensor.base) job.method = Method::task_arithmetic;
 }
 
 }  // namespace galapagos

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -14,23 +15,31 @@ namespace galapagos {
 /// What whole-tensor statistics say about one input at this candidate's parameters. Plain numbers:
 /// ranks exchange them.
 struct Outcome {
-    double gain = 1;       ///< L1 rescaling; for slerp the coefficient of the input
+    double gain = 1;       ///< L1 rescaling; for slerp and its like the coefficient of the input
     double base_gain = 1;  ///< slerp's coefficient of the base
     std::int64_t last_tie = 0;
+    std::int64_t last_dropped_tie = -1;
     std::uint32_t threshold = 0;
-    std::uint32_t unused = 0;
+    std::uint32_t ceiling = std::numeric_limits<std::uint32_t>::max();
 };
 
 /// Which statistic an input needs.
-enum class Statistic : std::uint8_t { slerp, magnitude, masks };
+enum class Statistic : std::uint8_t {
+    slerp,
+    magnitude,
+    masks,
+    rank_masks,
+    whole_job,  ///< of all inputs together, worked out once a job
+};
 
 /// A statistic to be computed: for input `input` of job `job`.
 struct StatisticRequest {
     Statistic kind = Statistic::slerp;
     std::size_t job = 0;
     std::size_t input = 0;
-    std::int64_t count = 0;   ///< elements of the whole tensor
-    std::int64_t k = 0;       ///< magnitude: how many are kept
+    std::int64_t count = 0;  ///< elements of the whole tensor
+    std::int64_t k = 0;      ///< magnitude: how many are kept, and dropped above them
+    std::int64_t dropped = 0;
     std::uint32_t level = 0;  ///< masks: keep probability
     bool rescale_l1 = false;
     double t = 0;
@@ -51,5 +60,9 @@ void compute_outcomes(const std::vector<TensorJob>& jobs,
 
 /// Puts an outcome into its job.
 void apply_outcome(const StatisticRequest& request, const Outcome& outcome, TensorJob& job);
+
+/// Gives a job what it needs for each row, column or element: too much to be exchanged between
+/// ranks, so each works it out for itself. To be called before compute_outcomes.
+void add_tables(TensorJob& job, SourceStatistics& statistics);
 
 }  // namespace galapagos

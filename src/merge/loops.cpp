@@ -43,6 +43,14 @@ void keep_from(std::uint32_t least, float* x, std::int64_t count) {
 }
 
 GALAPAGOS_VECTOR_CLONES
+void drop_from(std::uint32_t least, float* x, std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i) {
+        const std::uint32_t key = std::bit_cast<std::uint32_t>(x[i]) & magnitude_bits;
+        x[i] = key >= least ? 0.0f : x[i];
+    }
+}
+
+GALAPAGOS_VECTOR_CLONES
 void keep_random(const std::uint32_t* __restrict random, std::uint32_t limit, float* __restrict x,
                  std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) x[i] = random[i] < limit ? x[i] : 0.0f;
@@ -182,6 +190,19 @@ void add_products(const float* __restrict a, const float* __restrict b, PairSums
         sums.bb[lane] += bb[lane];
         sums.ab[lane] += ab[lane];
     }
+}
+
+GALAPAGOS_VECTOR_CLONES
+void add_dot(const float* __restrict a, const float* __restrict b, double* __restrict lanes,
+             std::int64_t count) {
+    double sums[8] = {};
+    std::int64_t i = 0;
+    for (; i + 8 <= count; i += 8)
+        for (int lane = 0; lane < 8; ++lane)
+            sums[lane] += static_cast<double>(a[i + lane]) * static_cast<double>(b[i + lane]);
+    for (int lane = 0; i < count; ++i, ++lane)
+        sums[lane] += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    for (int lane = 0; lane < 8; ++lane) lanes[lane] += sums[lane];
 }
 
 }  // namespace galapagos::loops

@@ -15,6 +15,8 @@ void add_to_base(const float* base, const float* x, float factor, float* out, st
 void subtract(const float* base, float* x, std::int64_t count);
 /// Zeroes every x whose |x| has a bit pattern below `least`.
 void keep_from(std::uint32_t least, float* x, std::int64_t count);
+/// Zeroes every x whose |x| has a bit pattern of `least` or more.
+void drop_from(std::uint32_t least, float* x, std::int64_t count);
 /// Zeroes every x whose random word is not below `limit`.
 void keep_random(const std::uint32_t* random, std::uint32_t limit, float* x, std::int64_t count);
 
@@ -51,5 +53,7 @@ struct PairSums {
     double ab[8] = {};
 };
 void add_products(const float* a, const float* b, PairSums& sums, std::int64_t count);
+/// Adds a * b to eight lanes.
+void add_dot(const float* a, const float* b, double* lanes, std::int64_t count);
 
 }  // namespace galapagos::loops

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/json.hpp"
 #include "merge/merger.hpp"
 #include "merge/plan.hpp"
 #include "merge/source_layout.hpp"
@@ -133,6 +134,64 @@ void copy_companions(const Source& donor, const fs::path& folder) {
     }
 }
 
+std::optional<std::string> chat_template_of(const Source& source) {
+    const fs::path folder = source.folder().folder();
+    if (fs::exists(folder / "chat_template.jinja"))
+        return read_text(folder / "chat_template.jinja");
+    const fs::path path = folder / "tokenizer_config.json";
+    if (!fs::exists(path)) return std::nullopt;
+    const nlohmann::json config = parse_json_strict(read_text(path), path.string());
+    const auto entry = config.find("chat_template");
+    if (entry == config.end()) return std::nullopt;
+    if (entry->is_string()) return entry->get<std::string>();
+    if (!entry->is_array()) return std::nullopt;
+    for (const auto& named : *entry)
+        if (named.value("name", "") == "default" && named.contains("template"))
+            return named["template"].get<std::string>();
+    return std::nullopt;
+}
+
+std::string trimmed(const std::string& text) {
+    constexpr const char* space = " \t\r\n";
+    const auto first = text.find_first_not_of(space);
+    if (first == std::string::npos) return "";
+    return text.substr(first, text.find_last_not_of(space) + 1 - first);
+}
+
+/// The template that most of the sources have, of equally frequent ones the first; empty if none.
+std::string most_common_template(const std::vector<std::shared_ptr<const Source>>& sources) {
+    std::vector<std::pair<std::string, int>> votes;
+    for (const auto& source : sources) {
+        const auto found = chat_template_of(*source);
+        const std::string text = found ? trimmed(*found) : "";
+        if (text.empty()) continue;
+        const auto known = std::find_if(votes.begin(), votes.end(),
+                                        [&](const auto& vote) { return vote.first == text; });
+        if (known == votes.end())
+            votes.emplace_back(text, 1);
+        else
+            ++known->second;
+    }
+    const auto best =
+        std::max_element(votes.begin(), votes.end(),
+                         [](const auto& a, const auto& b) { return a.second < b.second; });
+    return best == votes.end() ? "" : best->first;
+}
+
+/// Newer folders keep the template in a file of its own, which counts before tokenizer_config.json.
+void write_chat_template(const std::string& wanted,
+                         const std::vector<std::shared_ptr<const Source>>& sources,
+                         const fs::path& folder) {
+    if (wanted.empty()) return;
+    const std::string text = wanted == "auto" ? most_common_template(sources) : wanted;
+    if (text.empty()) return;
+    write_atomically(folder / "chat_template.jinja", text);
+    const fs::path path = folder / "tokenizer_config.json";
+    if (!fs::exists(path)) return;
+    nlohmann::ordered_json config = nlohmann::ordered_json::parse(read_text(path));
+    if (config.erase("chat_template") > 0) write_atomically(path, config.dump(2) + "\n");
+}
+
 }  // namespace
 
 void merge_to_folder(const Recipe& recipe, const fs::path& out, const MergeToFolderOptions& options,
@@ -149,6 +208,7 @@ void merge_to_folder(const Recipe& recipe, const fs::path& out, const MergeToFol
     write_weights(plan, merger, sources, partial.path(), options);
     write_config(donor, recipe, plan, partial.path());
     copy_companions(donor, partial.path());
+    write_chat_template(recipe.chat_template, sources, partial.path());
     write_atomically(partial.path() / recipe_file_name,
                      recipe_text.empty() ? to_yaml(recipe) : recipe_text);
     partial.publish();

@@ -97,6 +97,7 @@ struct Merger::State {
     }
 
     void settle_statistics(TensorGroup* ranks) {
+        for (std::size_t i = 0; i < used; ++i) add_tables(jobs[i], statistics);
         if (requests.empty()) return;
         const bool shared = ranks != nullptr && ranks->size() > 1;
         deal_requests(shared ? ranks->size() : 1, shared ? ranks->rank() : 0);

@@ -2,23 +2,47 @@
 
 namespace galapagos {
 
-std::string_view name_of(Method method) noexcept {
-    switch (method) {
-        case Method::linear:
-            return "linear";
-        case Method::slerp:
-            return "slerp";
-        case Method::task_arithmetic:
-            return "task_arithmetic";
-        case Method::ties:
-            return "ties";
-        case Method::dare_linear:
-            return "dare_linear";
-        case Method::dare_ties:
-            return "dare_ties";
-    }
-    return "";
+namespace {
+
+using enum BaseUse;
+
+constexpr int any = 1 << 20;
+
+constexpr std::array<MethodTraits, all_methods.size()> table = {{
+    // method, name, base, fewest, most, weighted, thinning, task vectors, sign, normalize, rescale
+    {Method::linear, "linear", ignored, 1, any, true, Thinning::none, false, false, true, false},
+    {Method::slerp, "slerp", required, 2, 2},
+    {Method::task_arithmetic, "task_arithmetic", required, 1, any, true, Thinning::none, true},
+    {Method::ties, "ties", required, 1, any, true, Thinning::largest, true, true, true, false},
+    {Method::dare_linear, "dare_linear", required, 1, any, true, Thinning::random, true, false,
+     false, true},
+    {Method::dare_ties, "dare_ties", required, 1, any, true, Thinning::random, true, true, false,
+     true},
+    {Method::breadcrumbs, "breadcrumbs", required, 1, any, true, Thinning::middle, true},
+    {Method::breadcrumbs_ties, "breadcrumbs_ties", required, 1, any, true, Thinning::middle, true,
+     true},
+    {Method::della, "della", required, 1, any, true, Thinning::by_rank, true, true, true, true},
+    {Method::della_linear, "della_linear", required, 1, any, true, Thinning::by_rank, true, false,
+     false, true},
+    {Method::model_stock, "model_stock", required, 3},
+    {Method::nuslerp, "nuslerp", optional, 2, 3, true},
+    {Method::multislerp, "multislerp", optional, 1, any, true, Thinning::none, false, false, true},
+    {Method::karcher, "karcher", ignored},
+    {Method::sce, "sce", required},
+    {Method::ram, "ram", required},
+    {Method::ramplus_tl, "ramplus_tl", required},
+    {Method::arcee_fusion, "arcee_fusion", required, 2, 2},
+    {Method::nearswap, "nearswap", required, 2, 2},
+    {Method::passthrough, "passthrough", ignored, 1, 1},
+}};
+
+}  // namespace
+
+const MethodTraits& traits_of(Method method) noexcept {
+    return table[static_cast<std::size_t>(method)];
 }
+
+std::string_view name_of(Method method) noexcept { return traits_of(method).name; }
 
 std::optional<Method> parse_method(std::string_view name) noexcept {
     for (const Method method : all_methods)
@@ -26,34 +50,18 @@ std::optional<Method> parse_method(std::string_view name) noexcept {
     return std::nullopt;
 }
 
-bool uses_task_vectors(Method method) noexcept {
-    return method != Method::linear && method != Method::slerp;
-}
+bool uses_task_vectors(Method method) noexcept { return traits_of(method).adds_task_vectors; }
 
-bool is_sparse(Method method) noexcept {
-    return uses_task_vectors(method) && method != Method::task_arithmetic;
-}
+bool needs_base(Method method) noexcept { return traits_of(method).base == BaseUse::required; }
 
-bool elects_sign(Method method) noexcept {
-    return method == Method::ties || method == Method::dare_ties;
-}
+bool is_sparse(Method method) noexcept { return traits_of(method).thinning != Thinning::none; }
 
-bool default_normalize(Method method) noexcept {
-    return method == Method::linear || method == Method::ties;
-}
+bool elects_sign(Method method) noexcept { return traits_of(method).elects_sign; }
+
+bool default_normalize(Method method) noexcept { return traits_of(method).normalize; }
 
 Rescale default_rescale(Method method) noexcept {
-    return method == Method::dare_linear || method == Method::dare_ties ? Rescale::l1
-                                                                        : Rescale::none;
-}
-
-const std::vector<std::string>& unsupported_methods() {
-    static const std::vector<std::string> names = {
-        "arcee_fusion", "breadcrumbs", "breadcrumbs_ties", "della",    "della_linear",
-        "karcher",      "model_stock", "multislerp",       "nearswap", "nuslerp",
-        "passthrough",  "ram",         "ramplus_tl",       "sce",
-    };
-    return names;
+    return traits_of(method).rescale ? Rescale::l1 : Rescale::none;
 }
 
 const std::vector<std::string>& method_names() {

@@ -147,21 +147,38 @@ class Planner {
     }
 
     void check_inputs(const ResolvedSlice& slice) const {
-        const std::string method(name_of(recipe_.method));
+        const MethodTraits& method = traits_of(recipe_.method);
         for (const RecipeInput& input : slice.inputs)
             if (input.layer_range->size() != slice.inputs.front().layer_range->size())
                 throw UsageError("recipe refused",
                                  "'" + input.model + "' and '" + slice.inputs.front().model +
                                      "' have unequal numbers of layers",
                                  "give layer ranges of equal length");
-        if (recipe_.method == Method::linear) return;
-        if (slice.base < 0)
-            throw UsageError("recipe refused",
-                             method + " needs a base model among the models that it merges",
-                             "set base_model (and list it in every slice)");
-        if (recipe_.method == Method::slerp && slice.inputs.size() != 2)
-            throw UsageError("recipe refused", "slerp takes a base and one other model, not " +
-                                                   std::to_string(slice.inputs.size()) + " models");
+        if (method.base == BaseUse::required && slice.base < 0)
+            throw UsageError(
+                "recipe refused",
+                std::string(method.name) + " needs a base model among the models that it merges",
+                "set base_model (and list it in every slice)");
+        check_number_of_models(method, slice);
+    }
+
+    static void check_number_of_models(const MethodTraits& method, const ResolvedSlice& slice) {
+        const auto count = static_cast<int>(slice.inputs.size());
+        int fewest = method.fewest, most = method.most;
+        if (method.method == Method::nuslerp) fewest = most = slice.base < 0 ? 2 : 3;
+        if (count >= fewest && count <= most) return;
+        std::string wanted = "at least " + std::to_string(fewest) + " models";
+        if (most == 1) wanted = "one model";
+        if (most == 2) wanted = "a base and one other model";
+        if (method.method == Method::nuslerp) wanted = "two models beside the base";
+        throw UsageError("recipe refused", std::string(method.name) + " takes " + wanted +
+                                               ", not " + std::to_string(count) + " models");
+    }
+
+    /// Whether an input of a slice is the base that the method tells from the others.
+    bool is_base(const ResolvedSlice& slice, std::size_t input) const {
+        return traits_of(recipe_.method).base != BaseUse::ignored &&
+               static_cast<int>(input) == slice.base;
     }
 
     /// Embeddings or final norm and head: depth 0.
@@ -236,13 +253,12 @@ class Planner {
             input.source = slice.sources[i];
             input.tensor = input_name(input.source, names[i]);
             views.push_back(sources_[static_cast<std::size_t>(input.source)]->tensor(input.tensor));
-            const bool is_base = static_cast<int>(i) == slice.base;
-            if (recipe_.method == Method::linear || !is_base)
-                set_input_parameters(input, slice, i, t);
-            if (recipe_.method != Method::linear && is_base)
+            if (is_base(slice, i)) {
                 tensor.base = std::move(input);
-            else
-                tensor.inputs.push_back(std::move(input));
+                continue;
+            }
+            set_input_parameters(input, slice, i, t);
+            tensor.inputs.push_back(std::move(input));
         }
         set_layout(tensor, slice, views);
         set_shared_parameters(tensor, slice, t);
@@ -251,8 +267,11 @@ class Planner {
 
     void set_input_parameters(MergeInput& input, const ResolvedSlice& slice, std::size_t i,
                               double t) const {
-        if (recipe_.method == Method::slerp) return;
+        const MethodTraits& method = traits_of(recipe_.method);
         const Levels levels{&slice.inputs[i].parameters, slice.parameters, &recipe_.parameters};
+        if (method.method == Method::passthrough)
+            input.weight = levels.number("scale", input.tensor, t).value_or(1);
+        if (!method.weighted) return;
         const auto weight = levels.number("weight", input.tensor, t);
         if (!weight)
             throw UsageError("recipe refused",
@@ -260,15 +279,31 @@ class Planner {
                                  input.tensor + "'",
                              "set 'weight' under the model's parameters");
         input.weight = *weight;
-        if (is_sparse(recipe_.method))
-            input.density = levels.number("density", input.tensor, t).value_or(1);
+        if (method.thinning == Thinning::none) return;
+        input.density = levels.number("density", input.tensor, t).value_or(1);
+        if (method.thinning == Thinning::middle)
+            input.gamma = levels.number("gamma", input.tensor, t).value_or(input.gamma);
+        if (method.thinning == Thinning::by_rank) {
+            input.epsilon = levels.number("epsilon", input.tensor, t).value_or(input.epsilon);
+            check_probabilities(input);
+        }
+    }
+
+    static void check_probabilities(const MergeInput& input) {
+        const double density = input.density;
+        if (density <= 0 || density >= 1) return;
+        if (density - std::abs(input.epsilon) <= 0 || density + std::abs(input.epsilon) >= 1)
+            throw Error("tensor '" + input.tensor + "' can't be thinned",
+                        "density - epsilon and density + epsilon are keep probabilities, and must "
+                        "lie between 0 and 1",
+                        "make epsilon smaller");
     }
 
     void set_shared_parameters(TensorMerge& tensor, const ResolvedSlice& slice, double t) const {
         const Levels levels{nullptr, slice.parameters, &recipe_.parameters};
         const Method method = recipe_.method;
         const std::string& name = tensor.output_name;
-        if (method == Method::slerp) {
+        if (method == Method::slerp || method == Method::nearswap) {
             const auto position = levels.number("t", name, t);
             if (!position)
                 throw UsageError("recipe refused", "there is no 't' for tensor '" + name + "'",
@@ -276,19 +311,56 @@ class Planner {
             tensor.t = *position;
             return;
         }
+        set_numbers(tensor.numbers, levels, name, t);
+        const char* normalize = method == Method::multislerp ? "normalize_weights" : "normalize";
         tensor.normalize =
-            flag_or(levels.choice("normalize", name, t), default_normalize(method), "normalize");
-        if (method == Method::linear) {
+            flag_or(levels.choice(normalize, name, t), default_normalize(method), normalize);
+        if (method == Method::linear || method == Method::multislerp) {
             double sum = 0;
             for (const MergeInput& input : tensor.inputs) sum += input.weight;
             if (tensor.normalize && sum == 0)
                 throw Error("tensor '" + name + "' can't be merged", "its weights sum to zero",
-                            "set normalize: false, or other weights");
-            return;
+                            std::string("set ") + normalize + ": false, or other weights");
         }
+        if (!uses_task_vectors(method)) return;
         tensor.lambda = levels.number("lambda", name, t).value_or(1);
         if (is_sparse(method))
             tensor.rescale = rescale_or(levels.choice("rescale", name, t), default_rescale(method));
+    }
+
+    void set_numbers(MethodNumbers& numbers, const Levels& levels, const std::string& name,
+                     double t) const {
+        const auto number = [&](const char* parameter, double& value) {
+            value = levels.number(parameter, name, t).value_or(value);
+        };
+        const auto flag = [&](const char* parameter, bool& value) {
+            value = flag_or(levels.choice(parameter, name, t), value, parameter);
+        };
+        switch (recipe_.method) {
+            case Method::model_stock:
+                return flag("filter_wise", numbers.filter_wise);
+            case Method::nuslerp:
+                flag("nuslerp_flatten", numbers.flatten);
+                return flag("nuslerp_row_wise", numbers.row_wise);
+            case Method::multislerp:
+                return number("eps", numbers.eps);
+            case Method::karcher: {
+                double steps = numbers.max_iter;
+                number("max_iter", steps);
+                numbers.max_iter = static_cast<int>(std::clamp(steps, 0.0, 1e6));
+                return number("tol", numbers.tol);
+            }
+            case Method::sce:
+                return number("select_topk", numbers.select_topk);
+            case Method::ramplus_tl:
+                number("r", numbers.r);
+                number("alpha", numbers.alpha);
+                [[fallthrough]];
+            case Method::ram:
+                return number("epsilon", numbers.epsilon);
+            default:
+                return;
+        }
     }
 
     void set_layout(TensorMerge& tensor, const ResolvedSlice& slice,

@@ -20,6 +20,8 @@ struct MergeInput {
     std::string tensor;  ///< name in that source
     double weight = 1;
     double density = 1;
+    double gamma = 0.01;    ///< breadcrumbs: share of the largest that is dropped
+    double epsilon = 0.15;  ///< della: half the range of keep probabilities
 };
 
 /// One output tensor.
@@ -28,13 +30,14 @@ struct TensorMerge {
     Shape shape;               ///< of the whole tensor
     DType dtype = DType::f32;  ///< of the result where files are written
     Method method = Method::linear;
-    /// In the recipe's order. For task-vector methods without the base; for slerp the other model.
+    /// In the recipe's order; without the base where the method tells that from the others.
     std::vector<MergeInput> inputs;
-    std::optional<MergeInput> base;  ///< for task-vector methods and slerp
+    std::optional<MergeInput> base;
     bool normalize = false;
     Rescale rescale = Rescale::none;
     double lambda = 1;
     double t = 0;
+    MethodNumbers numbers;
     /// A buffer of whole numbers that all sources agree on: inputs[0] is copied.
     bool copied = false;
 };

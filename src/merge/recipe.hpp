@@ -44,6 +44,8 @@ struct Recipe {
     Parameters parameters;
     std::optional<DType> dtype;
     std::optional<DType> out_dtype;
+    /// "auto": the template that most of the models have; else a Jinja text. Empty: the base's.
+    std::string chat_template;
     /// Seed of random masks. Not a key of mergekit, which ignores it.
     std::optional<std::uint64_t> random_seed;
 

@@ -23,10 +23,26 @@ struct ParameterRule {
 /// All parameters of mergekit's methods. Those that a recipe's method has no use for are accepted
 /// and ignored, as mergekit does: people keep them when they change the method.
 constexpr ParameterRule parameter_rules[] = {
-    {"weight", Kind::number},  {"density", Kind::number},     {"lambda", Kind::number},
-    {"t", Kind::number},       {"gamma", Kind::number},       {"epsilon", Kind::number},
-    {"normalize", Kind::flag}, {"int8_mask", Kind::flag},     {"rescale", Kind::rescale},
-    {"scale", Kind::number},   {"select_topk", Kind::number}, {"filter_wise", Kind::flag},
+    {"weight", Kind::number},
+    {"density", Kind::number},
+    {"lambda", Kind::number},
+    {"t", Kind::number},
+    {"gamma", Kind::number},
+    {"epsilon", Kind::number},
+    {"normalize", Kind::flag},
+    {"int8_mask", Kind::flag},
+    {"rescale", Kind::rescale},
+    {"scale", Kind::number},
+    {"select_topk", Kind::number},
+    {"filter_wise", Kind::flag},
+    {"r", Kind::number},
+    {"alpha", Kind::number},
+    {"normalize_weights", Kind::flag},
+    {"eps", Kind::number},
+    {"tol", Kind::number},
+    {"nuslerp_flatten", Kind::flag},
+    {"max_iter", Kind::number},
+    {"nuslerp_row_wise", Kind::flag},
 };
 
 const std::vector<std::string>& parameter_names() {
@@ -181,12 +197,41 @@ void read_inputs(const YamlReader& reader, Recipe& recipe) {
     }
 }
 
+/// What `less` says counts where `parameters` says nothing: its cases come after theirs.
+void add_parameters(const Parameters& less, Parameters& parameters) {
+    for (const auto& [name, setting] : less) {
+        std::vector<ParameterCase>& cases = parameters[name].cases;
+        cases.insert(cases.end(), setting.cases.begin(), setting.cases.end());
+    }
+}
+
+/// Section `modules`. A language model is a single module, which mergekit calls "default".
+void read_module(const YamlReader& reader, const YamlReader& modules, Recipe& recipe) {
+    for (const char* other : {"models", "slices"})
+        if (reader.has(other) && !reader.at(other).is_null())
+            modules.fail(std::string("a recipe has either 'modules' or '") + other + "'");
+    for (const std::string& name : modules.keys())
+        if (name != "default")
+            modules.at(name).fail("module '" + name + "' is not supported",
+                                  "a language model is one module, called 'default'");
+    const YamlReader module = modules.at("default");
+    module.allow_only({"models", "slices", "parameters"});
+    read_inputs(module, recipe);
+    recipe.parameters = read_parameters(module);
+}
+
+/// A Jinja text or "auto". mergekit also knows names of templates that come with it.
+std::string read_chat_template(const YamlReader& reader) {
+    const std::string text = reader.as_string();
+    if (text != "auto" && text.find('{') == std::string::npos)
+        reader.fail("chat template '" + text + "' is not supported",
+                    "'auto', or the text of a Jinja template");
+    return text;
+}
+
 Method read_method(const YamlReader& reader) {
     const std::string name = reader.as_string();
     if (const auto method = parse_method(name)) return *method;
-    const auto& later = unsupported_methods();
-    if (std::find(later.begin(), later.end(), name) != later.end())
-        reader.fail("merge method '" + name + "' is not supported", name_hint("", method_names()));
     reader.fail("unknown merge method '" + name + "'", name_hint(name, method_names()));
 }
 
@@ -210,22 +255,28 @@ std::uint64_t read_seed(const YamlReader& reader) {
 }
 
 Recipe read_recipe(const YamlReader& reader) {
-    constexpr const char* refused[] = {"modules", "tokenizer_source", "tokenizer", "chat_template"};
+    constexpr const char* refused[] = {"tokenizer_source", "tokenizer"};
     for (const char* key : refused)
         if (reader.has(key) && !reader.at(key).is_null())
             reader.at(key).fail("'" + std::string(key) + "' is not supported",
-                                "remove it: tokenizer and chat template are those of the base");
+                                "remove it: the tokenizer is the base's");
     reader.allow_only({"merge_method", "models", "slices", "base_model", "parameters", "dtype",
                        "out_dtype", "random_seed", "modules", "tokenizer_source", "tokenizer",
                        "chat_template"});
     Recipe recipe;
     recipe.method = read_method(reader.at("merge_method"));
-    read_inputs(reader, recipe);
+    const auto modules = reader.find("modules");
+    if (modules && !modules->is_null())
+        read_module(reader, *modules, recipe);
+    else
+        read_inputs(reader, recipe);
     if (const auto base = reader.find("base_model"); base && !base->is_null())
         recipe.base_model = read_model(*base);
-    recipe.parameters = read_parameters(reader);
+    add_parameters(read_parameters(reader), recipe.parameters);
     recipe.dtype = read_dtype(reader, "dtype");
     recipe.out_dtype = read_dtype(reader, "out_dtype");
+    if (const auto chat = reader.find("chat_template"); chat && !chat->is_null())
+        recipe.chat_template = read_chat_template(*chat);
     if (const auto seed = reader.find("random_seed"); seed && !seed->is_null())
         recipe.random_seed = read_seed(*seed);
     return recipe;

@@ -23,7 +23,9 @@ std::string quoted(const std::string& text) {
     std::string result = "\"";
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') {
+        if (c == '\n') {
+            result += "\\n";
+        } else if (c == '"' || c == '\\') {
             result += '\\';
             result += c;
         } else if (byte < 0x20 || byte == 0x7f) {
@@ -107,6 +109,8 @@ std::string to_yaml(const Recipe& recipe) {
         write_parameters(out, "    ", slice.parameters);
     }
     write_parameters(out, "", recipe.parameters);
+    if (!recipe.chat_template.empty())
+        out += "chat_template: " + quoted(recipe.chat_template) + "\n";
     if (recipe.dtype) out += "dtype: " + std::string(torch_name_of(*recipe.dtype)) + "\n";
     if (recipe.out_dtype)
         out += "out_dtype: " + std::string(torch_name_of(*recipe.out_dtype)) + "\n";

@@ -1,5 +1,9 @@
 #include "merge/source_statistics.hpp"
 
+#include "merge/arcee_fusion.hpp"
+#include "merge/della.hpp"
+#include "merge/gram.hpp"
+
 namespace galapagos {
 
 const PairStatistics& SourceStatistics::pair(const StoredTensor& a, const StoredTensor& b,
@@ -31,10 +35,61 @@ const DeltaStatistics& SourceStatistics::with_masks(const DeltaPair& pair,
     return statistics;
 }
 
+const DeltaStatistics& SourceStatistics::with_ranks(const DeltaPair& pair,
+                                                    std::int64_t row_length) {
+    DeltaStatistics& statistics = delta(pair);
+    if (statistics.ranks.empty()) statistics.ranks = magnitude_ranks(pair, row_length);
+    return statistics;
+}
+
+namespace {
+
+std::vector<std::uintptr_t> group_key(const TensorJob& job, const std::byte* base,
+                                      std::uintptr_t kind) {
+    std::vector<std::uintptr_t> key{kind, reinterpret_cast<std::uintptr_t>(base)};
+    for (const JobInput& input : job.inputs)
+        key.push_back(reinterpret_cast<std::uintptr_t>(input.tensor.data));
+    return key;
+}
+
+}  // namespace
+
+const std::vector<double>& SourceStatistics::products(const TensorJob& job, bool deltas,
+                                                      Products of) {
+    const auto [entry, is_new] = products_.try_emplace(
+        group_key(job, deltas ? job.base.data : nullptr, static_cast<std::uintptr_t>(of)));
+    if (is_new)
+        entry->second = of == Products::whole
+                            ? gram_products({&job, deltas})
+                            : line_products({&job, deltas}, of == Products::columns);
+    return entry->second;
+}
+
+const SourceStatistics::Fusion& SourceStatistics::fusion(const TensorJob& job,
+                                                         bool with_threshold) {
+    const auto [entry, is_new] =
+        fusions_.try_emplace(Key{job.base.data, job.inputs.front().tensor.data});
+    Fusion& fusion = entry->second;
+    if (is_new) fusion.divergences = row_divergences(job);
+    if (with_threshold && !fusion.threshold)
+        fusion.threshold = importance_threshold(job, fusion.divergences);
+    return fusion;
+}
+
+const SceSettings& SourceStatistics::sce(const TensorJob& job) {
+    const auto [entry, is_new] = sce_.try_emplace(group_key(job, job.base.data, 0));
+    auto& [select_topk, settings] = entry->second;
+    if (is_new || select_topk != job.numbers.select_topk) settings = sce_settings(job);
+    select_topk = job.numbers.select_topk;
+    return settings;
+}
+
 std::size_t SourceStatistics::bytes() const {
-    std::size_t total = pairs_.size() * sizeof(PairStatistics);
+    std::size_t total = pairs_.size() * sizeof(PairStatistics) + sce_.size() * sizeof(SceSettings);
+    for (const auto& entry : products_) total += entry.second.capacity() * sizeof(double);
+    for (const auto& entry : fusions_) total += entry.second.divergences.capacity() * sizeof(float);
     for (const auto& entry : deltas_) {
-        total += sizeof(DeltaStatistics);
+        total += sizeof(DeltaStatistics) + entry.second.ranks.capacity() * sizeof(std::uint16_t);
         if (entry.second.ladder) total += entry.second.ladder->bytes();
         if (entry.second.masks) total += entry.second.masks->bytes();
     }
@@ -44,6 +99,9 @@ std::size_t SourceStatistics::bytes() const {
 void SourceStatistics::clear() {
     pairs_.clear();
     deltas_.clear();
+    products_.clear();
+    fusions_.clear();
+    sce_.clear();
 }
 
 }  // namespace galapagos

@@ -6,9 +6,12 @@
 #include <memory>
 #include <optional>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "merge/delta_ladder.hpp"
 #include "merge/mask_table.hpp"
+#include "merge/sce.hpp"
 #include "merge/slerp.hpp"
 
 namespace galapagos {
@@ -18,6 +21,7 @@ struct DeltaStatistics {
     FixedPoint fixed;
     std::unique_ptr<DeltaLadder> ladder;  ///< once a magnitude threshold was asked for
     std::unique_ptr<MaskTable> masks;     ///< of the stream asked for last
+    std::vector<std::uint16_t> ranks;     ///< once asked for
 };
 
 /// Keyed by where the tensors lie: mapped sources stay where they are.
@@ -26,6 +30,21 @@ class SourceStatistics {
     const PairStatistics& pair(const StoredTensor& a, const StoredTensor& b, std::int64_t count);
     const DeltaStatistics& with_ladder(const DeltaPair& pair);
     const DeltaStatistics& with_masks(const DeltaPair& pair, const MaskStream& stream);
+
+    /// Like `with_ladder` and so on, for the ranks of magnitudes in rows of `row_length`.
+    const DeltaStatistics& with_ranks(const DeltaPair& pair, std::int64_t row_length);
+    const DeltaStatistics& plain(const DeltaPair& pair) { return delta(pair); }
+    /// Scalar products of a job's models or task vectors: of the whole, of rows, or of columns.
+    enum class Products { whole, rows, columns };
+    const std::vector<double>& products(const TensorJob& job, bool deltas, Products of);
+    /// Arcee Fusion's divergences of the rows, and its threshold.
+    struct Fusion {
+        std::vector<float> divergences;
+        std::optional<float> threshold;  ///< once asked for
+    };
+    const Fusion& fusion(const TensorJob& job, bool with_threshold);
+    /// SCE's settings for the select_topk asked for last.
+    const SceSettings& sce(const TensorJob& job);
 
     std::size_t bytes() const;
     void clear();
@@ -36,6 +55,11 @@ class SourceStatistics {
 
     std::map<Key, PairStatistics> pairs_;
     std::map<Key, DeltaStatistics> deltas_;
+    /// The base (if it counts), the inputs, and one of `Products`.
+    using GroupKey = std::vector<std::uintptr_t>;
+    std::map<GroupKey, std::vector<double>> products_;
+    std::map<Key, Fusion> fusions_;
+    std::map<GroupKey, std::pair<double, SceSettings>> sce_;
 };
 
 }  // namespace galapagos

@@ -255,7 +255,55 @@ TEST_F(Spaces, LinearNeedsNoBase) {
     EXPECT_THROW(SearchSpace(search_of("{}"), merge_of("{method: ties}"), models), UsageError);
 }
 
+TEST_F(Spaces, EveryMethodCanBeSearched) {
+    const std::map<Method, std::vector<std::string>> own_genes = {
+        {Method::breadcrumbs, {"maths.weight", "maths.density", "maths.gamma"}},
+        {Method::della, {"maths.weight", "maths.density", "maths.epsilon"}},
+        {Method::nuslerp, {"maths.weight", "json.weight"}},
+        {Method::nearswap, {"json.t"}},
+        {Method::sce, {"select_topk"}},
+        {Method::ram, {"epsilon"}},
+        {Method::ramplus_tl, {"epsilon", "r", "alpha"}},
+        {Method::passthrough, {"maths.scale"}},
+        {Method::karcher, {}},
+    };
+    for (const Method method : all_methods) {
+        SearchModels models = this->models();
+        if (method == Method::passthrough) models.sources.pop_back();
+        const std::string name(name_of(method));
+        const SearchSpace space(search_of("{layer_groups: 2}"), merge_of("{method: " + name + "}"),
+                                models);
+        const SearchSpace one(search_of("{}"), merge_of("{method: " + name + "}"), models);
+        if (const auto own = own_genes.find(method); own != own_genes.end()) {
+            for (const std::string& gene : own->second) {
+                EXPECT_THAT(names(one), ::testing::Contains(gene)) << name;
+            }
+            if (own->second.empty()) {
+                EXPECT_TRUE(one.genes().empty()) << name;
+            }
+        }
+        for (const Genome& genome : {initial_genome(space.genes()), distinct(space)}) {
+            const Recipe recipe = space.recipe(genome);
+            EXPECT_EQ(parse_recipe_text(to_yaml(recipe), name), recipe);
+            EXPECT_EQ(plan(recipe).size(), sources_[0]->tensor_names().size()) << name;
+        }
+    }
+}
+
+TEST_F(Spaces, KeepProbabilitiesOfDellaStayInBounds) {
+    const SearchSpace space = this->space("{}", "{method: della}");
+    ASSERT_THAT(names(space), ElementsAre("maths.weight", "maths.density", "maths.epsilon",
+                                          "json.weight", "json.density", "json.epsilon"));
+    const auto tensors = plan(space.recipe({0.5, 0.1, 0.25, 0.5, 0.9, 0.05}));
+    const TensorMerge& tensor = tensors.at("model.norm.weight");
+    EXPECT_NEAR(tensor.inputs[0].epsilon, 0.0999, 1e-12);
+    EXPECT_EQ(tensor.inputs[1].epsilon, 0.05);
+}
+
 TEST_F(Spaces, RefuseContradictions) {
+    EXPECT_THAT(error_of("{}", "{method: [della, ram]}"), HasSubstr("epsilon"));
+    EXPECT_THAT(error_of("{}", "{method: passthrough}"), HasSubstr("one"));
+
     EXPECT_THAT(error_of("{layer_groups: 7}"), HasSubstr("6 layers"));
     EXPECT_THAT(error_of("{layer_groups: [2, 6]}"), HasSubstr("6 layers"));
     EXPECT_EQ(error_of("{layer_groups: 6}"), "no error");

@@ -122,17 +122,33 @@ TEST(Recipe, RefusesByFileLineAndNearestName) {
 
 TEST(Recipe, RefusesByNameWhatItCanNotDo) {
     const std::string tail = "models: [{model: a, parameters: {weight: 1}}]\n";
-    for (const char* key :
-         {"tokenizer_source: union", "chat_template: auto", "tokenizer: {source: base}"}) {
+    for (const char* key : {"tokenizer_source: union", "tokenizer: {source: base}"}) {
         const std::string name = std::string(key).substr(0, std::string(key).find(':'));
         EXPECT_THAT(
             error_of("merge_method: linear\n" + std::string(key) + "\n" + tail),
             AllOf(HasSubstr("r.yaml:2"), HasSubstr("'" + name + "'"), HasSubstr("not supported")));
     }
-    EXPECT_THAT(error_of("merge_method: linear\nmodules: {a: {}}\n"), HasSubstr("'modules'"));
-    EXPECT_THAT(error_of("merge_method: della\n" + tail),
-                AllOf(HasSubstr("'della'"), HasSubstr("not supported")));
+    EXPECT_THAT(error_of("merge_method: linear\nmodules: {vision: {models: []}}\n"),
+                AllOf(HasSubstr("'vision'"), HasSubstr("not supported")));
+    EXPECT_THAT(error_of("merge_method: linear\nchat_template: alpaca\n" + tail),
+                AllOf(HasSubstr("r.yaml:2"), HasSubstr("'alpaca'"), HasSubstr("not supported")));
     EXPECT_THAT(error_of("merge_method: linear\ndtype: float64\n" + tail), HasSubstr("float64"));
+}
+
+TEST(Recipe, AModulesSectionIsItsOnlyModule) {
+    const Recipe recipe = parse_recipe_text(
+        "merge_method: task_arithmetic\nbase_model: base\nmodules:\n  default:\n"
+        "    models: [{model: a}]\n"
+        "    parameters: {weight: [{filter: mlp, value: 0.25}], lambda: 0.5}\n"
+        "parameters: {weight: 0.75, lambda: 2, normalize: true}\n",
+        "r.yaml");
+    ASSERT_EQ(recipe.models.size(), 1u);
+    const Parameters& parameters = recipe.parameters;
+    EXPECT_EQ(evaluate_number(parameters.at("weight"), "mlp.up", 0), 0.25);
+    EXPECT_EQ(evaluate_number(parameters.at("weight"), "norm", 0), 0.75);
+    EXPECT_EQ(evaluate_number(parameters.at("lambda"), "norm", 0), 0.5);
+    EXPECT_EQ(parameters.count("normalize"), 1u);
+    EXPECT_EQ(parse_recipe_text(to_yaml(recipe), "again.yaml"), recipe);
 }
 
 TEST(Recipe, RefusesBadValues) {

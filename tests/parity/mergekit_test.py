@@ -2,6 +2,7 @@
 
 mergekit goes into a virtual environment of its own, which borrows torch and transformers from the tests' environment.
 """
+import importlib.util
 import json
 import os
 import pathlib
@@ -56,6 +57,13 @@ slices:
       - {{model: "{dir}/b", layer_range: [1, 4], parameters: {{weight: [0.2, 0.6], density: 0.3}}}}
       - {{model: "{dir}/base", layer_range: [1, 4]}}
 """
+TWO = """
+models:
+  - model: {dir}/a
+    parameters: {{weight: [0.2, 0.9]}}
+  - model: {dir}/c
+    parameters: {{weight: 0.5}}
+"""
 BASE = "base_model: {dir}/base\n"
 FP32 = "dtype: float32\n"
 
@@ -104,6 +112,74 @@ RECIPES = {
     "adapter": (
         "merge_method: task_arithmetic\n" + BASE + "models:\n  - model: {dir}/base+{dir}/lora\n    parameters: {{weight: 0.6}}\n"
         "  - model: {dir}/a\n    parameters: {{weight: 0.5}}\n" + FP32,
+        True,
+    ),
+    # Examples in mergekit's own repository, on small models: linear, ties, gradient slerp, a stack of layers.
+    "example_linear": (
+        "models:\n  - {{model: {dir}/a, parameters: {{weight: 1.0}}}}\n  - {{model: {dir}/b, parameters: {{weight: 0.3}}}}\n"
+        "  - {{model: {dir}/c, parameters: {{weight: 0.5}}}}\nmerge_method: linear\ndtype: float16\n",
+        False,
+    ),
+    "example_ties": (
+        "models:\n  - model: {dir}/a\n    parameters: {{density: [1, 0.7, 0.1], weight: 1.0}}\n"
+        "  - model: {dir}/b\n    parameters: {{density: 0.5, weight: [0, 0.3, 0.7, 1]}}\n"
+        "  - model: {dir}/c\n    parameters:\n      density: 0.33\n      weight:\n        - filter: mlp\n"
+        "          value: 0.5\n        - value: 0\nmerge_method: ties\n" + BASE
+        + "parameters: {{normalize: true, int8_mask: true}}\n" + FP32,
+        True,
+    ),
+    "example_gradient_slerp": (
+        "slices:\n  - sources:\n      - {{model: \"{dir}/a\", layer_range: [0, 4]}}\n      - {{model: \"{dir}/b\", layer_range: [0, 4]}}\n"
+        "merge_method: slerp\nbase_model: {dir}/a\nparameters:\n  t:\n    - {{filter: self_attn, value: [0, 0.5, 0.3, 0.7, 1]}}\n"
+        "    - {{filter: mlp, value: [1, 0.5, 0.7, 0.3, 0]}}\n    - value: 0.5\n" + FP32,
+        True,
+    ),
+    "example_stack": (
+        "slices:\n  - sources: [{{model: \"{dir}/a\", layer_range: [0, 3]}}]\n  - sources: [{{model: \"{dir}/b\", layer_range: [1, 4]}}]\n"
+        "merge_method: passthrough\ndtype: float16\n",
+        True,
+    ),
+    "passthrough": ("merge_method: passthrough\nmodels: [{{model: {dir}/a}}]\n", True),
+    "passthrough_scale": (
+        "merge_method: passthrough\nslices:\n  - sources: [{{model: \"{dir}/a\", layer_range: [0, 2]}}]\n"
+        "  - sources:\n      - model: {dir}/a\n        layer_range: [1, 3]\n        parameters:\n          scale:\n"
+        "            - {{filter: o_proj, value: 0.0}}\n            - {{filter: down_proj, value: [0.5, 0.25]}}\n            - value: 1.0\n"
+        "  - sources: [{{model: \"{dir}/a\", layer_range: [3, 4]}}]\n" + FP32,
+        True,
+    ),
+    "breadcrumbs": ("merge_method: breadcrumbs\n" + BASE + MODELS + "parameters: {{gamma: 0.05}}\n" + FP32, True),
+    "breadcrumbs_gradients": (
+        "merge_method: breadcrumbs\n" + BASE + GRADIENTS + "parameters: {{gamma: [0.0, 0.1], rescale: true, normalize: true}}\n" + FP32,
+        True,
+    ),
+    "breadcrumbs_ties": ("merge_method: breadcrumbs_ties\n" + BASE + MODELS + FP32, True),
+    "breadcrumbs_ties_slices": ("merge_method: breadcrumbs_ties\n" + BASE + SLICES + FP32, True),
+    "della_dense": ("merge_method: della\n" + BASE + "models: [{{model: {dir}/a}}, {{model: {dir}/b}}]\nparameters: {{weight: 0.6}}\n" + FP32, True),
+    "della_linear_dense": (
+        "merge_method: della_linear\n" + BASE + "models: [{{model: {dir}/a}}, {{model: {dir}/b}}]\nparameters: {{weight: [0.6, 0.2], lambda: 1.1}}\n"
+        + FP32,
+        True,
+    ),
+    "model_stock": ("merge_method: model_stock\n" + BASE + MODELS + FP32, True),
+    "model_stock_filter_wise": ("merge_method: model_stock\n" + BASE + MODELS + "parameters: {{filter_wise: true}}\n" + FP32, True),
+    "nuslerp": ("merge_method: nuslerp\n" + TWO + FP32, True),
+    "nuslerp_rows": ("merge_method: nuslerp\n" + TWO + "parameters: {{nuslerp_flatten: false}}\n" + FP32, True),
+    "nuslerp_columns": ("merge_method: nuslerp\n" + TWO + "parameters: {{nuslerp_flatten: false, nuslerp_row_wise: true}}\n" + FP32, True),
+    "nuslerp_task_vectors": ("merge_method: nuslerp\n" + BASE + TWO + FP32, True),
+    "nuslerp_task_vector_rows": ("merge_method: nuslerp\n" + BASE + TWO + "parameters: {{nuslerp_flatten: false}}\n" + FP32, True),
+    "multislerp": ("merge_method: multislerp\n" + MODELS + FP32, True),
+    "multislerp_task_vectors": ("merge_method: multislerp\n" + BASE + MODELS + "parameters: {{normalize_weights: false}}\n" + FP32, True),
+    "karcher": ("merge_method: karcher\n" + MODELS + FP32, True),
+    "karcher_steps": ("merge_method: karcher\n" + MODELS + "parameters: {{max_iter: 3, tol: 1.0e-4}}\n" + FP32, True),
+    "sce": ("merge_method: sce\n" + BASE + MODELS + FP32, True),
+    "sce_topk": ("merge_method: sce\n" + BASE + MODELS + "parameters: {{select_topk: [0.2, 0.7]}}\n" + FP32, True),
+    "ram": ("merge_method: ram\n" + BASE + MODELS + "parameters: {{epsilon: 0.0005}}\n" + FP32, True),
+    "ramplus_tl": ("merge_method: ramplus_tl\n" + BASE + MODELS + "parameters: {{epsilon: 0.001, r: 0.5, alpha: 0.9}}\n" + FP32, True),
+    "arcee_fusion": ("merge_method: arcee_fusion\n" + BASE + "models: [{{model: {dir}/c}}]\n" + FP32, True),
+    "nearswap": ("merge_method: nearswap\n" + BASE + "models: [{{model: {dir}/b}}]\nparameters: {{t: [0.0001, 0.002]}}\n" + FP32, True),
+    "modules": (
+        "merge_method: task_arithmetic\n" + BASE + "modules:\n  default:\n    models:\n      - {{model: {dir}/a}}\n      - {{model: {dir}/b}}\n"
+        "    parameters:\n      weight: [{{filter: mlp, value: 0.9}}]\n      lambda: 0.5\nparameters: {{weight: [0.1, 0.4], lambda: 2}}\n" + FP32,
         True,
     ),
 }
@@ -189,7 +265,14 @@ def tensors_of(folder):
     return result
 
 
+# mergekit's fp32 rounding: angles between models that are close come from the last digits of a cosine, and the divergence of
+# two rows from sums that cancel, which moves the threshold past a few elements.
+TOLERANCE = {"karcher": 5e-6, "karcher_steps": 5e-6}
+MAY_DIFFER = {"arcee_fusion": 2e-3}
+
+
 def compare(work, name, tolerance=1e-6):
+    tolerance = max(tolerance, TOLERANCE.get(name, 0))
     ours, theirs = tensors_of(work / f"{name}.galapagos"), tensors_of(work / f"{name}.mergekit")
     assert sorted(ours) == sorted(theirs)
     exact = RECIPES[name][1]
@@ -198,7 +281,8 @@ def compare(work, name, tolerance=1e-6):
         assert actual.dtype == expected.dtype and actual.shape == expected.shape, key
         if exact or expected.dtype == torch.float32:
             scale = torch.maximum(expected.abs(), expected.abs().max() / 4)
-            assert ((actual - expected).abs() <= tolerance * scale).all(), (name, key, (actual - expected).abs().max())
+            wrong = ((actual - expected).abs() > tolerance * scale).float().mean()
+            assert wrong <= MAY_DIFFER.get(name, 0), (name, key, float(wrong), (actual - expected).abs().max())
         else:  # mergekit rounds in between: two units in the last place of bfloat16
             actual, expected = actual.float(), expected.float()
             scale = torch.maximum(expected.abs(), expected.abs().max() / 4)
@@ -220,7 +304,7 @@ def test_small_model(small_merges, name):
     compare(small_merges, name)
 
 
-REAL = ["linear", "linear_native", "slerp", "task_arithmetic", "ties"]
+REAL = ["linear", "linear_native", "slerp", "task_arithmetic", "ties", "nuslerp_rows", "sce"]
 
 
 @pytest.fixture(scope="session")
@@ -252,3 +336,41 @@ def test_slerp_of_a_real_model_agrees_with_its_definition(real_models, real_merg
 def test_merged_model_loads_in_transformers(small_merges):
     model = transformers.AutoModelForCausalLM.from_pretrained(small_merges / "ties_slices.galapagos")
     assert model.config.num_hidden_layers == 5
+
+
+SEARCHED = ["linear", "task_arithmetic", "ties", "breadcrumbs_ties", "nuslerp", "multislerp", "sce", "ramplus_tl"]
+
+
+@pytest.fixture(scope="session")
+def searches(mergekit_python, tmp_path_factory):
+    """A short search for each method, its best recipe merged by both programs."""
+    work = tmp_path_factory.mktemp("searches")
+    spec = importlib.util.spec_from_file_location("tiny_evolution", ROOT / "tests" / "app" / "conftest.py")
+    tiny = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tiny)
+    models = tiny.make_tiny(work)
+    jobs = []
+    for method in SEARCHED:
+        config = work / f"{method}.yaml"
+        config.write_text(tiny.CONFIG.format(models=models, islands=1, generations=2, method=method, optimizer="ga"))
+        run([PROGRAM, "evolve", config, "--run-dir", work / f"{method}.run"], env=tiny.ENVIRONMENT)
+        recipe = work / f"{method}.run" / "best" / "recipe.yaml"
+        assert "filter" in recipe.read_text() and "layer_range" in recipe.read_text()
+        run([PROGRAM, "merge", recipe, work / f"{method}.galapagos"])
+        run([PROGRAM, "export", work / f"{method}.run", work / f"{method}.export"])
+        jobs.append([str(recipe), str(work / f"{method}.mergekit")])
+    (work / "jobs.json").write_text(json.dumps(jobs))
+    run([mergekit_python, RUNNER, work / "jobs.json"], env={**os.environ, "HF_HUB_OFFLINE": "1"})
+    return work
+
+
+@pytest.mark.parametrize("method", SEARCHED)
+def test_recipe_written_by_a_search(searches, method):
+    theirs = tensors_of(searches / f"{method}.mergekit")
+    exported = tensors_of(searches / f"{method}.export")
+    for key, ours in tensors_of(searches / f"{method}.galapagos").items():
+        assert torch.equal(exported.pop(key), ours), key
+        expected = theirs.pop(key)
+        scale = torch.maximum(expected.abs(), expected.abs().max() / 4)
+        assert ((ours - expected).abs() <= 1e-6 * scale).all(), (key, ((ours - expected).abs() / scale).max())
+    assert not theirs and not exported

@@ -111,6 +111,42 @@ RECIPES = {
         "ties", [entry("Q", weight=0.5, density=0.35), entry("R", weight=0.4, density=0.6)], "grid", rescale=True
     ),
     "dare_ties_dense": recipe("dare_ties", abc(), "base"),
+    "breadcrumbs": recipe("breadcrumbs", abc(**SPARSE), "base", gamma=0.1),
+    "breadcrumbs_default_gamma": recipe("breadcrumbs", abc(**SPARSE), "base"),
+    "breadcrumbs_rescale": recipe(
+        "breadcrumbs", [entry("A", weight=0.5, density=0.6, gamma=0.2), entry("B", weight=-0.3, density=0.95, gamma=0.2)],
+        "base", rescale=True, normalize=True,
+    ),
+    "breadcrumbs_ties": recipe("breadcrumbs_ties", abc(**SPARSE), "base", gamma=0.05, normalize=True),
+    "breadcrumbs_ties_sum": recipe("breadcrumbs_ties", abc(**SPARSE), "base", gamma=0.07, **{"lambda": 1.2}),
+    "della_dense": recipe("della", abc(), "base"),
+    "della_linear_dense": recipe("della_linear", abc(), "base"),
+    "model_stock": recipe("model_stock", [{"model": m} for m in "ABC"], "base"),
+    "model_stock_rows": recipe("model_stock", [{"model": m} for m in "ABC"], "base", filter_wise=True),
+    "model_stock_two": recipe("model_stock", [{"model": "Q"}, {"model": "R"}], "grid"),
+    "nuslerp": recipe("nuslerp", [entry("F1", weight=0.6), entry("F2", weight=0.9)]),
+    "nuslerp_rows": recipe("nuslerp", [entry("F1", weight=0.6), entry("F2", weight=0.9)], nuslerp_flatten=False),
+    "nuslerp_columns": recipe(
+        "nuslerp", [entry("F1", weight=0.6), entry("F2", weight=0.9)], nuslerp_flatten=False, nuslerp_row_wise=True
+    ),
+    "nuslerp_deltas": recipe("nuslerp", [entry("A", weight=0.3), entry("C", weight=0.8)], "base"),
+    "nuslerp_deltas_rows": recipe("nuslerp", [entry("A", weight=1), entry("B", weight=-1)], "base", nuslerp_flatten=False),
+    "multislerp": recipe("multislerp", [entry("F1", weight=0.6), entry("F2", weight=0.9), entry("A", weight=0.2)]),
+    "multislerp_deltas": recipe("multislerp", abc(), "base", normalize_weights=False),
+    "multislerp_one": recipe("multislerp", [entry("A", weight=0.4)], "base"),
+    "karcher": recipe("karcher", [{"model": "F1"}, {"model": "F2"}, {"model": "A"}]),
+    "karcher_steps": recipe("karcher", [{"model": "F1"}, {"model": "F2"}, {"model": "Q"}], max_iter=2, tol=1e-3),
+    "sce": recipe("sce", [{"model": m} for m in "ABC"], "base"),
+    "sce_topk": recipe("sce", [{"model": m} for m in "ABC"], "base", select_topk=0.35),
+    "sce_large": recipe("sce", [{"model": "F1"}, {"model": "F2"}], "base", select_topk=0.8, int8_mask=True),
+    "ram": recipe("ram", [{"model": m} for m in "ABC"], "base", epsilon=0.004),
+    "ram_default": recipe("ram", [{"model": "Q"}, {"model": "R"}], "grid"),
+    "ramplus_tl": recipe("ramplus_tl", [{"model": "Q"}, {"model": "R"}, {"model": "A"}], "grid", epsilon=0.02, r=0.4, alpha=1.5),
+    "arcee_fusion": recipe("arcee_fusion", [{"model": "F2"}], "F1"),
+    "nearswap": recipe("nearswap", [{"model": "A"}], "base", t=0.003),
+    "nearswap_ties": recipe("nearswap", [{"model": "Q"}], "grid", t=0.02),
+    "passthrough": recipe("passthrough", [{"model": "A"}]),
+    "passthrough_scale": recipe("passthrough", [entry("A", scale=0.4)]),
     "dare_linear_dense": recipe("dare_linear", abc(), "base"),
 }
 
@@ -128,19 +164,20 @@ def run(description, tensors):
             if p.name in shared:
                 parameters[p.name] = shared[p.name]
             continue
+        entries_of = [e for e in entries if p.scope == ParameterScope.INPUT or e["model"] != base]
         values = {
-            e["model"]: evaluate_setting("", e["parameters"][p.name], validate=p.validate)
-            for e in entries
-            if p.name in e.get("parameters", {})
+            e["model"]: evaluate_setting("", {**shared, **e.get("parameters", {})}[p.name], validate=p.validate)
+            for e in entries_of
+            if p.name in {**shared, **e.get("parameters", {})}
         }
         if values:
-            fallback = {e["model"]: p.default for e in entries if not p.required}
+            fallback = {e["model"]: p.default for e in entries_of if not p.required}
             parameters[p.name] = {**fallback, **values}
     ids = [e["model"] for e in entries]
     group = TensorGroup.from_tensors(
         [tensors[name] for name in ids],
         ids=ids,
-        base_index=ids.index(base) if method.spec.contract.base.value != "ignored" else None,
+        base_index=ids.index(base) if base and method.spec.contract.base.value != "ignored" else None,
     )
     (result,) = method((group,), parameters=parameters)
     return result

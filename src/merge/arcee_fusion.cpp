@@ -1,0 +1,102 @@
+#include "merge/arcee_fusion.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "base/parallel.hpp"
+#include "merge/loops.hpp"
+#include "merge/order_statistic.hpp"
+
+namespace galapagos {
+
+namespace {
+
+/// exp(x - largest) of a row, and one over their sum.
+double exponentials(const StoredTensor& tensor, std::int64_t begin, std::int64_t length,
+                    std::vector<double>& result) {
+    float block[block_elements];
+    result.resize(static_cast<std::size_t>(length));
+    float largest = -std::numeric_limits<float>::infinity();
+    for (std::int64_t at = 0; at < length; at += block_elements) {
+        const std::int64_t count = std::min(block_elements, length - at);
+        load_block(tensor, begin + at, count, block);
+        for (std::int64_t i = 0; i < count; ++i) {
+            result[static_cast<std::size_t>(at + i)] = block[i];
+            largest = std::max(largest, block[i]);
+        }
+    }
+    double sum = 0;
+    for (double& value : result) {
+        value = std::exp(value - largest);
+        sum += value;
+    }
+    return 1 / sum;
+}
+
+/// |change| * divergence of its row, for elements [at, at + count).
+void importances(const TensorJob& job, const float* divergences, std::int64_t at,
+                 std::int64_t count, const float* delta, float* result) {
+    for (std::int64_t i = 0; i < count;) {
+        const std::int64_t row = (at + i) / job.row_length;
+        const std::int64_t end = std::min(count, (row + 1) * job.row_length - at);
+        for (; i < end; ++i) result[i] = std::fabs(delta[i]) * divergences[row];
+    }
+}
+
+}  // namespace
+
+std::vector<float> row_divergences(const TensorJob& job) {
+    constexpr double smallest = 1e-8;
+    const std::int64_t length = job.row_length;
+    const std::int64_t rows = length == 0 ? 0 : job.count / length;
+    std::vector<float> result(static_cast<std::size_t>(rows));
+    parallel_for(0, rows, 16, [&](std::int64_t first, std::int64_t last) {
+        std::vector<double> p, q;
+        for (std::int64_t row = first; row < last; ++row) {
+            const double of_p = exponentials(job.inputs.front().tensor, row * length, length, p);
+            const double of_q = exponentials(job.base, row * length, length, q);
+            double sum = 0;
+            for (std::size_t i = 0; i < p.size(); ++i) {
+                const double here = p[i] * of_p + smallest;
+                sum += here * std::log(here / (q[i] * of_q + smallest));
+            }
+            result[static_cast<std::size_t>(row)] = static_cast<float>(std::max(sum, 0.0));
+        }
+    });
+    return result;
+}
+
+float importance_threshold(const TensorJob& job, const std::vector<float>& divergences) {
+    const KeyBlocks keys = [&](std::int64_t at, std::int64_t count, std::uint32_t* out) {
+        alignas(64) float base[block_elements];
+        alignas(64) float value[block_elements];
+        load_block(job.base, at, count, base);
+        load_block(job.inputs.front().tensor, at, count, value);
+        loops::subtract(base, value, count);
+        importances(job, divergences.data(), at, count, value, base);
+        for (std::int64_t i = 0; i < count; ++i)
+            out[i] = std::bit_cast<std::uint32_t>(base[i]) & 0x7FFFFFFFu;
+    };
+    std::vector<std::int64_t> places;
+    for (const double quartile : {0.25, 0.5, 0.75})
+        places.push_back(job.count - 1 -
+                         static_cast<std::int64_t>(quartile * static_cast<double>(job.count - 1)));
+    const std::vector<std::uint32_t> found = keys_at(job.count, places, keys);
+    const auto quartile = [&](std::size_t i) { return std::bit_cast<float>(found[i]); };
+    return quartile(1) + 1.5f * (quartile(2) - quartile(0));
+}
+
+void arcee_fusion_block(const TensorJob& job, std::int64_t global, std::int64_t count,
+                        BlockBuffers& buffers, float* out) {
+    const float threshold = std::bit_cast<float>(job.threshold);
+    load_block(job.base, global, count, buffers.base);
+    load_block(job.inputs.front().tensor, global, count, buffers.value);
+    loops::subtract(buffers.base, buffers.value, count);
+    importances(job, job.lines->factors.data(), global, count, buffers.value, buffers.sum);
+    // A product: NaNs and infinities must not vanish.
+    for (std::int64_t i = 0; i < count; ++i)
+        out[i] = buffers.base[i] + buffers.value[i] * (buffers.sum[i] >= threshold ? 1.0f : 0.0f);
+}
+
+}  // namespace galapagos
