@@ -123,7 +123,8 @@ void build_job(const TensorMerge& tensor, const std::vector<std::shared_ptr<cons
     job.row_length = tensor.shape.empty() ? 1 : tensor.shape.back();
     job.rows = tensor.shape.empty() ? 1 : tensor.shape.front();
     const MethodTraits& method = traits_of(tensor.method);
-    const bool mean = !method.adds_task_vectors && tensor.normalize;
+    const bool mean = tensor.normalize &&
+                      (tensor.method == Method::linear || tensor.method == Method::multislerp);
     const double divisor = mean ? weight_sum(tensor) : 1;
     const bool weightless = method.adds_task_vectors || tensor.method == Method::linear ||
                             tensor.method == Method::passthrough;

@@ -43,6 +43,7 @@ std::vector<double> combination(const TensorJob& job, const Gram& gram) {
 std::vector<Outcome> settle_job(const TensorJob& job, SourceStatistics& statistics) {
     std::vector<Outcome> outcomes(job.inputs.size());
     std::vector<double> gains;
+    if (job.count == 0) return outcomes;
     if (job.method == Method::arcee_fusion) {
         outcomes[0].threshold =
             std::bit_cast<std::uint32_t>(*statistics.fusion(job, true).threshold);

@@ -23,7 +23,7 @@ struct Directions {
     double norm(const std::vector<double>& factors) const {
         double sum = 0;
         for (std::size_t i = 0; i < size(); ++i) sum += factors[i] * product(factors, i);
-        return std::sqrt(std::max(0.0, sum));
+        return std::sqrt(std::max(sum, 0.0));
     }
 };
 

@@ -188,7 +188,7 @@ void write_chat_template(const std::string& wanted,
     write_atomically(folder / "chat_template.jinja", text);
     const fs::path path = folder / "tokenizer_config.json";
     if (!fs::exists(path)) return;
-    nlohmann::ordered_json config = nlohmann::ordered_json::parse(read_text(path));
+    nlohmann::json config = parse_json_strict(read_text(path), path.string());
     if (config.erase("chat_template") > 0) write_atomically(path, config.dump(2) + "\n");
 }
 

@@ -19,7 +19,7 @@ double product(const Gram& gram, const std::vector<double>& factors, std::size_t
 double norm(const Gram& gram, const std::vector<double>& factors) {
     double sum = 0;
     for (std::size_t i = 0; i < factors.size(); ++i) sum += factors[i] * product(gram, factors, i);
-    return std::sqrt(std::max(0.0, sum));
+    return std::sqrt(std::max(sum, 0.0));
 }
 
 }  // namespace

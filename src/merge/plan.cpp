@@ -142,6 +142,10 @@ class Planner {
             if (source == base_source) slice.base = static_cast<int>(slice.sources.size());
             slice.sources.push_back(source);
         }
+        if (base && slice.base < 0 && traits_of(recipe_.method).base == BaseUse::optional)
+            throw UsageError("recipe refused",
+                             "a slice doesn't list the base model '" + *base + "'",
+                             "list it in every slice, or leave out base_model");
         check_inputs(slice);
         return slice;
     }
