@@ -14,6 +14,7 @@ namespace galapagos {
 
 PrepareOptions prepare_options(const Source& source) {
     PrepareOptions options;
+    options.model_folder = source.folder().folder();
     options.end_ids = end_of_text_ids(source.folder());
     options.prefix_id = prefix_id(source.folder());
     if (const auto limit = source.config().value("max_position_embeddings", 0); limit > 0)

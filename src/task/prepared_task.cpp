@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "base/error.hpp"
+#include "task/chat_template.hpp"
 #include "task/kinds.hpp"
 
 namespace galapagos {
@@ -52,6 +53,7 @@ double mean_of(const std::vector<float>& scores) {
 std::unique_ptr<const PreparedTask> prepare(const Task& task, Split split,
                                             const Tokenizer& tokenizer,
                                             const PrepareOptions& options) {
+    check_chat_template(task.items(split), options.model_folder);
     const TaskSettings& settings = task.settings();
     if (std::holds_alternative<GenerateSettings>(settings)) {
         return prepare_generate(task, split, tokenizer, options);

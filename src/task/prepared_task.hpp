@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -20,7 +21,8 @@ struct PrepareOptions {
     std::vector<std::int32_t> end_ids;      // end-of-text ids, which end a generated row
     std::optional<std::int32_t> prefix_id;  // stands for an empty context: BOS, else EOS
     std::optional<int> max_tokens;  // longest row of the model; longer prompts lose their beginning
-    std::optional<std::size_t> max_items;  // only the first so many items of the split
+    std::optional<std::size_t> max_items;     // only the first so many items of the split
+    std::filesystem::path model_folder = {};  // whose chat template rendered prompts must come from
 };
 
 /// Called while a task is evaluated, on rank 0 of the tensor-parallel group only.

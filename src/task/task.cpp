@@ -1,6 +1,7 @@
 #include "task/task.hpp"
 
 #include <algorithm>
+#include <array>
 #include <unordered_map>
 #include <utility>
 
@@ -62,6 +63,7 @@ class TaskReader {
         }
         task_.settings_ = kind_.settings;
         read_items(root_.at("items"));
+        settle_special_tokens();
         return std::move(task_);
     }
 
@@ -80,6 +82,24 @@ class TaskReader {
         if (version.as_int() != format_version) {
             version.fail("this galapagos reads format version " + std::to_string(format_version));
         }
+    }
+
+    // A rendered prompt holds its BOS already: the tokenizer must not put a second one in front.
+    void settle_special_tokens() {
+        if (rendered_places_[0].empty() || rendered_places_[1].empty()) {
+            const bool rendered = !rendered_places_[1].empty();
+            const auto asked = root_.find("add_special_tokens");
+            if (rendered && asked && asked->as_bool()) {
+                asked->fail(
+                    "the prompts were rendered with a chat template, which writes its own "
+                    "special tokens; remove the key");
+            }
+            task_.add_special_tokens_ = task_.add_special_tokens_ && !rendered;
+            return;
+        }
+        throw UsageError(rendered_places_[0] + ": the item has no chat_template_sha256",
+                         "others have one, such as " + rendered_places_[1],
+                         "render all items of a task with config/render_chat.py, or none");
     }
 
     void read_items(const YamlReader& node) {
@@ -135,6 +155,14 @@ class TaskReader {
         item.place = line.place;
         item.id = id_of(line);
         kind_.fill(line.fields, item);
+        if (const auto hash = line.fields.find("chat_template_sha256"); hash != line.fields.end()) {
+            if (!hash->is_string() || hash->get<std::string>().empty()) {
+                throw UsageError(item.place + ": chat_template_sha256 isn't a text", "",
+                                 "render the items again with config/render_chat.py");
+            }
+            item.chat_template_sha256 = hash->get<std::string>();
+        }
+        rendered_places_[item.chat_template_sha256.empty() ? 0 : 1] = item.place;
         const auto [same_id, new_id] = ids_.emplace(item.id, item.place);
         if (!new_id) {
             throw UsageError(item.place + ": the id \"" + item.id + "\" occurs twice",
@@ -172,6 +200,7 @@ class TaskReader {
     std::string id_field_ = "id";
     std::unordered_map<std::string, std::string> ids_;
     std::unordered_map<std::string, Occurrence> questions_;
+    std::array<std::string, 2> rendered_places_;  // of an item written by hand, of a rendered one
     Task task_;
 };
 

@@ -28,6 +28,7 @@ struct Item {
     std::string target;  // generate: right answer; loglikelihood: continuation; perplexity: text
     std::vector<std::string> choices;  // multiple_choice only
     std::vector<std::size_t> gold;  // multiple_choice only: indices of right choices, at least one
+    std::string chat_template_sha256 = {};  // of the template that rendered the prompt, if one did
 };
 
 struct GenerateSettings {

@@ -6,6 +6,8 @@
 #include <cstdlib>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
+#include "task/chat_template.hpp"
 #include "task/task_files.hpp"
 
 namespace galapagos {
@@ -176,6 +178,43 @@ TEST(Task, TheQuickstartTaskIsInOrder) {
     for (const Split split : all_splits) {
         EXPECT_GE(task.items(split).size(), 48U) << name_of(split);
     }
+}
+
+TaskFiles& write_rendered(TaskFiles& files, const std::string& items) {
+    return files
+        .write("task.yaml",
+               "galapagos_task: 1\nname: chat\nkind: generate\nitems: {train: train.jsonl}\n"
+               "prompt: '{prompt}'\ngenerate: {max_new_tokens: 2}\n")
+        .write("train.jsonl", items);
+}
+
+TEST(ChatTemplate, RenderedPromptsMustComeFromTheModelsTemplate) {
+    TaskFiles files;
+    files.write("chat_template.jinja", "{{ messages }}\r\n");
+    const std::string hash = sha256_hex("{{ messages }}\n");
+    write_rendered(files,
+                   R"({"prompt": "a", "answer": "b", "chat_template_sha256": ")" + hash + "\"}\n");
+    const Task task = files.load();
+    EXPECT_FALSE(task.add_special_tokens());
+    const auto folder = (files / "task.yaml").parent_path();
+    EXPECT_NO_THROW(check_chat_template(task.items(Split::train), folder));
+    files.write("chat_template.jinja", "other");
+    try {
+        check_chat_template(task.items(Split::train), folder);
+        FAIL() << "another template was accepted";
+    } catch (const UsageError& error) {
+        for (const std::string& part : {std::string("train.jsonl:1"), hash, sha256_hex("other"),
+                                        std::string("render_chat.py")}) {
+            EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+        }
+    }
+}
+
+TEST(ChatTemplate, ItemsAreAllRenderedOrNone) {
+    TaskFiles files;
+    write_rendered(files, R"({"prompt": "a", "answer": "b", "chat_template_sha256": "00"}
+{"prompt": "c", "answer": "d"})");
+    EXPECT_THROW(files.load(), UsageError);
 }
 
 }  // namespace
