@@ -81,7 +81,7 @@ python=$deps/venv/bin/python
 [ -x "$python" ] || python3 -m venv "$deps/venv"
 stamp=$deps/.installed
 base_set="torch==2.11.0 nvidia-cuda-cupti==13.0.* nvidia-cuda-runtime==13.0.*"
-tool_set="numpy h5py matplotlib pandas"
+tool_set="numpy h5py jinja2>=3.1.6 matplotlib pandas"
 test_set="torch==2.11.0 transformers==5.* tokenizers peft safetensors pytest cma"
 install() {  # install NAME PIP-ARGUMENTS...: once for each set
     local name=$1; shift
