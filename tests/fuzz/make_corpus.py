@@ -81,7 +81,7 @@ def make_weight_index():
         "missing_file": {"weight_map": {"a": "other.safetensors"}},
         "parent": {"weight_map": {"a": "../model.safetensors"}}, "absolute": {"weight_map": {"a": "/etc/passwd"}},
         "hidden": {"weight_map": {"a": ".safetensors"}}, "empty_name": {"weight_map": {"a": ""}},
-        "drive": {"weight_map": {"a": "c:x.safetensors"}}, "list": [],
+        "long_name": {"weight_map": {"a": "x" * 300 + ".safetensors"}}, "drive": {"weight_map": {"a": "c:x.safetensors"}}, "list": [],
     }
     for name, content in cases.items():
         write("weight_index", name, json.dumps(content))
