@@ -25,6 +25,7 @@ Command add_evaluate_command(CLI::App& program);
 Command add_export_command(CLI::App& program);
 Command add_history_command(CLI::App& program);
 Command add_verify_command(CLI::App& program);
+Command add_plan_command(CLI::App& program);
 Command add_doctor_command(CLI::App& program);
 
 }  // namespace galapagos

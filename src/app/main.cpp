@@ -24,6 +24,7 @@ int run(const ProgramContext& context, CLI::App& program, int argc, char** argv)
     add(add_export_command);
     add(add_history_command);
     add(add_verify_command);
+    add(add_plan_command);
     add(add_doctor_command);
     try {
         program.parse(argc, argv);

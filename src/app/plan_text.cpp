@@ -1,0 +1,134 @@
+#include <fmt/format.h>
+
+#include "app/plan.hpp"
+#include "app/quantity.hpp"
+#include "base/clock.hpp"
+
+namespace galapagos {
+
+using nlohmann::ordered_json;
+
+namespace {
+
+std::string line(const char* what, const std::string& text) {
+    return fmt::format("  {:<16} {}\n", what, text);
+}
+
+std::string bytes_of(const ordered_json& map, const char* key) {
+    return map.contains(key) ? format_bytes(map[key].get<double>()) : "-";
+}
+
+std::string memory_text(const ordered_json& memory) {
+    const bool gpu = memory["limit_of"] == "gpu";
+    std::string text =
+        fmt::format("Memory (limit: {} a {})\n", format_bytes(memory["limit"].get<double>()),
+                    gpu ? "GPU" : "node");
+    text += fmt::format("  {:>5}  {:>10} {:>10} {:>11} {:>11} {:>11} {:>11}\n", "width", "arena",
+                        "KV cache", "activations", gpu ? "sources" : "a rank",
+                        gpu ? "a rank" : "mapped", gpu ? "" : "a node");
+    for (const auto& m : memory["widths"]) {
+        text += fmt::format("  {:>5}  {:>10} {:>10} {:>11} {:>11} {:>11} {:>11}  {}\n",
+                            m["width"].get<int>(), bytes_of(m, "arena"), bytes_of(m, "kv_cache"),
+                            bytes_of(m, "activations"), bytes_of(m, gpu ? "sources" : "rank"),
+                            bytes_of(m, gpu ? "rank" : "mapped_per_node"),
+                            gpu ? "" : bytes_of(m, "node"),
+                            m["fits"].get<bool>() ? "fits" : m["why"].get<std::string>());
+    }
+    const int smallest = memory["smallest_width_that_fits"].get<int>();
+    text +=
+        line("fits from", smallest > 0 ? fmt::format("tensor_parallel {}", smallest)
+                                       : std::string("no width that divides the ranks of a node: "
+                                                     "more memory, or a smaller max_batch"));
+    if (gpu)
+        text += line("note",
+                     "this version computes on the CPU; the figures are what a device that "
+                     "holds the sources would need");
+    return text;
+}
+
+std::string speed_text(const ordered_json& report) {
+    const auto& work = report["work"];
+    const auto& speed = report["speed"];
+    std::string text = "Speed\n";
+    text +=
+        line("a candidate",
+             fmt::format("{} passes, {} tokens, {:.3g} TFLOP, {} read", work["passes"].get<int>(),
+                         work["tokens"].get<std::int64_t>(), work["flops"].get<double>() / 1e12,
+                         format_bytes(work["bytes"].get<double>())));
+    text +=
+        line("a rank", fmt::format("{:.3g} TFLOPS, {:.3g} GB/s ({})", speed["tflops"].get<double>(),
+                                   speed["gigabytes_per_second"].get<double>(),
+                                   speed["figures"].get<std::string>()));
+    text += line("takes", fmt::format("{} a candidate ({})",
+                                      format_duration(speed["seconds_per_candidate"].get<double>()),
+                                      speed["seconds_source"].get<std::string>()));
+    text += line("throughput", fmt::format("{:.0f} candidates an hour, all evaluators busy",
+                                           speed["candidates_per_hour"].get<double>()));
+    const auto& c = report["communication"];
+    text +=
+        line("collectives", fmt::format("{} a rank and generation; their time is not counted",
+                                        bytes_of(c, "all_reduce_bytes_per_rank_and_generation")));
+    text += line("migrants", fmt::format("{} an island and generation",
+                                         bytes_of(c, "migrant_bytes_per_island_and_generation")));
+    return text;
+}
+
+std::string run_text(const ordered_json& report) {
+    const auto& run = report["run"];
+    const auto& wall = run["wall_seconds"];
+    const auto duration = [](const ordered_json& value) {
+        return format_duration(value.get<double>());
+    };
+    std::string text = fmt::format(
+        "Run ({} simulated, candidates' times spread by a factor e^{:.2f})\n",
+        run["simulated_runs"].get<int>(), report["speed"]["straggler_sigma"].get<double>());
+    text += line("wall time", fmt::format("{} (from {} to {} in 8 of 10)", duration(wall["p50"]),
+                                          duration(wall["p10"]), duration(wall["p90"])));
+    text +=
+        line("work", fmt::format("{:.0f} generations an island, {:.0f} candidates, evaluators "
+                                 "busy {:.1f} %",
+                                 run["generations"].get<double>(), run["evaluations"].get<double>(),
+                                 100 * run["utilisation"].get<double>()));
+    if (run.contains("failures")) {
+        const auto& f = run["failures"];
+        text += line("failures",
+                     fmt::format("{:.2f} a run; {} not running, {} of one evaluator lost{}",
+                                 f["mean"].get<double>(), duration(f["down_seconds"]),
+                                 duration(f["evaluator_seconds_lost"]),
+                                 f["given_up"].get<int>() > 0
+                                     ? fmt::format("; {} runs gave up after fruitless restarts",
+                                                   f["given_up"].get<int>())
+                                     : ""));
+    }
+    if (run.contains("energy_kwh"))
+        text += line("energy", fmt::format("{:.3g} kWh", run["energy_kwh"].get<double>()));
+    text += "Window and lag (one simulated run each)\n";
+    for (const auto& v : run["variants"]) {
+        const bool deterministic = v["mode"] == "deterministic";
+        text += line(
+            deterministic ? "deterministic" : "asynchronous",
+            fmt::format("{:<22} {:>8}   busy {:.1f} %",
+                        deterministic ? fmt::format("window {:>3}, lag {}", v["window"].get<int>(),
+                                                    v["lag"].get<int>())
+                                      : "",
+                        duration(v["wall_seconds"]), 100 * v["utilisation"].get<double>()));
+    }
+    return text;
+}
+
+}  // namespace
+
+std::string describe_plan(const ordered_json& report) {
+    std::string text =
+        fmt::format("{}: {} genes ({}), population {}\n", report["name"].get<std::string>(),
+                    report["genome"]["genes"].get<int>(), bytes_of(report["genome"], "bytes"),
+                    report["genome"]["population"].get<int>());
+    text += fmt::format(
+        "{} nodes x {} ranks on the {}: {} islands x {} evaluators x {} tensor-parallel ranks\n",
+        report["nodes"].get<int>(), report["ranks_per_node"].get<int>(),
+        report["device"] == "gpu" ? "GPU" : "CPU", report["islands"].get<int>(),
+        report["evaluators_per_island"].get<int>(), report["tensor_parallel"].get<int>());
+    return text + memory_text(report["memory"]) + speed_text(report) + run_text(report);
+}
+
+}  // namespace galapagos
