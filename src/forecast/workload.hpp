@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "model/architecture.hpp"
+#include "weights/architecture.hpp"
 #include "model/decoder.hpp"
 #include "task/prepared_task.hpp"
 

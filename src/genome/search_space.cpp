@@ -298,7 +298,9 @@ ParameterSetting SearchSpace::setting(const Cell& cell, const Genome& genome) co
         if (cell.parameter == "epsilon" && !cell.shared) {
             number = std::min(number, epsilon_limit(cell, i, genome));
         }
-        cases.push_back({filter_of(kind), {number}});
+        for (const std::string& filter : filters_of(kind, models_.tensor_names)) {
+            cases.push_back({filter, {number}});
+        }
     }
     const bool same = std::all_of(cases.begin(), cases.end(), [&](const ParameterCase& entry) {
         return entry.values == cases.front().values;

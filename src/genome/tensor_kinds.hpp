@@ -8,11 +8,12 @@
 
 namespace galapagos {
 
-/// The filter that picks the tensors of a kind in a recipe; empty for `rest`. As in mergekit, a
-/// filter fits a tensor whose name contains it, and the first filter that fits counts.
-std::string filter_of(ModuleKind kind);
+/// The filters that pick the tensors of a kind in a recipe: those that occur in a model with these
+/// tensors, at least one; empty text for `rest`. As in mergekit, a filter fits a tensor whose name
+/// contains it, and the first filter that fits counts.
+std::vector<std::string> filters_of(ModuleKind kind, const std::vector<std::string>& tensors);
 
-/// The first of `kinds` whose filter fits the tensor, else `rest`.
+/// The first of `kinds` of which a filter fits the tensor, else `rest`.
 ModuleKind kind_of(std::string_view tensor, const std::vector<ModuleKind>& kinds);
 
 /// First layer of each of `groups` nearly equal groups, and `layers` at the end.

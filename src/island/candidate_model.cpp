@@ -1,5 +1,6 @@
 #include "island/candidate_model.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/files.hpp"
@@ -17,6 +18,16 @@ nlohmann::json generation_setting(const ModelFolder& folder, const char* key) {
             return document[key];
     }
     return folder.config().value(key, nlohmann::json());
+}
+
+/// The base's architecture. One source with an output head of its own gives the candidate one.
+Architecture candidate_architecture(const Source& layout_source,
+                                    const std::vector<std::shared_ptr<const Source>>& sources) {
+    auto architecture = Architecture::from_config(
+        layout_source.config(), (layout_source.folder().folder() / "config.json").string());
+    architecture.tied_embeddings = std::all_of(
+        sources.begin(), sources.end(), [](const auto& source) { return source->folder().tied(); });
+    return architecture;
 }
 
 }  // namespace
@@ -43,8 +54,7 @@ CandidateModel::CandidateModel(std::vector<std::shared_ptr<const Source>> source
                                std::uint64_t seed, DecoderOptions options)
     : sources_(std::move(sources)),
       index_(index_sources(sources_)),
-      architecture_(Architecture::from_config(
-          layout_source.config(), (layout_source.folder().folder() / "config.json").string())),
+      architecture_(candidate_architecture(layout_source, sources_)),
       sharding_(layout_source.config(), group.size(), group.rank()),
       group_(group),
       arena_(arena_specs(architecture_, sharding_, options.dtype)),

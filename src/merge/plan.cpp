@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/nearest.hpp"
 #include "merge/source_layout.hpp"
+#include "weights/architecture_layout.hpp"
 
 namespace galapagos {
 
@@ -239,10 +240,10 @@ class Planner {
     /// The tensor of a source, or the embedding where that serves as the output head.
     std::string input_name(int source, const std::string& name) const {
         const Source& model = *sources_[static_cast<std::size_t>(source)];
-        constexpr const char* embedding = "model.embed_tokens.weight";
-        if (!model.has(name) && name == "lm_head.weight" && model.folder().tied() &&
-            model.has(embedding))
-            return embedding;
+        const ArchitectureLayout* layout = find_layout(model.config());
+        if (layout != nullptr && !model.has(name) && name == layout->head &&
+            model.folder().tied() && model.has(layout->embedding))
+            return layout->embedding;
         return name;
     }
 

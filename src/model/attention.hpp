@@ -24,6 +24,13 @@ struct HeadCounts {
     int64_t head_dim = 0;
 };
 
+/// How a layer turns scores into weights.
+struct AttentionSettings {
+    float scale = 1;     ///< factor of the scores
+    int64_t window = 0;  ///< a token sees this many tokens, itself included; 0: all
+    float softcap = 0;   ///< scores become cap * tanh(score / cap); 0: they don't
+};
+
 /// Causal grouped-query attention of packed tokens over the key-value cache.
 template <typename T>
 class Attention {
@@ -33,18 +40,18 @@ class Attention {
     /// queries and output: [tokens, query heads * head_dim], the segments' tokens one after the
     /// other. Keys and values of all segments are in the cache; their rows are distinct.
     void run(std::span<const Segment> segments, const T* queries, KvCache<T>& cache, int64_t hop,
-             T* output);
+             const AttentionSettings& settings, T* output);
 
   private:
     void attend_one(const Segment& segment, int64_t head, const T* queries, KvCache<T>& cache,
-                    int64_t hop, T* output, float* scratch) const;
+                    int64_t hop, const AttentionSettings& settings, T* output,
+                    float* scratch) const;
     void attend_many(const Segment& segment, const T* queries, KvCache<T>& cache, int64_t hop,
-                     T* output) const;
+                     const AttentionSettings& settings, T* output) const;
 
     HeadCounts heads_;
     int64_t group_;
     int64_t max_tokens_;
-    float scale_;
     int64_t scratch_per_thread_;
     Buffer<float> scratch_;
 };

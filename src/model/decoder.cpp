@@ -40,6 +40,13 @@ class Decoder::Implementation {
                         "it needs " + std::to_string(length) + " tokens, a row holds " +
                             std::to_string(options.max_tokens),
                         "shorten it, or allow longer rows");
+        const int64_t most = architecture.most_positions();
+        if (most > 0 && length > static_cast<size_t>(most))
+            throw Error("Cannot run " + what,
+                        "it needs " + std::to_string(length) +
+                            " tokens, the position embeddings of this model are for " +
+                            std::to_string(most),
+                        "shorten it");
     }
 
     void check_vocabulary(const std::vector<int32_t>& ids, const std::string& what) const {

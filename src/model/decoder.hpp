@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "comm/tensor_group.hpp"
-#include "model/architecture.hpp"
 #include "model/requests.hpp"
+#include "weights/architecture.hpp"
 #include "weights/arena.hpp"
 #include "weights/sharding.hpp"
 

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "comm/tensor_group.hpp"
-#include "model/architecture.hpp"
 #include "model/attention.hpp"
 #include "model/decoder.hpp"
 #include "model/output_head.hpp"
+#include "weights/architecture.hpp"
 #include "weights/arena.hpp"
 #include "weights/sharding.hpp"
 

@@ -39,7 +39,9 @@ void run_tasks(MatrixKernel<T> kernel, std::span<const MatrixTask<T>> tasks) {
 template <typename T>
 void multiply_with_torch(const Linear<T>& layer, const T* input, int64_t rows, T* output) {
     const at::Tensor x = tensor_over(input, {rows, layer.in});
-    const at::Tensor weight = tensor_over(layer.weight, {layer.out, layer.in}).t();
+    const at::Tensor weight = layer.transposed
+                                  ? tensor_over(layer.weight, {layer.in, layer.out})
+                                  : tensor_over(layer.weight, {layer.out, layer.in}).t();
     at::Tensor y = tensor_over(output, {rows, layer.out});
     if (layer.bias == nullptr)
         at::mm_out(y, x, weight);
@@ -54,7 +56,7 @@ void multiply(const T* input, int64_t rows, std::span<const Product<T>> products
     constexpr size_t most = 4;
     if (rows == 0) return;
     const MatrixKernel<T> kernel = matrix_kernel<T>();
-    if (kernel == nullptr || products.size() > most) {
+    if (kernel == nullptr || products.size() > most || products.front().layer.transposed) {
         for (const Product<T>& product : products)
             multiply_with_torch(product.layer, input, rows, product.output);
         return;
@@ -72,13 +74,15 @@ template <typename T>
 void linear_partial(const Linear<T>& layer, const T* input, int64_t rows, T* scratch,
                     float* output) {
     if (rows == 0) return;
-    if (const MatrixKernel<T> kernel = matrix_kernel<T>()) {
+    const MatrixKernel<T> kernel = matrix_kernel<T>();
+    if (kernel != nullptr && !layer.transposed) {
         const MatrixTask<T> task{input,     rows, layer.weight, nullptr, layer.in,
                                  layer.out, 0,    layer.out,    nullptr, output};
         run_tasks<T>(kernel, {&task, 1});
         return;
     }
-    multiply_with_torch({layer.weight, nullptr, layer.out, layer.in}, input, rows, scratch);
+    multiply_with_torch({layer.weight, nullptr, layer.out, layer.in, layer.transposed}, input, rows,
+                        scratch);
     row_kernels<T>().widen(scratch, output, rows * layer.out);
 }
 

@@ -7,13 +7,15 @@
 
 namespace galapagos {
 
-/// A matrix product's weights, as they lie in the arena: [out, in] row-major, bias [out] or null.
+/// A matrix product's weights, as they lie in the arena: [out, in] row-major, or [in, out] if
+/// transposed; bias [out] or null.
 template <typename T>
 struct Linear {
     const T* weight = nullptr;
     const T* bias = nullptr;
     int64_t out = 0;
     int64_t in = 0;
+    bool transposed = false;
 };
 
 /// One product of several with the same input: output = T(input * weight^T + bias), [rows, out].

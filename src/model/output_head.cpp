@@ -22,11 +22,23 @@ constexpr int64_t block_rows = 64;
 }  // namespace
 
 template <typename T>
-OutputHead<T>::OutputHead(const Linear<T>& weights, Range vocabulary, TensorGroup& group)
+OutputHead<T>::OutputHead(const Linear<T>& weights, Range vocabulary, double softcap,
+                          TensorGroup& group)
     : weights_(weights),
       vocabulary_(vocabulary),
+      softcap_(static_cast<float>(softcap)),
       group_(group),
       logits_(block_rows * vocabulary.size()) {}
+
+template <typename T>
+void OutputHead<T>::multiply_rows(const T* hidden, int64_t rows) {
+    linear(weights_, hidden, rows, logits_.data());
+    if (softcap_ == 0) return;
+    const int64_t width = vocabulary_.size();
+    at::parallel_for(0, rows, 1, [&](int64_t first, int64_t last) {
+        row_kernels<T>().soft_cap(logits_.data() + first * width, (last - first) * width, softcap_);
+    });
+}
 
 template <typename T>
 void OutputHead<T>::summarise(std::span<const HeadQuery> queries, int64_t first_row,
@@ -64,7 +76,7 @@ void OutputHead<T>::answer(const T* hidden, std::span<const HeadQuery> queries,
         size_t end = begin;
         while (end < total && queries[end].row < first_row + block_rows) ++end;
         const int64_t rows = queries[end - 1].row - first_row + 1;
-        linear(weights_, hidden + first_row * weights_.in, rows, logits_.data());
+        multiply_rows(hidden + first_row * weights_.in, rows);
         summarise(queries.subspan(begin, end - begin), first_row, mine_.data() + begin);
         begin = end;
     }
@@ -103,7 +115,7 @@ void OutputHead<T>::logits(const T* hidden, int64_t rows, int64_t vocabulary, fl
     std::vector<float> mine(static_cast<size_t>(widest));
     std::vector<float> all(static_cast<size_t>(widest) * counts.size());
     for (int64_t row = 0; row < rows; ++row) {
-        linear(weights_, hidden + row * weights_.in, 1, logits_.data());
+        multiply_rows(hidden + row * weights_.in, 1);
         row_kernels<T>().widen(logits_.data(), mine.data(), local);
         group_.all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)));
         float* target = output + row * vocabulary;

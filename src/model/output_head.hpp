@@ -27,7 +27,8 @@ struct HeadAnswer {
 template <typename T>
 class OutputHead {
   public:
-    OutputHead(const Linear<T>& weights, Range vocabulary, TensorGroup& group);
+    /// `softcap`: logits become cap * tanh(logit / cap); 0: they don't.
+    OutputHead(const Linear<T>& weights, Range vocabulary, double softcap, TensorGroup& group);
 
     /// `hidden`: [rows, in] after the final norm. Queries are sorted by row. Same answers on every
     /// rank. Throws Error on every rank if a logit is NaN or infinite.
@@ -43,10 +44,13 @@ class OutputHead {
         float sum_exp;
         float target;
     };
+    /// Leaves the logits of `rows` hidden states in logits_.
+    void multiply_rows(const T* hidden, int64_t rows);
     void summarise(std::span<const HeadQuery> queries, int64_t first_row, Shard* shards);
 
     Linear<T> weights_;
     Range vocabulary_;
+    float softcap_;
     TensorGroup& group_;
     Buffer<T> logits_;
     std::vector<Shard> mine_;

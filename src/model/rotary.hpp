@@ -3,20 +3,21 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/architecture.hpp"
+#include "weights/architecture.hpp"
 
 namespace galapagos {
 
-/// Angle per position of each rotated pair, head_dim / 2 values, in the fp32 arithmetic of
+/// Angle per position of each rotated pair, rotary_dim / 2 values, in the fp32 arithmetic of
 /// transformers' modeling_rope_utils.
-std::vector<float> inverse_frequencies(const RopeSettings& rope, int64_t head_dim);
+std::vector<float> inverse_frequencies(const RopeSettings& rope);
 
-/// Cosines and sines of every position, [positions, head_dim / 2] each, rounded to the model dtype
-/// (as transformers casts them) and kept as float.
+/// Cosines and sines of every position, [positions, rotary_dim / 2] each, rounded to the model
+/// dtype (as transformers casts them) and kept as float.
 struct RotaryTable {
-    RotaryTable(const RopeSettings& rope, int64_t head_dim, int64_t positions, DType dtype);
+    RotaryTable(const RopeSettings& rope, int64_t positions, DType dtype);
 
     const float* cosines(int64_t position) const { return cosines_.data() + position * half_; }
+    int64_t rotary_dim() const { return 2 * half_; }
     const float* sines(int64_t position) const { return sines_.data() + position * half_; }
 
   private:

@@ -92,6 +92,13 @@ std::string module_of(const std::string& tensor_name) {
     return tensor_name.substr(0, tensor_name.size() - weight_suffix.size());
 }
 
+/// True for the router of a mixture and the matrices of its experts.
+bool is_expert(const ArchitectureLayout* layout, std::string_view module) {
+    if (layout == nullptr || layout->names.router.empty()) return false;
+    return ends_with_component(module, layout->names.router) ||
+           module.find(fmt::format(".{}.", layout->names.experts)) != module.npos;
+}
+
 }  // namespace
 
 Adapter::Adapter(const fs::path& folder, const ModelFolder& base)
@@ -136,14 +143,19 @@ void Adapter::read_modules() {
 
 void Adapter::check_selection() const {
     const ArchitectureLayout* layout = find_layout(base_.config());
-    const std::string embedding(layout != nullptr ? layout->embedding : "");
     const std::string head(layout != nullptr ? layout->head : "lm_head.weight");
     for (const auto& name : base_.tensor_names()) {
         if (!name.ends_with(weight_suffix) || base_.tensor(name).shape.size() != 2) continue;
         const std::string module = module_of(name);
-        if (name == embedding && config_.selector().all_linear) continue;
+        const bool embedding =
+            layout != nullptr && (name == layout->embedding || name == layout->positions);
+        if (config_.selector().all_linear) {
+            if (embedding) continue;
+            // Linear modules of their own in transformers 4, parts of one parameter in 5.
+            if (is_expert(layout, module) && !modules_.contains(module)) continue;
+        }
         const bool selected = config_.selector().selects(module, name == head);
-        if (selected && name == embedding) {
+        if (selected && embedding) {
             throw Error(
                 config_path_.string() + ": adapter refused at 'target_modules'",
                 fmt::format("'{}' is an embedding, and embeddings are not supported", module));

@@ -160,7 +160,9 @@ void ModelFolder::index_tensors() {
     for (const auto& file : files_) {
         for (const auto& entry : file.entries()) {
             if (ignored(entry.name)) continue;
-            if (!tensors_.emplace(entry.name, file.tensor(entry)).second) {
+            const std::string name =
+                layout == nullptr ? entry.name : layout->canonical_name(entry.name);
+            if (!tensors_.emplace(name, file.tensor(entry)).second) {
                 throw Error(folder_.string() + ": refused",
                             fmt::format("tensor '{}' lies in two weight files, one of them {}",
                                         entry.name, file.path().filename().string()));

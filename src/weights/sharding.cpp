@@ -7,28 +7,10 @@
 
 #include "base/error.hpp"
 #include "weights/architecture_layout.hpp"
+#include "weights/model_sizes.hpp"
 
 namespace galapagos {
 namespace {
-
-std::int64_t read_size(const nlohmann::json& config, std::string_view key) {
-    const auto found = config.find(key);
-    if (found == config.end() || found->is_null()) {
-        throw Error("can't cut the model into shards", fmt::format("config.json lacks '{}'", key));
-    }
-    const std::int64_t size = found->is_number_integer() ? found->get<std::int64_t>() : 0;
-    if (size <= 0 || size > INT32_MAX) {
-        throw Error(
-            "can't cut the model into shards",
-            fmt::format("config.json: '{}' is {} and not a positive integer", key, found->dump()));
-    }
-    return size;
-}
-
-std::int64_t read_size(const nlohmann::json& config, std::string_view key, std::int64_t otherwise) {
-    const auto found = config.find(key);
-    return found == config.end() || found->is_null() ? otherwise : read_size(config, key);
-}
 
 Range scaled(Range range, std::int64_t factor) {
     return {range.begin * factor, range.end * factor};
@@ -81,20 +63,14 @@ Sharding::Sharding(const nlohmann::json& config, int tp_size, int tp_rank)
         throw Error("can't cut the model into shards", fmt::format("rank {} of {}", rank_, size_));
     }
     if (layout_ == nullptr) {
+        if (size_ == 1) return;  // nothing to cut
         const auto type = config.value("model_type", std::string("(none)"));
         throw Error(fmt::format("can't cut a model of type '{}' into shards", type),
                     "this architecture is not known", "known: " + known_model_types());
     }
-    const auto& keys = layout_->keys;
-    counts_.q_heads = read_size(config, keys.heads);
-    counts_.kv_heads = read_size(config, keys.kv_heads, counts_.q_heads);
-    const std::int64_t hidden = read_size(config, keys.hidden);
-    counts_.intermediate =
-        layout_->intermediate_factor == 0
-            ? read_size(config, keys.intermediate)
-            : read_size(config, keys.intermediate, layout_->intermediate_factor * hidden);
-    counts_.vocab = read_size(config, keys.vocab);
-    head_dim_ = read_size(config, keys.head_dim, hidden / counts_.q_heads);
+    const ModelSizes sizes = read_model_sizes(*layout_, config);
+    counts_ = {sizes.query_heads, sizes.kv_heads, sizes.vocabulary, sizes.intermediate};
+    head_dim_ = sizes.head_dim;
     cut_attention();
     vocab_ = near_even_part(counts_.vocab, size_, rank_);
     intermediate_ = near_even_part(counts_.intermediate, size_, rank_);
@@ -133,6 +109,8 @@ Range Sharding::local_range(Axis axis) const {
             return scaled(q_heads_, head_dim_);
         case Axis::kv:
             return scaled(kv_heads_, head_dim_);
+        case Axis::query_key_value:
+            return scaled(q_heads_, 3 * head_dim_);
         case Axis::intermediate:
             return intermediate_;
         case Axis::vocab:
@@ -147,6 +125,8 @@ std::int64_t Sharding::full_extent(Axis axis) const {
             return counts_.q_heads * head_dim_;
         case Axis::kv:
             return counts_.kv_heads * head_dim_;
+        case Axis::query_key_value:
+            return counts_.q_heads * 3 * head_dim_;
         case Axis::intermediate:
             return counts_.intermediate;
         case Axis::vocab:

@@ -92,8 +92,8 @@ class Sharding {
   public:
     /// A single rank that holds everything, of any architecture.
     Sharding();
-    /// Throws Error if the architecture is unknown, a size is missing, or `tp_size` exceeds the
-    /// number of query heads.
+    /// Throws Error if the architecture is unknown and `tp_size` is not 1, a size is missing, or
+    /// `tp_size` exceeds the number of query heads.
     Sharding(const nlohmann::json& config, int tp_size, int tp_rank);
 
     int size() const noexcept { return size_; }

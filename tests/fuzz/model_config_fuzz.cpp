@@ -1,6 +1,6 @@
 #include "base/json.hpp"
 #include "fuzz/fuzz_input.hpp"
-#include "model/architecture.hpp"
+#include "weights/architecture.hpp"
 
 using namespace galapagos;
 

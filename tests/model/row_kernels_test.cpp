@@ -85,13 +85,14 @@ TYPED_TEST(RowKernelsTest, AddRmsNorm) {
             const double scale = 1 / std::sqrt(squares / static_cast<double>(width) + 1e-5);
             for (size_t i = 0; i < width; ++i) expected[i] = sum[i] * scale * values_of(weight)[i];
             std::vector<T> normed(width);
-            kernels.add_rms_norm(residual.data(), delta.data(), weight.data(), normed.data(),
-                                 static_cast<int64_t>(width), 1e-5F);
+            const Norm<T> norm{NormKind::rms, weight.data(), nullptr, 1e-5F};
+            kernels.add_norm(residual.data(), delta.data(), norm, normed.data(),
+                             static_cast<int64_t>(width));
             this->expect_close(sum, residual);
             this->expect_close(expected, normed);
             std::vector<T> again(width);
-            kernels.add_rms_norm(residual.data(), nullptr, weight.data(), again.data(),
-                                 static_cast<int64_t>(width), 1e-5F);
+            kernels.add_norm(residual.data(), nullptr, norm, again.data(),
+                             static_cast<int64_t>(width));
             EXPECT_EQ(again, normed);
         }
     });
@@ -110,8 +111,72 @@ TYPED_TEST(RowKernelsTest, RotatesHalves) {
                 expected[head + d] = a * cosines[d] - b * sines[d];
                 expected[head + d + 3] = b * cosines[d] + a * sines[d];
             }
-        kernels.rotate(heads.data(), 2, 6, cosines.data(), sines.data());
+        kernels.rotate(heads.data(), 2, 6, 6, cosines.data(), sines.data());
         this->expect_close(expected, heads);
+    });
+}
+
+TYPED_TEST(RowKernelsTest, RotatesTheFirstElementsOnly) {
+    using T = TypeParam;
+    const std::vector<float> cosines{0.5F, -0.25F}, sines{0.75F, 0.5F};
+    this->for_each_variant([&](const RowKernels<T>& kernels) {
+        std::vector<T> whole = random_values<T>(6, 4);
+        std::vector<T> part(whole.begin(), whole.begin() + 4);
+        const std::vector<T> before = whole;
+        kernels.rotate(whole.data(), 1, 6, 4, cosines.data(), sines.data());
+        kernels.rotate(part.data(), 1, 4, 4, cosines.data(), sines.data());
+        EXPECT_TRUE(std::equal(part.begin(), part.end(), whole.begin()));
+        EXPECT_TRUE(std::equal(before.begin() + 4, before.end(), whole.begin() + 4));
+    });
+}
+
+TYPED_TEST(RowKernelsTest, NormsOfOtherKinds) {
+    using T = TypeParam;
+    this->for_each_variant([&](const RowKernels<T>& kernels) {
+        const size_t width = 83;
+        std::vector<T> x = random_values<T>(width, 1, 3.0F);
+        const std::vector<T> weight = random_values<T>(width, 2), bias = random_values<T>(width, 3);
+        double mean = 0, square = 0, variance = 0;
+        for (const double value : values_of(x)) {
+            mean += value / static_cast<double>(width);
+            square += value * value / static_cast<double>(width);
+        }
+        for (const double value : values_of(x))
+            variance += (value - mean) * (value - mean) / static_cast<double>(width);
+        std::vector<double> offset(width), layer(width);
+        for (size_t i = 0; i < width; ++i) {
+            const double value = values_of(x)[i], w = values_of(weight)[i];
+            offset[i] = value / std::sqrt(square + 1e-5) * (1 + w);
+            layer[i] = (value - mean) / std::sqrt(variance + 1e-5) * w + values_of(bias)[i];
+        }
+        std::vector<T> normed(width);
+        kernels.add_norm(x.data(), nullptr, {NormKind::rms_plus_one, weight.data(), nullptr, 1e-5F},
+                         normed.data(), width);
+        this->expect_close(offset, normed);
+        kernels.add_norm(x.data(), nullptr, {NormKind::layer, weight.data(), bias.data(), 1e-5F},
+                         x.data(), width);
+        this->expect_close(layer, x);
+    });
+}
+
+TYPED_TEST(RowKernelsTest, ActivationsAndCaps) {
+    using T = TypeParam;
+    this->for_each_variant([&](const RowKernels<T>& kernels) {
+        const std::vector<T> x = random_values<T>(300, 5, 12.0F);
+        std::vector<double> gelu, tanh, capped;
+        for (const double v : values_of(x)) {
+            gelu.push_back(0.5 * v * (1 + std::erf(v / std::sqrt(2.0))));
+            tanh.push_back(0.5 * v *
+                           (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v))));
+            capped.push_back(5 * std::tanh(v / 5));
+        }
+        std::vector<T> a = x, b = x, c = x;
+        kernels.activate(Activation::gelu, a.data(), nullptr, 300);
+        this->expect_close(gelu, a);
+        kernels.activate(Activation::gelu_tanh, b.data(), nullptr, 300);
+        this->expect_close(tanh, b);
+        kernels.soft_cap(c.data(), 300, 5.0F);
+        this->expect_close(capped, c);
     });
 }
 
@@ -125,7 +190,7 @@ TYPED_TEST(RowKernelsTest, SiluMultiply) {
             const double x = values_of(gate)[i];
             expected[i] = x / (1 + std::exp(-x)) * values_of(up)[i];
         }
-        kernels.silu_multiply(gate.data(), up.data(), 200);
+        kernels.activate(Activation::silu, gate.data(), up.data(), 200);
         this->expect_close(expected, gate);
     });
 }
@@ -133,7 +198,7 @@ TYPED_TEST(RowKernelsTest, SiluMultiply) {
 TYPED_TEST(RowKernelsTest, Attention) {
     using T = TypeParam;
     this->for_each_variant([&](const RowKernels<T>& kernels) {
-        const AttentionShape shape{3, 37, 24, 0.3F};
+        const AttentionShape shape{3, 37, 24, 0.3F, 0.0F};
         const auto queries = random_values<T>(3 * 24, 7, 2.0F);
         const auto keys = random_values<T>(37 * 24, 8), values = random_values<T>(37 * 24, 9);
         std::vector<double> expected(3 * 24, 0.0);

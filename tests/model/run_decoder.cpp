@@ -1,5 +1,5 @@
 // Runs a decoder on requests from a JSON file, for tests that compare it with other programs:
-//   [mpirun -n WIDTH] run_decoder MODEL_FOLDER F32|BF16 REQUESTS.json ANSWERS.json
+//   [mpirun -n WIDTH] run_decoder (MODEL_FOLDER F32|BF16 REQUESTS.json ANSWERS.json)...
 // Requests: {"options": {...}, "logits": [[ids]...], "generate": [{prompt, max_new_tokens,
 // stop_ids}], "score": [{context, continuation}]}. Answers: the same keys; logits are written as
 // raw fp32 to ANSWERS.json.logits, one sequence after the other. "seconds" tells how long each part
@@ -93,12 +93,14 @@ void run(const std::string& folder, DType dtype, const std::string& requests_pat
 int main(int argc, char** argv) {
     try {
         galapagos::MpiSession mpi(argc, argv);
-        if (argc != 5) {
-            fmt::print(stderr, "usage: run_decoder MODEL F32|BF16 REQUESTS.json ANSWERS.json\n");
+        if (argc < 5 || argc % 4 != 1) {
+            fmt::print(stderr,
+                       "usage: run_decoder (MODEL F32|BF16 REQUESTS.json ANSWERS.json)...\n");
             return 2;
         }
         galapagos::keep_freed_memory();
-        galapagos::run(argv[1], galapagos::parse_dtype(argv[2]).value(), argv[3], argv[4]);
+        for (char** job = argv + 1; job < argv + argc; job += 4)
+            galapagos::run(job[0], galapagos::parse_dtype(job[1]).value(), job[2], job[3]);
         return 0;
     } catch (const std::exception& error) {
         fmt::print(stderr, "run_decoder: {}\n", error.what());

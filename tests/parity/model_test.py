@@ -1,8 +1,9 @@
 """The decoder against transformers: logits within 1e-4 and the same greedy ids in fp32, at tensor-parallel widths 1, 2, 4.
 
-Tiny random models cover the settings of a Llama config; the quickstart's SmolLM2-135M-Instruct is the real one.
+Tiny random models cover the settings of each architecture; the quickstart's SmolLM2-135M-Instruct is the real one.
 """
 
+import copy
 import json
 import os
 import subprocess
@@ -11,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 SOURCE = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("GALAPAGOS_BINARY_DIR", SOURCE / "build/release"))
@@ -20,38 +22,147 @@ WIDTHS = (1, 2, 4)
 # Two thread pools on a busy machine wait for each other; one thread is quick enough.
 torch.set_num_threads(1)
 
-TINY = dict(vocab_size=131, hidden_size=48, intermediate_size=80, num_hidden_layers=3, num_attention_heads=4,
-            num_key_value_heads=2, rms_norm_eps=1e-5, tie_word_embeddings=False, initializer_range=0.3)
-LLAMA3_ROPE = dict(rope_type="llama3", rope_theta=500000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
-                   original_max_position_embeddings=32)
-VARIANTS = {
-    "untied": {},
-    "tied": dict(tie_word_embeddings=True),
-    "multi_head": dict(num_key_value_heads=4),
-    "multi_query": dict(num_key_value_heads=1),
-    "uneven_heads": dict(hidden_size=54, num_attention_heads=9, num_key_value_heads=3, head_dim=16),
-    "wide_heads": dict(head_dim=32),
-    "biases": dict(attention_bias=True, mlp_bias=True),
-    "llama3_rope": dict(rope_parameters=LLAMA3_ROPE),
-    "linear_rope": dict(rope_parameters=dict(rope_type="linear", rope_theta=10000.0, factor=4.0)),
+VOCABULARY = 131
+SIZES = dict(vocab_size=VOCABULARY, hidden_size=48, intermediate_size=70, num_hidden_layers=3, num_attention_heads=4,
+             num_key_value_heads=2, tie_word_embeddings=False, initializer_range=0.3, bos_token_id=0, eos_token_id=1,
+             pad_token_id=2)
+UNEVEN = dict(hidden_size=54, num_attention_heads=9, num_key_value_heads=3)
+LLAMA3 = dict(rope_type="llama3", rope_theta=500000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+              original_max_position_embeddings=32)
+YARN = dict(rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=32)
+LONGROPE = dict(rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.3, 1.7, 2.9], long_factor=[1.0, 2, 4, 9])
+GPT2 = dict(vocab_size=VOCABULARY, n_embd=48, n_layer=3, n_head=6, n_positions=128, n_inner=70, initializer_range=0.3,
+            bos_token_id=0, eos_token_id=1)
+NEOX = dict(hidden_size=72, num_attention_heads=6, num_key_value_heads=None)
+GEMMA3_ROPE = dict(sliding_attention=dict(rope_type="default", rope_theta=300.0),
+                   full_attention=dict(rope_type="linear", rope_theta=20000.0, factor=8.0))
+
+# What each case is there for stands in its name. The first case of an architecture is also run in bfloat16.
+CASES = {
+    "llama-untied": {},
+    "llama-tied": dict(tie_word_embeddings=True),
+    "llama-multi_head": dict(num_key_value_heads=4),
+    "llama-multi_query": dict(num_key_value_heads=1),
+    "llama-uneven_heads": dict(**UNEVEN, head_dim=16),
+    "llama-wide_heads": dict(head_dim=32),
+    "llama-biases": dict(attention_bias=True, mlp_bias=True),
+    "llama-llama3_rope": dict(rope_parameters=LLAMA3),
+    "llama-linear_rope": dict(rope_parameters=dict(rope_type="linear", rope_theta=10000.0, factor=4.0)),
+    "llama-dynamic_rope_before_it_sets_in": dict(max_position_embeddings=256, rope_parameters=dict(
+        rope_type="dynamic", rope_theta=10000.0, factor=4.0)),
+    "llama-gelu": dict(hidden_act="gelu"),
+    "mistral-window": dict(sliding_window=7, head_dim=16, num_key_value_heads=1),
+    "mistral-no_window": dict(sliding_window=None),
+    "mistral-long_prompt": dict(sliding_window=40),
+    "qwen2-biases_and_late_windows": dict(**UNEVEN, use_sliding_window=True, sliding_window=9, max_window_layers=1),
+    "qwen2-window_not_used": dict(use_sliding_window=False, sliding_window=5, tie_word_embeddings=True),
+    "qwen3-head_norms": dict(head_dim=32, rope_parameters=YARN),
+    "qwen3-window_by_layer_type": dict(
+        **UNEVEN, head_dim=12, attention_bias=True, use_sliding_window=True, sliding_window=6,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"]),
+    "gemma2-caps_and_windows": dict(hidden_size=60, num_attention_heads=6, num_key_value_heads=3, head_dim=16,
+                                    query_pre_attn_scalar=20, attn_logit_softcapping=3.0, final_logit_softcapping=5.0,
+                                    sliding_window=6),
+    "gemma2-no_caps": dict(head_dim=8, attn_logit_softcapping=None, final_logit_softcapping=None, sliding_window=100,
+                           hidden_activation="gelu", attention_bias=True, tie_word_embeddings=True),
+    "gemma3_text-two_ropes": dict(num_hidden_layers=7, num_key_value_heads=1, head_dim=16, query_pre_attn_scalar=30,
+                                  sliding_window=5, rope_parameters=GEMMA3_ROPE, tie_word_embeddings=True),
+    "gemma3_text-caps": dict(head_dim=10, sliding_window=9, attn_logit_softcapping=4.0, final_logit_softcapping=3.0),
+    "phi3-partial_rotary": dict(hidden_size=72, num_attention_heads=9, num_key_value_heads=3, sliding_window=11,
+                                rope_parameters=dict(rope_type="default", rope_theta=9000.0, partial_rotary_factor=0.5)),
+    "phi3-longrope": dict(hidden_size=32, original_max_position_embeddings=128, max_position_embeddings=512,
+                          rope_parameters=LONGROPE),
+    "gpt2-defaults": {},
+    "gpt2-scores_scaled_by_layer": dict(scale_attn_by_inverse_layer_idx=True, activation_function="gelu", n_inner=None,
+                                        tie_word_embeddings=False),
+    "gpt_neox-parallel": NEOX,
+    "gpt_neox-sequential": dict(**NEOX, use_parallel_residual=False, attention_bias=False,
+                                rope_parameters=dict(rope_type="default", rope_theta=700.0, partial_rotary_factor=1.0)),
+    "mixtral-top2": dict(intermediate_size=72, num_attention_heads=6, num_key_value_heads=3, head_dim=8,
+                         num_local_experts=5),
+    "mixtral-window_top3": dict(intermediate_size=72, num_local_experts=4, num_experts_per_tok=3, sliding_window=7),
 }
+FIRST = [name for i, name in enumerate(CASES) if name.split("-")[0] not in [n.split("-")[0] for n in list(CASES)[:i]]]
 
 
-def answer(folder, requests, width, scratch, dtype="F32"):
-    """What run_decoder says, with its logits as one array [positions, vocabulary]."""
-    question, reply = scratch / f"requests{width}.json", scratch / f"answers{width}.json"
-    question.write_text(json.dumps(requests))
-    command = [BINARY / "tests/model/run_decoder", folder, dtype, question, reply]
+def tiny_model(case, folder):
+    model_type = case.split("-")[0]
+    config_class = transformers.CONFIG_MAPPING[model_type]
+    settings = {**(GPT2 if model_type == "gpt2" else SIZES), **CASES[case]}
+    if model_type == "gpt_neox":
+        del settings["num_key_value_heads"]
+    torch.manual_seed(3)
+    model = AutoModelForCausalLM.from_config(config_class(**settings), attn_implementation="eager").eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            # Norm weights and biases start as constants, which would hide a missing one.
+            if parameter.dim() == 1:
+                parameter.add_(torch.randn_like(parameter) * 0.2)
+    model.save_pretrained(folder)
+    return model
+
+
+def sequences_of(case):
+    lengths = (700,) if case.endswith("long_prompt") else (1, 2, 19, 70)
+    random = np.random.default_rng(5)
+    return [random.integers(3, VOCABULARY, length).tolist() for length in lengths]
+
+
+def requests_of(case):
+    sequences = sequences_of(case)
+    longest = max(map(len, sequences))
+    requests = {
+        "options": {"max_batch": 3, "max_tokens": max(128, longest + 24), "batch_tokens": 64 if longest < 128 else 1024},
+        "logits": sequences,
+        "generate": [{"prompt": ids, "max_new_tokens": 24} for ids in sequences],
+    }
+    if len(sequences) > 2:
+        requests["score"] = [{"context": sequences[2], "continuation": sequences[3][:n]} for n in (1, 4, 9)]
+    return requests
+
+
+def launch(jobs, width):
+    """Runs jobs (folder, dtype, requests, answers) one after the other in one launch: starting costs more than a tiny model."""
+    command = [BINARY / "tests/model/run_decoder", *(part for job in jobs for part in job)]
     if width > 1:
         command = ["mpirun", "-n", str(width), "--oversubscribe", "--bind-to", "none", *command]
     environment = dict(os.environ, OMP_NUM_THREADS="1", OMPI_MCA_mpi_yield_when_idle="1", OMPI_ALLOW_RUN_AS_ROOT="1",
                        OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
     subprocess.run(command, check=True, env=environment, timeout=1800)
+
+
+def read_answers(reply, requests):
+    """What run_decoder says, with its logits as one array [positions, vocabulary]."""
     answers = json.loads(reply.read_text())
     if "logits" in requests:
         positions = sum(len(ids) for ids in requests["logits"])
         answers["logits"] = np.fromfile(f"{reply}.logits", np.float32).reshape(positions, -1)
     return answers
+
+
+def answer(folder, requests, width, scratch, dtype="F32"):
+    question, reply = scratch / f"requests{width}.json", scratch / f"answers{width}.json"
+    question.write_text(json.dumps(requests))
+    launch([(folder, dtype, question, reply)], width)
+    return read_answers(reply, requests)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """All tiny models and what run_decoder says of them: {(case, dtype, width): answers}."""
+    root = tmp_path_factory.mktemp("tiny")
+    models = {case: tiny_model(case, root / case) for case in CASES}
+    answers = {}
+    for width in WIDTHS:
+        jobs = {}
+        for case, dtype in [(case, "F32") for case in CASES] + [(case, "BF16") for case in FIRST]:
+            question, reply = (root / f"{case}.{dtype}.{width}.{kind}.json" for kind in ("questions", "answers"))
+            question.write_text(json.dumps(requests_of(case)))
+            jobs[case, dtype] = (root / case, dtype, question, reply)
+        launch(jobs.values(), width)
+        for (case, dtype), job in jobs.items():
+            answers[case, dtype, width] = read_answers(job[3], requests_of(case))
+    return models, answers
 
 
 def reference_logits(model, sequences):
@@ -74,49 +185,31 @@ def reference_score(model, request):
     return sum(log_probabilities[i - 1, ids[i]].item() for i in range(first, len(ids)))
 
 
-def tiny_model(variant, folder):
-    torch.manual_seed(3)
-    model = LlamaForCausalLM(LlamaConfig(**{**TINY, **VARIANTS[variant]})).eval()
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            # Norm weights and biases start as constants, which would hide a missing one.
-            if parameter.dim() == 1:
-                parameter.add_(torch.randn_like(parameter) * 0.2)
-    model.save_pretrained(folder)
-    return model
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_tiny_models(variant, tmp_path):
-    model = tiny_model(variant, tmp_path / "model")
-    random = np.random.default_rng(5)
-    sequences = [random.integers(0, TINY["vocab_size"], length).tolist() for length in (1, 2, 19, 70)]
-    requests = {
-        "options": {"max_batch": 3, "max_tokens": 128, "batch_tokens": 64},
-        "logits": sequences,
-        "generate": [{"prompt": ids, "max_new_tokens": 24} for ids in sequences],
-        "score": [{"context": sequences[2], "continuation": sequences[3][:n]} for n in (1, 4, 9)],
-    }
-    logits = reference_logits(model, sequences)
-    ids = [reference_ids(model, prompt, 24) for prompt in sequences]
-    scores = [reference_score(model, request) for request in requests["score"]]
+@pytest.mark.parametrize("case", CASES)
+def test_tiny_models(case, tiny):
+    models, answers = tiny
+    model, requests = models[case], requests_of(case)
+    logits = reference_logits(model, requests["logits"])
+    ids = [reference_ids(model, request["prompt"], request["max_new_tokens"]) for request in requests["generate"]]
+    scores = [reference_score(model, request) for request in requests.get("score", [])]
     assert np.abs(logits).max() > 1
     for width in WIDTHS:
-        answers = answer(tmp_path / "model", requests, width, tmp_path)
-        assert np.abs(answers["logits"] - logits).max() < 1e-4, width
-        assert [generation["ids"] for generation in answers["generate"]] == ids, width
-        assert [score["log_likelihood"] for score in answers["score"]] == pytest.approx(scores, abs=1e-4), width
+        got = answers[case, "F32", width]
+        assert np.abs(got["logits"] - logits).max() < 1e-4, width
+        assert [generation["ids"] for generation in got["generate"]] == ids, width
+        assert [score["log_likelihood"] for score in got.get("score", [])] == pytest.approx(scores, abs=1e-4), width
 
 
-def test_tiny_model_in_bfloat16(tmp_path):
-    """bf16 rounds at the same places: the logits differ by a few units in the last place of bf16, not more."""
-    model = tiny_model("uneven_heads", tmp_path / "model").bfloat16()
-    ids = np.random.default_rng(5).integers(0, TINY["vocab_size"], 40).tolist()
-    logits = reference_logits(model, [ids])
-    exact = reference_logits(model.float(), [ids])
+@pytest.mark.parametrize("case", FIRST)
+def test_tiny_models_in_bfloat16(case, tiny):
+    """bf16 rounds at the same places: on average the logits are no further from the exact ones than transformers' own."""
+    models, answers = tiny
+    sequences = sequences_of(case)
+    model = copy.deepcopy(models[case]).bfloat16()
+    logits = reference_logits(model, sequences)
+    exact = reference_logits(model.float(), sequences)
     for width in WIDTHS:
-        answers = answer(tmp_path / "model", {"logits": [ids]}, width, tmp_path, "BF16")
-        error = np.abs(answers["logits"] - exact).mean()
+        error = np.abs(answers[case, "BF16", width]["logits"] - exact).mean()
         assert error < 1.5 * np.abs(logits - exact).mean() + 1e-3, width
 
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "comm/tensor_group.hpp"
-#include "model/architecture.hpp"
+#include "weights/architecture.hpp"
 #include "model/decoder.hpp"
 #include "weights/arena.hpp"
 #include "weights/dtype.hpp"

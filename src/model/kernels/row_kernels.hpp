@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "weights/network_kinds.hpp"
+
 namespace galapagos {
 
 /// A bfloat16 in memory. (Kernels take no torch header: they are compiled once per instruction
@@ -21,6 +23,16 @@ struct AttentionShape {
     int64_t length;  ///< cached positions, the current one included
     int64_t head_dim;
     float scale;
+    float softcap;  ///< scores become cap * tanh(score / cap); 0: they don't
+};
+
+/// A norm's weights, [width] each; bias of layer norms only.
+template <typename T>
+struct Norm {
+    NormKind kind = NormKind::rms;
+    const T* weight = nullptr;
+    const T* bias = nullptr;
+    float epsilon = 0;
 };
 
 /// Kernels that work on one row (token) and one thread, for activations of type T (float or Bf16).
@@ -29,17 +41,29 @@ template <typename T>
 struct RowKernels {
     const char* name;  ///< instruction set
 
-    /// residual += delta (skipped if delta is null), then
-    /// normed = weight * T(residual / sqrt(mean(residual^2) + epsilon)); all of `width` elements.
-    void (*add_rms_norm)(T* residual, const T* delta, const T* weight, T* normed, int64_t width,
-                         float epsilon);
+    /// residual += delta (skipped if delta is null), then normed = norm(residual); all of `width`
+    /// elements. normed may be residual.
+    void (*add_norm)(T* residual, const T* delta, const Norm<T>& norm, T* normed, int64_t width);
 
-    /// Rotates `heads` heads in place: pairs (d, d + head_dim/2), cosines and sines [head_dim/2].
-    void (*rotate)(T* heads_data, int64_t heads, int64_t head_dim, const float* cosines,
-                   const float* sines);
+    /// Rotates the first rotary_dim elements of `heads` heads in place: pairs
+    /// (d, d + rotary_dim/2), cosines and sines [rotary_dim/2].
+    void (*rotate)(T* heads_data, int64_t heads, int64_t head_dim, int64_t rotary_dim,
+                   const float* cosines, const float* sines);
 
-    /// gate = T(silu(gate)) * up.
-    void (*silu_multiply)(T* gate, const T* up, int64_t width);
+    /// gate = T(activation(gate)) * up, or without the product if up is null.
+    void (*activate)(Activation activation, T* gate, const T* up, int64_t width);
+
+    /// data = cap * tanh(data / cap).
+    void (*soft_cap)(T* data, int64_t width, float cap);
+
+    /// output = a + b.
+    void (*add)(const T* a, const T* b, T* output, int64_t width);
+
+    /// data = data * factor.
+    void (*scale)(T* data, int64_t width, float factor);
+
+    /// sum += factor * input.
+    void (*add_scaled)(const float* input, float factor, float* sum, int64_t width);
 
     /// output = T(sum + bias); bias may be null.
     void (*round_sum)(const float* sum, const T* bias, T* output, int64_t width);

@@ -60,26 +60,78 @@ inline float exponential(float x) {
     return x > 88.7F ? std::numeric_limits<float>::infinity() : value;
 }
 
-template <typename T>
-void add_rms_norm(T* residual, const T* delta, const T* weight, T* normed, int64_t width,
-                  float epsilon) {
-    if (delta != nullptr)
-        for (int64_t i = 0; i < width; ++i) store(residual[i], load(residual[i]) + load(delta[i]));
-    float partial[lanes] = {};
-    int64_t i = 0;
-    for (; i + lanes <= width; i += lanes)
-        for (int64_t l = 0; l < lanes; ++l)
-            partial[l] += load(residual[i + l]) * load(residual[i + l]);
-    for (int64_t l = 0; i < width; ++i, ++l) partial[l] += load(residual[i]) * load(residual[i]);
-    const float scale =
-        1.0F / __builtin_sqrtf(sum_lanes(partial) / static_cast<float>(width) + epsilon);
-    for (i = 0; i < width; ++i)
-        store(normed[i], load(weight[i]) * rounded<T>(load(residual[i]) * scale));
+/// tanh(x) to about 1 ulp: Cephes' polynomial near 0, exponentials elsewhere.
+inline float hyperbolic_tangent(float x) {
+    const float size = x < 0.0F ? -x : x;
+    const float bounded = size > 10.0F ? 10.0F : size;
+    const float far = 1.0F - 2.0F / (exponential(2.0F * bounded) + 1.0F);
+    const float square = x * x;
+    float p = -5.70498872745e-3F;
+    p = p * square + 2.06390887954e-2F;
+    p = p * square - 5.37397155531e-2F;
+    p = p * square + 1.33314422036e-1F;
+    p = p * square - 3.33332819422e-1F;
+    const float near = p * square * x + x;
+    const float value = size < 0.625F ? near : (x < 0.0F ? -far : far);
+    return x != x ? x : value;
+}
+
+inline float silu(float x) { return x / (1.0F + exponential(-x)); }
+
+/// 0.5 x (1 + erf(x / sqrt(2))).
+inline float gelu(float x) { return 0.5F * x * (1.0F + __builtin_erff(x * 0.70710678F)); }
+
+/// 0.5 x (1 + tanh(u)) = x / (1 + exp(-2 u)) with u = sqrt(2 / pi) (x + 0.044715 x^3).
+inline float gelu_tanh(float x) {
+    const float u = 0.79788456F * (x + 0.044715F * x * x * x);
+    return x / (1.0F + exponential(-2.0F * u));
 }
 
 template <typename T>
-void rotate(T* data, int64_t heads, int64_t head_dim, const float* cosines, const float* sines) {
-    const int64_t half = head_dim / 2;
+inline float sum_of(const T* data, int64_t width, float shift, bool squared) {
+    float partial[lanes] = {};
+    int64_t i = 0;
+    const auto term = [&](int64_t index) {
+        const float x = load(data[index]) - shift;
+        return squared ? x * x : x;
+    };
+    for (; i + lanes <= width; i += lanes)
+        for (int64_t l = 0; l < lanes; ++l) partial[l] += term(i + l);
+    for (int64_t l = 0; i < width; ++i, ++l) partial[l] += term(i);
+    return sum_lanes(partial);
+}
+
+template <typename T>
+void add_norm(T* residual, const T* delta, const Norm<T>& norm, T* normed, int64_t width) {
+    if (delta != nullptr)
+        for (int64_t i = 0; i < width; ++i) store(residual[i], load(residual[i]) + load(delta[i]));
+    const auto count = static_cast<float>(width);
+    const T* weight = norm.weight;
+    const float mean =
+        norm.kind == NormKind::layer ? sum_of(residual, width, 0.0F, false) / count : 0.0F;
+    const float square = sum_of(residual, width, mean, true) / count;
+    const float scale = 1.0F / __builtin_sqrtf(square + norm.epsilon);
+    switch (norm.kind) {
+        case NormKind::rms:
+            for (int64_t i = 0; i < width; ++i)
+                store(normed[i], load(weight[i]) * rounded<T>(load(residual[i]) * scale));
+            return;
+        case NormKind::rms_plus_one:
+            for (int64_t i = 0; i < width; ++i)
+                store(normed[i], (load(residual[i]) * scale) * (1.0F + load(weight[i])));
+            return;
+        case NormKind::layer:
+            for (int64_t i = 0; i < width; ++i)
+                store(normed[i],
+                      (load(residual[i]) - mean) * scale * load(weight[i]) + load(norm.bias[i]));
+            return;
+    }
+}
+
+template <typename T>
+void rotate(T* data, int64_t heads, int64_t head_dim, int64_t rotary_dim, const float* cosines,
+            const float* sines) {
+    const int64_t half = rotary_dim / 2;
     for (int64_t head = 0; head < heads; ++head) {
         T* low = data + head * head_dim;
         T* high = low + half;
@@ -92,12 +144,47 @@ void rotate(T* data, int64_t heads, int64_t head_dim, const float* cosines, cons
     }
 }
 
+template <float function(float), typename T>
+void activate_with(T* gate, const T* up, int64_t width) {
+    if (up == nullptr)
+        for (int64_t i = 0; i < width; ++i) store(gate[i], function(load(gate[i])));
+    else
+        for (int64_t i = 0; i < width; ++i)
+            store(gate[i], rounded<T>(function(load(gate[i]))) * load(up[i]));
+}
+
 template <typename T>
-void silu_multiply(T* gate, const T* up, int64_t width) {
-    for (int64_t i = 0; i < width; ++i) {
-        const float x = load(gate[i]);
-        store(gate[i], rounded<T>(x / (1.0F + exponential(-x))) * load(up[i]));
+void activate(Activation activation, T* gate, const T* up, int64_t width) {
+    switch (activation) {
+        case Activation::silu:
+            return activate_with<silu>(gate, up, width);
+        case Activation::gelu:
+            return activate_with<gelu>(gate, up, width);
+        case Activation::gelu_tanh:
+            return activate_with<gelu_tanh>(gate, up, width);
     }
+}
+
+template <typename T>
+void soft_cap(T* data, int64_t width, float cap) {
+    for (int64_t i = 0; i < width; ++i) {
+        const float ratio = rounded<T>(load(data[i]) / cap);
+        store(data[i], rounded<T>(hyperbolic_tangent(ratio)) * cap);
+    }
+}
+
+template <typename T>
+void add(const T* a, const T* b, T* output, int64_t width) {
+    for (int64_t i = 0; i < width; ++i) store(output[i], load(a[i]) + load(b[i]));
+}
+
+template <typename T>
+void scale(T* data, int64_t width, float factor) {
+    for (int64_t i = 0; i < width; ++i) store(data[i], load(data[i]) * factor);
+}
+
+inline void add_scaled(const float* input, float factor, float* sum, int64_t width) {
+    for (int64_t i = 0; i < width; ++i) sum[i] += factor * input[i];
 }
 
 template <typename T>
@@ -150,6 +237,11 @@ void attend(const T* queries, const T* keys, const T* values, T* output, float* 
         for (int64_t g = 0; g < shape.group; ++g)
             scores[g * shape.length + j] = dot(wide_queries + g * width, row, width);
     }
+    if (shape.softcap != 0.0F) {
+        const float cap = shape.softcap;
+        for (int64_t i = 0; i < shape.group * shape.length; ++i)
+            scores[i] = cap * hyperbolic_tangent(scores[i] / cap);
+    }
     float normalisers[256];
     for (int64_t g = 0; g < shape.group; ++g)
         normalisers[g] = exponentiate(scores + g * shape.length, shape.length);
@@ -200,8 +292,8 @@ ShardStatistics shard_statistics(const T* logits, int64_t count) {
 
 template <typename T>
 constexpr RowKernels<T> make_kernels(const char* name) {
-    return {name,         add_rms_norm<T>, rotate<T>, silu_multiply<T>,
-            round_sum<T>, widen<T>,        attend<T>, shard_statistics<T>};
+    return {name,     add_norm<T>, rotate<T>,    activate<T>, soft_cap<T>, add<T>,
+            scale<T>, add_scaled,  round_sum<T>, widen<T>,    attend<T>,   shard_statistics<T>};
 }
 
 }  // namespace
