@@ -84,6 +84,17 @@ void read_longrope(const ConfigReader& object, int64_t original, const RopeDefau
     rope.divisors = object.at("short_factor").get<std::vector<double>>();
 }
 
+/// An odd number n of elements becomes n + 1 in transformers, whose frequencies remain powers of
+/// theta in steps of 2 / n: powers of theta^((n + 1) / n) in steps of 2 / (n + 1).
+void round_up_to_pairs(const ConfigReader& object, RopeSettings& rope) {
+    if (rope.rotary_dim % 2 == 0) return;
+    if (object.text("rope_type", object.text("type", "default")) == "yarn")
+        object.refuse("partial_rotary_factor", "yarn needs an even number of rotated elements");
+    const auto odd = static_cast<double>(rope.rotary_dim);
+    rope.theta = std::pow(rope.theta, (odd + 1) / odd);
+    ++rope.rotary_dim;
+}
+
 }  // namespace
 
 RopeSettings read_rope_object(const ConfigReader& config, const ConfigReader& object,
@@ -94,10 +105,9 @@ RopeSettings read_rope_object(const ConfigReader& config, const ConfigReader& ob
     if (fraction > 1 || (fraction != 1 && !defaults.may_rotate_part))
         object.refuse("partial_rotary_factor", "only whole heads can be rotated here");
     rope.rotary_dim = static_cast<int64_t>(static_cast<double>(head_dim) * fraction);
-    if (rope.rotary_dim % 2 != 0 || rope.rotary_dim < 2)
-        object.refuse("partial_rotary_factor",
-                      fmt::format("it rotates {} elements of a head, which do not form pairs",
-                                  rope.rotary_dim));
+    if (rope.rotary_dim < 1)
+        object.refuse("partial_rotary_factor", "no element of a head would be rotated");
+    round_up_to_pairs(object, rope);
     const std::string kind = object.text("rope_type", object.text("type", "default"));
     const int64_t original = original_positions(config, object, defaults);
     if (kind == "linear") {

@@ -24,14 +24,14 @@ torch.set_num_threads(1)
 
 VOCABULARY = 131
 SIZES = dict(vocab_size=VOCABULARY, hidden_size=48, intermediate_size=70, num_hidden_layers=3, num_attention_heads=4,
-             num_key_value_heads=2, tie_word_embeddings=False, initializer_range=0.3, bos_token_id=0, eos_token_id=1,
+             num_key_value_heads=2, tie_word_embeddings=False, initializer_range=0.25, bos_token_id=0, eos_token_id=1,
              pad_token_id=2)
 UNEVEN = dict(hidden_size=54, num_attention_heads=9, num_key_value_heads=3)
 LLAMA3 = dict(rope_type="llama3", rope_theta=500000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
               original_max_position_embeddings=32)
 YARN = dict(rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=32)
 LONGROPE = dict(rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.3, 1.7, 2.9], long_factor=[1.0, 2, 4, 9])
-GPT2 = dict(vocab_size=VOCABULARY, n_embd=48, n_layer=3, n_head=6, n_positions=128, n_inner=70, initializer_range=0.3,
+GPT2 = dict(vocab_size=VOCABULARY, n_embd=48, n_layer=3, n_head=6, n_positions=128, n_inner=70, initializer_range=0.25,
             bos_token_id=0, eos_token_id=1)
 NEOX = dict(hidden_size=72, num_attention_heads=6, num_key_value_heads=None)
 GEMMA3_ROPE = dict(sliding_attention=dict(rope_type="default", rope_theta=300.0),

@@ -49,6 +49,7 @@ std::vector<bool> read_pattern(const ConfigReader& config, int64_t layers) {
 
 void read_settings(const ConfigReader& config, Architecture& architecture) {
     read_gemma_settings(config, architecture, 0.0, 0.0);
+    architecture.attention_softcap = 0;  // transformers reads the key and leaves scores alone
     architecture.max_positions = config.size("max_position_embeddings", 131072);
     architecture.ropes = {read_rope_of(config, architecture, full_type),
                           read_rope_of(config, architecture, sliding_type)};
