@@ -10,7 +10,7 @@ namespace galapagos {
 template <typename T>
 class RankSum {
   public:
-    /// `elements`: the most that are summed at once.
+    /// `elements`: the most that are summed at once; none are needed for `linear` on one rank.
     RankSum(TensorGroup& group, int64_t elements) : group_(group), partial_(elements) {}
 
     /// output[rows, out] = input * weight^T + bias, every rank holding a slice of the inputs.
