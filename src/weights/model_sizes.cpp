@@ -51,7 +51,7 @@ ModelSizes read_model_sizes(const ArchitectureLayout& layout, const nlohmann::js
                                keys.default_head_dim > 0
                                    ? keys.default_head_dim
                                    : std::max<std::int64_t>(1, sizes.hidden / sizes.query_heads));
-    sizes.layers = read_size(config, keys.layers, origin);
+    sizes.layers = read_size(config, keys.layers, origin, 0);
     return sizes;
 }
 

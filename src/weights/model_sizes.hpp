@@ -14,7 +14,7 @@ struct ModelSizes {
     std::int64_t vocabulary = 0;
     std::int64_t hidden = 0;
     std::int64_t intermediate = 0;
-    std::int64_t layers = 0;
+    std::int64_t layers = 0;  ///< 0 where config.json does not tell
     std::int64_t query_heads = 0;
     std::int64_t kv_heads = 0;
     std::int64_t head_dim = 0;

@@ -114,7 +114,7 @@ TEST(Architecture, ListsItsTensors) {
     EXPECT_EQ(untied[5].shape, (Shape{16}));
 }
 
-Architecture with(json config, const json& changes) {
+Architecture with(json config, const json& changes = json::object()) {
     config.update(changes);
     return Architecture::from_config(config, "config.json");
 }
@@ -133,7 +133,7 @@ TEST(Architecture, ReadsWindows) {
         (std::vector<int64_t>{0, 0}));
     json qwen = small_config();
     qwen.update({{"model_type", "qwen2"}, {"sliding_window", 7}, {"max_window_layers", 1}});
-    EXPECT_EQ(windows(with(qwen, {})), (std::vector<int64_t>{0, 0}));
+    EXPECT_EQ(windows(with(qwen)), (std::vector<int64_t>{0, 0}));
     EXPECT_EQ(windows(with(qwen, {{"use_sliding_window", true}})), (std::vector<int64_t>{0, 7}));
     EXPECT_EQ(windows(with(qwen, {{"use_sliding_window", true}, {"max_window_layers", 0}})),
               (std::vector<int64_t>{7, 7}));
@@ -153,7 +153,7 @@ TEST(Architecture, ReadsBothRopesOfGemma3) {
                      {"rope_theta", 7000.0},
                      {"sliding_window_pattern", 2},
                      {"rope_scaling", {{"rope_type", "linear"}, {"factor", 8.0}}}});
-    const Architecture a = with(old_form, {});
+    const Architecture a = with(old_form);
     EXPECT_EQ(windows(a), (std::vector<int64_t>{4096, 0}));
     ASSERT_EQ(a.ropes.size(), 2U);
     const RopeSettings& sliding = a.ropes[static_cast<size_t>(a.layer_settings[0].rope)];
@@ -168,12 +168,12 @@ TEST(Architecture, ReadsBothRopesOfGemma3) {
     json new_form = small_config();
     new_form.erase("rope_theta");
     new_form.update({{"model_type", "gemma3_text"}, {"rope_parameters", types}});
-    EXPECT_EQ(with(new_form, {}).ropes, a.ropes);
+    EXPECT_EQ(with(new_form).ropes, a.ropes);
     EXPECT_EQ(a.head_dim, 256) << "transformers' default";
 }
 
 TEST(Architecture, LimitsSequencesToWhatPositionsAreDefinedFor) {
-    EXPECT_EQ(with(small_config(), {}).most_positions(), 0);
+    EXPECT_EQ(with(small_config()).most_positions(), 0);
     EXPECT_EQ(with(small_config(), {{"rope_scaling", {{"type", "dynamic"}, {"factor", 2.0}}}})
                   .most_positions(),
               2048);
