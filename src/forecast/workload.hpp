@@ -5,9 +5,9 @@
 #include <memory>
 #include <vector>
 
-#include "weights/architecture.hpp"
 #include "model/decoder.hpp"
 #include "task/prepared_task.hpp"
+#include "weights/architecture.hpp"
 
 namespace galapagos {
 
