@@ -191,7 +191,7 @@ TEST(Sharding, RefusesWhatItCannotCut) {
     EXPECT_THAT(error_of([&] { two.slice("model.layers.0.self_attn.o_proj.weight", {576}); }),
                 HasSubstr("[576]"));
     config["model_type"] = "mamba";
-    EXPECT_THAT(error_of([&] { Sharding(config, 2, 0); }), HasSubstr("known: llama"));
+    EXPECT_THAT(error_of([&] { Sharding(config, 2, 0); }), HasSubstr("llama, mistral"));
     config = smollm2();
     config["num_key_value_heads"] = 2;
     EXPECT_THAT(error_of([&] { Sharding(config, 2, 0); }), HasSubstr("do not divide"));
