@@ -99,6 +99,7 @@ struct Watchdog::Patrol {
             ::open(heartbeat_file(folder, rank).c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
         mine.host = host_name();
         mine.process = ::getpid();
+        beat(0);  // who stops at once is known by name, too
         thread = std::thread([this] { walk(); });
     }
 

@@ -1,7 +1,7 @@
 #include <vector>
 
 #include "fuzz/fuzz_input.hpp"
-#include "tokenizer/tokenizer.hpp"
+#include "tokenizer/stream_decoder.hpp"
 
 using namespace galapagos;
 
@@ -14,7 +14,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                  "<|im_start|>\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\xa2 '"}) {
             const auto ids = tokenizer.encode(text, true);
             tokenizer.decode(ids, false);
-            for (const auto id : ids) tokenizer.bytes_of(id);
+            StreamDecoder stream(tokenizer, true);
+            for (const auto id : ids) stream.push(id);
+            stream.finish();
         }
         const std::vector<std::int32_t> ids{0, 1, 2, -1, 1 << 30, 3, 260};
         tokenizer.decode(ids, true);

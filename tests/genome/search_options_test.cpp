@@ -120,7 +120,7 @@ TEST(SearchOptions, HaveASchema) {
     EXPECT_EQ(properties.at("modules").at("oneOf").at(0).at("enum").size(), 6U);
     EXPECT_EQ(properties.at("layer_groups").at("oneOf").at(0).at("type"), "integer");
     EXPECT_EQ(properties.at("layer_groups").at("default"), 1);
-    EXPECT_EQ(properties.at("genes").at("properties").size(), 3U);
+    EXPECT_EQ(properties.at("genes").at("properties").size(), 9U);
     EXPECT_EQ(properties.at("genes").at("properties").at("weight").at("oneOf").size(), 3U);
     EXPECT_EQ(properties.at("sources").at("additionalProperties").at("type"), "object");
     EXPECT_EQ(properties.at("rescale").at("oneOf").at(0).at("enum").at(0), true);
