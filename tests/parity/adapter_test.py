@@ -28,7 +28,7 @@ TARGETS = {
     "phi3": ["qkv_proj", "gate_up_proj", "down_proj"],
     "gpt2": ["c_attn", "c_proj", "c_fc"],
     "gpt_neox": "all-linear",
-    "mixtral": "all-linear",
+    "mixtral": ["q_proj", "v_proj", "o_proj"],  # PEFT adapts the experts as bare parameters, which is refused
 }
 
 
