@@ -7,6 +7,7 @@
 #include "app/run_files.hpp"
 #include "app/text_log.hpp"
 #include "history/history_reader.hpp"
+#include "island/resume.hpp"
 #include "island/topology.hpp"
 
 namespace galapagos {

@@ -1,5 +1,4 @@
-// A run directory from the program's side: the index of a new attempt, resuming an island, and the
-// result.
+// A run directory from the program's side: the index of a new attempt, and the result.
 #pragma once
 
 #include <memory>
@@ -9,7 +8,6 @@
 #include <vector>
 
 #include "app/config.hpp"
-#include "history/checkpoint.hpp"
 #include "history/history_writer.hpp"
 #include "history/run_directory.hpp"
 #include "history/run_index.hpp"
@@ -26,10 +24,6 @@ RunIndex write_attempt_index(const RunDirectory& directory, const Config& config
                              const HistorySchema& schema, const std::vector<Gene>& genes,
                              const std::vector<std::shared_ptr<const Source>>& models,
                              const std::vector<std::pair<std::string, std::string>>& provenance);
-
-/// Brings an island to its newest checkpoint, if there is one. Returns what a person should know.
-std::vector<std::string> resume_island(const RunLayout& layout, std::uint32_t island,
-                                       const CheckpointStore& checkpoints, IslandSearch& search);
 
 /// The columns of the history.
 HistorySchema make_schema(const std::vector<Gene>& genes, const std::vector<WeightedTask>& tasks,

@@ -2,9 +2,8 @@
 #pragma once
 
 #include "base/hash.hpp"
-#include "history/history_reader.hpp"
-#include "history/run_layout.hpp"
 #include "island/island_root.hpp"
+#include "island/resume.hpp"
 #include "island/search_support.hpp"
 
 namespace galapagos::testing {
@@ -20,16 +19,7 @@ std::vector<IslandParts> make_islands(const ProcessLayout& layout, const RunLayo
         const auto island = static_cast<std::uint32_t>(number);
         IslandSearch search(settings_of(number), optimizer_of(number));
         CheckpointStore checkpoints(run.checkpoints(), island, config_hash);
-        std::vector<std::string> warnings;
-        if (const auto checkpoint = checkpoints.load_newest(warnings)) {
-            std::vector<HistoryPart> parts;
-            for (int earlier = 1; earlier < part; ++earlier)
-                parts.push_back(read_part(run.part(island, earlier)));
-            auto candidates = join_parts(std::move(parts)).candidates;
-            std::erase_if(candidates,
-                          [&](const auto& c) { return c.generation >= checkpoint->generation; });
-            search.load(nlohmann::json::from_cbor(checkpoint->state), candidates);
-        }
+        resume_island(run, island, checkpoints, search);
         HistorySchema schema;
         for (const auto& gene : mixed_genes()) schema.genes.push_back(gene.name);
         schema.tasks = {{"formula", AnswerType::none, {}}};
