@@ -46,13 +46,10 @@ int run_as_a_rank(CLI::App& program, int argc, char** argv) {
     try {
         return run({world, {argv, argv + argc}}, program, argc, argv);
     } catch (const CollectiveError& error) {
-        if (world.is_root()) fmt::print(stderr, "galapagos: {}\n", error.what());
-        return error.status();
+        return world.is_root() ? report_current_exception() : error.status();
     } catch (...) {
         if (world.size() > 1) end_job_of(world);
-        const auto [status, message] = describe_current_exception();
-        fmt::print(stderr, "galapagos: {}\n", message);
-        return status;
+        return report_current_exception();
     }
 }
 
@@ -73,8 +70,6 @@ int main(int argc, char** argv) {
         const MpiSession session(argc, argv);
         return run_as_a_rank(program, argc, argv);
     } catch (...) {
-        const auto [status, message] = describe_current_exception();
-        fmt::print(stderr, "galapagos: {}\n", message);
-        return status;
+        return report_current_exception();
     }
 }

@@ -74,12 +74,16 @@ void apart(const Communicator& world, const std::function<void()>& step) {
 }
 
 void end_job_of(const Communicator& world) {
-    const auto [status, message] = describe_current_exception();
     // What hits many ranks (a full disk) is said by the first: the others are ended before.
     ::usleep(static_cast<useconds_t>(std::min(world.rank(), 20)) * 100000);
+    world.abort(report_current_exception());
+}
+
+int report_current_exception() {
+    const auto [status, message] = describe_current_exception();
     fmt::print(stderr, "galapagos: {}\n", message);
     std::fflush(stderr);
-    world.abort(status);
+    return status;
 }
 
 }  // namespace galapagos

@@ -32,6 +32,9 @@ void together_once_a_node(const Communicator& world, const std::function<void()>
 /// wait for it for ever. It must be caught before the objects that ranks destroy together are.
 void apart(const Communicator& world, const std::function<void()>& step);
 
+/// Prints the error in flight; returns its exit status.
+int report_current_exception();
+
 /// Prints the error in flight and ends all ranks with its exit status.
 [[noreturn]] void end_job_of(const Communicator& world);
 
