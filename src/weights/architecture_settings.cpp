@@ -82,4 +82,15 @@ void read_gemma_settings(const ConfigReader& config, Architecture& architecture,
     architecture.logit_softcap = cap("final_logit_softcapping", logit_softcap);
 }
 
+ArchitectureLayout gemma_layout() {
+    ArchitectureLayout layout;
+    layout.keys.default_kv_heads = 4;
+    layout.keys.default_head_dim = 256;
+    layout.tied_by_default = true;
+    layout.names.attention_post_norm = "post_attention_layernorm";
+    layout.names.mlp_norm = "pre_feedforward_layernorm";
+    layout.names.mlp_post_norm = "post_feedforward_layernorm";
+    return layout;
+}
+
 }  // namespace galapagos

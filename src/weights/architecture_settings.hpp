@@ -37,4 +37,7 @@ void read_qwen_windows(const ConfigReader& config, Architecture& architecture);
 void read_gemma_settings(const ConfigReader& config, Architecture& architecture,
                          double attention_softcap, double logit_softcap);
 
+/// The names and defaults that Gemma 2 and 3 have in common.
+ArchitectureLayout gemma_layout();
+
 }  // namespace galapagos

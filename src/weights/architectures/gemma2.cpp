@@ -22,14 +22,8 @@ void read_settings(const ConfigReader& config, Architecture& architecture) {
 }  // namespace
 
 ArchitectureLayout gemma2_architecture() {
-    ArchitectureLayout layout;
+    ArchitectureLayout layout = gemma_layout();
     layout.model_types = {"gemma2"};
-    layout.keys.default_kv_heads = 4;
-    layout.keys.default_head_dim = 256;
-    layout.tied_by_default = true;
-    layout.names.attention_post_norm = "post_attention_layernorm";
-    layout.names.mlp_norm = "pre_feedforward_layernorm";
-    layout.names.mlp_post_norm = "post_feedforward_layernorm";
     layout.read_settings = read_settings;
     return layout;
 }

@@ -63,16 +63,10 @@ void read_settings(const ConfigReader& config, Architecture& architecture) {
 }  // namespace
 
 ArchitectureLayout gemma3_architecture() {
-    ArchitectureLayout layout;
+    ArchitectureLayout layout = gemma_layout();
     layout.model_types = {"gemma3_text"};
-    layout.keys.default_kv_heads = 4;
-    layout.keys.default_head_dim = 256;
-    layout.tied_by_default = true;
     layout.names.query_norm = "self_attn.q_norm";
     layout.names.key_norm = "self_attn.k_norm";
-    layout.names.attention_post_norm = "post_attention_layernorm";
-    layout.names.mlp_norm = "pre_feedforward_layernorm";
-    layout.names.mlp_post_norm = "post_feedforward_layernorm";
     layout.read_settings = read_settings;
     return layout;
 }
