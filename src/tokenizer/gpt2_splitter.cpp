@@ -76,12 +76,7 @@ std::size_t piece_end(std::string_view text, std::size_t begin) {
 }  // namespace
 
 void Gpt2Splitter::split(std::string_view text, std::vector<std::string_view>& pieces) const {
-    std::size_t begin = 0;
-    while (begin < text.size()) {
-        const std::size_t end = piece_end(text, begin);
-        pieces.push_back(text.substr(begin, end - begin));
-        begin = end;
-    }
+    cut_pieces(text, pieces, piece_end);
 }
 
 }  // namespace galapagos

@@ -134,12 +134,9 @@ std::size_t Llama3Splitter::piece_end(std::string_view text, std::size_t begin) 
 }
 
 void Llama3Splitter::split(std::string_view text, std::vector<std::string_view>& pieces) const {
-    std::size_t begin = 0;
-    while (begin < text.size()) {
-        const std::size_t end = piece_end(text, begin);
-        pieces.push_back(text.substr(begin, end - begin));
-        begin = end;
-    }
+    cut_pieces(text, pieces, [this](std::string_view whole, std::size_t begin) {
+        return piece_end(whole, begin);
+    });
 }
 
 }  // namespace galapagos

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 #include <vector>
 
@@ -15,5 +16,15 @@ class Splitter {
     /// piece is empty.
     virtual void split(std::string_view text, std::vector<std::string_view>& pieces) const = 0;
 };
+
+/// Appends the pieces of `text`, whose ends piece_end(text, begin) finds one after the other.
+template <typename PieceEnd>
+void cut_pieces(std::string_view text, std::vector<std::string_view>& pieces, PieceEnd piece_end) {
+    for (std::size_t begin = 0; begin < text.size();) {
+        const std::size_t end = piece_end(text, begin);
+        pieces.push_back(text.substr(begin, end - begin));
+        begin = end;
+    }
+}
 
 }  // namespace galapagos
