@@ -12,6 +12,7 @@
 #include "island/candidate_model.hpp"
 #include "island/model_evaluator.hpp"
 #include "task/evaluate.hpp"
+#include "weights/finite.hpp"
 
 namespace galapagos {
 namespace {
@@ -103,6 +104,10 @@ int run_evaluate(const EvaluateArguments& arguments, const ProgramContext& conte
         auto sources = open_sources(recipe);
         check_compatible(sources);
         job = prepare_job(arguments, std::move(sources), std::move(recipe));
+    });
+    together(world, [&] {
+        if (world.is_root())
+            for (const auto& source : job.sources) check_finite(*source);
     });
     DecoderOptions options;
     options.dtype = arguments.dtype == "bf16" ? DType::bf16 : DType::f32;
