@@ -24,7 +24,6 @@ FeedForward<T>::FeedForward(const Architecture& architecture, int64_t intermedia
     if (experts_ == 0) return;
     router_logits_ = Buffer<T>(tokens * experts_);
     expert_input_ = Buffer<T>(tokens * hidden_);
-    expert_scratch_ = Buffer<T>(tokens * hidden_);
     expert_output_ = Buffer<float>(tokens * hidden_);
     assignments_.resize(static_cast<size_t>(experts_));
 }
@@ -94,7 +93,7 @@ void FeedForward<T>::run_expert(const MlpWeights<T>& expert, std::span<const Ass
                     input + assigned[static_cast<size_t>(i)].row * hidden_,
                     static_cast<size_t>(hidden_) * sizeof(T));
     widen_and_activate(expert, expert_input_.data(), rows);
-    linear_partial(expert.down, gate_.data(), rows, expert_scratch_.data(), expert_output_.data());
+    linear_partial(expert.down, gate_.data(), rows, expert_output_.data());
     for (int64_t i = 0; i < rows; ++i) {
         const Assignment& assignment = assigned[static_cast<size_t>(i)];
         row_kernels<T>().add_scaled(expert_output_.data() + i * hidden_, assignment.weight,

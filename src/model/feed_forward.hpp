@@ -35,7 +35,7 @@ class FeedForward {
     int64_t hidden_, intermediate_, experts_, experts_per_token_;
     RankSum<T>& sum_;
     Buffer<T> gate_, up_;
-    Buffer<T> router_logits_, expert_input_, expert_scratch_;
+    Buffer<T> router_logits_, expert_input_;
     Buffer<float> expert_output_;
     std::vector<std::vector<Assignment>> assignments_;  ///< of each expert, in order of rows
 };

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "model/kernels/matrix_kernels.hpp"
-#include "model/torch_types.hpp"
 
 namespace galapagos {
 namespace {
@@ -19,7 +18,8 @@ int64_t units_of(int64_t columns) { return (columns + unit - 1) / unit; }
 
 /// Cuts the columns of all tasks, one task after the other, into one range a thread.
 template <typename T>
-void run_tasks(MatrixKernel<T> kernel, std::span<const MatrixTask<T>> tasks) {
+void run_tasks(std::span<const MatrixTask<T>> tasks, bool transposed) {
+    const MatrixKernels<T>& kernels = matrix_kernels<T>();
     int64_t total = 0;
     for (const MatrixTask<T>& task : tasks) total += units_of(task.out);
     const int64_t work_per_unit = std::max<int64_t>(1, tasks[0].rows * tasks[0].in * unit);
@@ -30,23 +30,11 @@ void run_tasks(MatrixKernel<T> kernel, std::span<const MatrixTask<T>> tasks) {
             const int64_t units = units_of(part.out);
             part.first = std::clamp<int64_t>(first - offset, 0, units) * unit;
             part.last = std::min(part.out, std::clamp<int64_t>(last - offset, 0, units) * unit);
-            if (part.first < part.last) kernel(part);
+            if (part.first < part.last)
+                transposed ? kernels.multiply_transposed(part) : kernels.multiply(part);
             offset += units;
         }
     });
-}
-
-template <typename T>
-void multiply_with_torch(const Linear<T>& layer, const T* input, int64_t rows, T* output) {
-    const at::Tensor x = tensor_over(input, {rows, layer.in});
-    const at::Tensor weight = layer.transposed
-                                  ? tensor_over(layer.weight, {layer.in, layer.out})
-                                  : tensor_over(layer.weight, {layer.out, layer.in}).t();
-    at::Tensor y = tensor_over(output, {rows, layer.out});
-    if (layer.bias == nullptr)
-        at::mm_out(y, x, weight);
-    else
-        at::addmm_out(y, tensor_over(layer.bias, {layer.out}), x, weight);
 }
 
 }  // namespace
@@ -55,40 +43,26 @@ template <typename T>
 void multiply(const T* input, int64_t rows, std::span<const Product<T>> products) {
     constexpr size_t most = 4;
     if (rows == 0) return;
-    const MatrixKernel<T> kernel = matrix_kernel<T>();
-    if (kernel == nullptr || products.size() > most || products.front().layer.transposed) {
-        for (const Product<T>& product : products)
-            multiply_with_torch(product.layer, input, rows, product.output);
-        return;
-    }
     MatrixTask<T> tasks[most];
     for (size_t i = 0; i < products.size(); ++i) {
         const Linear<T>& layer = products[i].layer;
         tasks[i] = {input,     rows, layer.weight, layer.bias,         layer.in,
                     layer.out, 0,    layer.out,    products[i].output, nullptr};
     }
-    run_tasks<T>(kernel, {tasks, products.size()});
+    run_tasks<T>({tasks, products.size()}, products.front().layer.transposed);
 }
 
 template <typename T>
-void linear_partial(const Linear<T>& layer, const T* input, int64_t rows, T* scratch,
-                    float* output) {
+void linear_partial(const Linear<T>& layer, const T* input, int64_t rows, float* output) {
     if (rows == 0) return;
-    const MatrixKernel<T> kernel = matrix_kernel<T>();
-    if (kernel != nullptr && !layer.transposed) {
-        const MatrixTask<T> task{input,     rows, layer.weight, nullptr, layer.in,
-                                 layer.out, 0,    layer.out,    nullptr, output};
-        run_tasks<T>(kernel, {&task, 1});
-        return;
-    }
-    multiply_with_torch({layer.weight, nullptr, layer.out, layer.in, layer.transposed}, input, rows,
-                        scratch);
-    row_kernels<T>().widen(scratch, output, rows * layer.out);
+    const MatrixTask<T> task{input,     rows, layer.weight, nullptr, layer.in,
+                             layer.out, 0,    layer.out,    nullptr, output};
+    run_tasks<T>({&task, 1}, layer.transposed);
 }
 
 template void multiply<float>(const float*, int64_t, std::span<const Product<float>>);
 template void multiply<Bf16>(const Bf16*, int64_t, std::span<const Product<Bf16>>);
-template void linear_partial<float>(const Linear<float>&, const float*, int64_t, float*, float*);
-template void linear_partial<Bf16>(const Linear<Bf16>&, const Bf16*, int64_t, Bf16*, float*);
+template void linear_partial<float>(const Linear<float>&, const float*, int64_t, float*);
+template void linear_partial<Bf16>(const Linear<Bf16>&, const Bf16*, int64_t, float*);
 
 }  // namespace galapagos

@@ -25,8 +25,8 @@ struct Product {
     T* output;
 };
 
-/// Makes the products side by side. With the kernels of kernels/matrix_kernels.hpp a row's result
-/// does not depend on the other rows; where they don't serve, libtorch makes the products.
+/// Makes the products, at most four, side by side; all weights lie the same way. A row's result does
+/// not depend on the other rows.
 template <typename T>
 void multiply(const T* input, int64_t rows, std::span<const Product<T>> products);
 
@@ -37,9 +37,8 @@ void linear(const Linear<T>& layer, const T* input, int64_t rows, T* output) {
 }
 
 /// output[rows, out] = input * weight^T in fp32, without bias: one rank's share of a row-parallel
-/// product. `scratch` holds rows * out elements.
+/// product.
 template <typename T>
-void linear_partial(const Linear<T>& layer, const T* input, int64_t rows, T* scratch,
-                    float* output);
+void linear_partial(const Linear<T>& layer, const T* input, int64_t rows, float* output);
 
 }  // namespace galapagos

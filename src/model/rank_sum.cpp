@@ -10,7 +10,7 @@ void RankSum<T>::linear(const Linear<T>& layer, const T* input, int64_t rows, T*
         galapagos::linear(layer, input, rows, output);
         return;
     }
-    linear_partial(layer, input, rows, output, partial_.data());
+    linear_partial(layer, input, rows, partial_.data());
     finish(rows, layer.out, layer.bias, output);
 }
 

@@ -2,15 +2,16 @@
 //
 // The loops are plain C++ that the compiler vectorises; only half precision needs the conversion
 // instructions. All variants give the same bits.
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <string>
 
 #include "base/error.hpp"
 #include "weights/dtype.hpp"
+#include "weights/instruction_set.hpp"
 
 #if defined(__x86_64__)
-#include <cpuid.h>
 #include <immintrin.h>
 #define GALAPAGOS_X86 1
 #endif
@@ -163,34 +164,21 @@ constexpr Conversions avx512 = {bf16_to_float_avx512, float_to_bf16_avx512, half
                                 float_to_half_avx2};
 #endif
 
+const Conversions* variant(InstructionSet set) {
+    switch (set) {
 #if GALAPAGOS_X86
-/// Asked of the processor itself, since clang's __builtin_cpu_supports doesn't know the name.
-bool has_f16c() {
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
-}
+        case InstructionSet::avx2:
+            return &avx2;
+        case InstructionSet::avx512:
+            return &avx512;
 #endif
-
-/// The variant that was asked for, if this processor runs it.
-const Conversions* supported(InstructionSet set) {
-#if GALAPAGOS_X86
-    if (set == InstructionSet::avx512 && __builtin_cpu_supports("avx512f") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq")) {
-        return &avx512;
+        default:
+            return &portable;
     }
-    if (set == InstructionSet::avx2 && __builtin_cpu_supports("avx2") && has_f16c()) return &avx2;
-#endif
-    return set == InstructionSet::portable ? &portable : nullptr;
 }
 
 const Conversions*& chosen() {
-    static const Conversions* conversions = [] {
-        for (const auto set : {InstructionSet::avx512, InstructionSet::avx2}) {
-            if (const auto* found = supported(set)) return found;
-        }
-        return &portable;
-    }();
+    static const Conversions* conversions = variant(instruction_set());
     return conversions;
 }
 
@@ -202,9 +190,10 @@ const Conversions*& chosen() {
 }  // namespace
 
 bool use_instruction_set(InstructionSet set) {
-    const Conversions* conversions = supported(set);
-    if (conversions != nullptr) chosen() = conversions;
-    return conversions != nullptr;
+    const auto sets = supported_instruction_sets();
+    if (std::find(sets.begin(), sets.end(), set) == sets.end()) return false;
+    chosen() = variant(set);
+    return true;
 }
 
 void to_float(const void* source, DType dtype, float* destination, std::size_t count) {

@@ -47,14 +47,12 @@ std::vector<T> random_values(size_t count, unsigned seed, float scale = 1.0F) {
 template <typename T>
 class RowKernelsTest : public ::testing::Test {
   protected:
-    /// Calls the body with every variant that runs here.
+    /// Calls the body with the kernels of every instruction set.
     template <typename Body>
     void for_each_variant(Body&& body) {
-        const RowKernels<T>* variants[3];
-        const int count = row_kernel_variants<T>(variants);
-        for (int i = 0; i < count; ++i) {
-            SCOPED_TRACE(variants[i]->name);
-            body(*variants[i]);
+        for (const InstructionSet set : supported_instruction_sets()) {
+            SCOPED_TRACE(name_of(set));
+            body(row_kernels<T>(set));
         }
     }
     void expect_close(const std::vector<double>& expected, const std::vector<T>& actual) {

@@ -1,49 +1,73 @@
 #include "model/kernels/matrix_kernels.hpp"
 
+#include <type_traits>
+
 namespace galapagos {
 
-#ifdef GALAPAGOS_X86_KERNELS
+namespace portable_kernels {
+extern const MatrixKernels<float> float_matrix_kernels;
+extern const MatrixKernels<Bf16> bf16_matrix_kernels;
+}  // namespace portable_kernels
 
+#ifdef GALAPAGOS_X86_KERNELS
+namespace avx2_kernels {
+extern const MatrixKernels<float> float_matrix_kernels;
+extern const MatrixKernels<Bf16> bf16_matrix_kernels;
+}  // namespace avx2_kernels
 namespace avx512_kernels {
-extern const MatrixKernel<float> multiply_float;
-extern const MatrixKernel<Bf16> multiply_bf16;
+void multiply(const MatrixTask<float>& task);
+void multiply(const MatrixTask<Bf16>& task);
 }  // namespace avx512_kernels
+#endif
 
 namespace {
 
-bool has_avx512() {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512bf16");
+template <typename T>
+const MatrixKernels<T>& pick(const MatrixKernels<float>& floats,
+                             const MatrixKernels<Bf16>& bf16s) {
+    if constexpr (std::is_same_v<T, float>)
+        return floats;
+    else
+        return bf16s;
 }
 
-}  // namespace
+#ifdef GALAPAGOS_X86_KERNELS
 
-template <>
-MatrixKernel<float> matrix_kernel<float>() {
-    static const MatrixKernel<float> kernel =
-        has_avx512() ? avx512_kernels::multiply_float : nullptr;
-    return kernel;
+template <typename T>
+const MatrixKernels<T>& avx2() {
+    return pick<T>(avx2_kernels::float_matrix_kernels, avx2_kernels::bf16_matrix_kernels);
 }
 
-template <>
-MatrixKernel<Bf16> matrix_kernel<Bf16>() {
-    static const MatrixKernel<Bf16> kernel = has_avx512() ? avx512_kernels::multiply_bf16 : nullptr;
-    return kernel;
-}
-
-#else
-
-template <>
-MatrixKernel<float> matrix_kernel<float>() {
-    return nullptr;
-}
-
-template <>
-MatrixKernel<Bf16> matrix_kernel<Bf16>() {
-    return nullptr;
+/// Of AVX-512 there is the product with weights [out, in], which for bf16 takes the dot-product
+/// instruction of newer processors; the rest is AVX2's.
+template <typename T>
+const MatrixKernels<T>& avx512() {
+    static const MatrixKernels<T> kernels{"avx512", avx512_kernels::multiply,
+                                          avx2<T>().multiply_transposed};
+    const bool has_products = std::is_same_v<T, float> || __builtin_cpu_supports("avx512bf16");
+    return has_products ? kernels : avx2<T>();
 }
 
 #endif
+
+}  // namespace
+
+template <typename T>
+const MatrixKernels<T>& matrix_kernels(InstructionSet set) {
+    switch (set) {
+#ifdef GALAPAGOS_X86_KERNELS
+        case InstructionSet::avx2:
+            return avx2<T>();
+        case InstructionSet::avx512:
+            return avx512<T>();
+#endif
+        default:
+            return pick<T>(portable_kernels::float_matrix_kernels,
+                           portable_kernels::bf16_matrix_kernels);
+    }
+}
+
+template const MatrixKernels<float>& matrix_kernels<float>(InstructionSet set);
+template const MatrixKernels<Bf16>& matrix_kernels<Bf16>(InstructionSet set);
 
 }  // namespace galapagos

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "weights/instruction_set.hpp"
 #include "model/kernels/row_kernels.hpp"
 
 namespace galapagos {
@@ -25,10 +26,22 @@ struct MatrixTask {
 /// An element's sum is made in an order that depends on `in` alone, so a row's result has the same
 /// bits whatever other rows are in the batch and however the columns are dealt out.
 template <typename T>
-using MatrixKernel = void (*)(const MatrixTask<T>& task);
+struct MatrixKernels {
+    const char* name;  ///< instruction set
+    void (*multiply)(const MatrixTask<T>& task);
+    /// The same with weights [in, out].
+    void (*multiply_transposed)(const MatrixTask<T>& task);
+};
 
-/// The kernel for this processor, or null where libtorch's product has to serve.
+/// The kernels of an instruction set that this processor has.
 template <typename T>
-MatrixKernel<T> matrix_kernel();
+const MatrixKernels<T>& matrix_kernels(InstructionSet set);
+
+/// Those in use.
+template <typename T>
+const MatrixKernels<T>& matrix_kernels() {
+    static const MatrixKernels<T>& chosen = matrix_kernels<T>(instruction_set());
+    return chosen;
+}
 
 }  // namespace galapagos

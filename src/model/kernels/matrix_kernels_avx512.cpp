@@ -135,7 +135,7 @@ void multiply_few(const MatrixTask<T>& task) {
 }
 
 template <typename T>
-void multiply(const MatrixTask<T>& task) {
+void multiply_any(const MatrixTask<T>& task) {
     if (task.rows <= 3) return multiply_few(task);
     // A block of rows stays in the second-level cache while the weights pass by once.
     constexpr int64_t block_bytes = 384 << 10;
@@ -176,10 +176,10 @@ void multiply(const MatrixTask<T>& task) {
 }  // namespace
 
 namespace avx512_kernels {
-extern const MatrixKernel<float> multiply_float;
-extern const MatrixKernel<Bf16> multiply_bf16;
-const MatrixKernel<float> multiply_float = multiply<float>;
-const MatrixKernel<Bf16> multiply_bf16 = multiply<Bf16>;
+void multiply(const MatrixTask<float>& task);
+void multiply(const MatrixTask<Bf16>& task);
+void multiply(const MatrixTask<float>& task) { multiply_any(task); }
+void multiply(const MatrixTask<Bf16>& task) { multiply_any(task); }
 }  // namespace avx512_kernels
 
 }  // namespace galapagos

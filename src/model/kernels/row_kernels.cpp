@@ -31,31 +31,20 @@ const RowKernels<T>& pick(const RowKernels<float>& floats, const RowKernels<Bf16
 }  // namespace
 
 template <typename T>
-int row_kernel_variants(const RowKernels<T>* variants[3]) {
-    int count = 0;
-    variants[count++] = &pick<T>(portable_kernels::float_kernels, portable_kernels::bf16_kernels);
+const RowKernels<T>& row_kernels(InstructionSet set) {
+    switch (set) {
 #ifdef GALAPAGOS_X86_KERNELS
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        variants[count++] = &pick<T>(avx2_kernels::float_kernels, avx2_kernels::bf16_kernels);
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-        variants[count++] = &pick<T>(avx512_kernels::float_kernels, avx512_kernels::bf16_kernels);
+        case InstructionSet::avx2:
+            return pick<T>(avx2_kernels::float_kernels, avx2_kernels::bf16_kernels);
+        case InstructionSet::avx512:
+            return pick<T>(avx512_kernels::float_kernels, avx512_kernels::bf16_kernels);
 #endif
-    return count;
+        default:
+            return pick<T>(portable_kernels::float_kernels, portable_kernels::bf16_kernels);
+    }
 }
 
-template <typename T>
-const RowKernels<T>& row_kernels() {
-    static const RowKernels<T>& best = [&]() -> const RowKernels<T>& {
-        const RowKernels<T>* variants[3];
-        return *variants[row_kernel_variants<T>(variants) - 1];
-    }();
-    return best;
-}
-
-template int row_kernel_variants<float>(const RowKernels<float>* variants[3]);
-template int row_kernel_variants<Bf16>(const RowKernels<Bf16>* variants[3]);
-template const RowKernels<float>& row_kernels<float>();
-template const RowKernels<Bf16>& row_kernels<Bf16>();
+template const RowKernels<float>& row_kernels<float>(InstructionSet set);
+template const RowKernels<Bf16>& row_kernels<Bf16>(InstructionSet set);
 
 }  // namespace galapagos

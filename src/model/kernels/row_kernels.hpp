@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "weights/instruction_set.hpp"
 #include "weights/network_kinds.hpp"
 
 namespace galapagos {
@@ -79,12 +80,15 @@ struct RowKernels {
     ShardStatistics (*shard_statistics)(const T* logits, int64_t count);
 };
 
-/// The fastest variant this processor can run.
+/// The kernels of an instruction set that this processor has.
 template <typename T>
-const RowKernels<T>& row_kernels();
+const RowKernels<T>& row_kernels(InstructionSet set);
 
-/// Every variant this processor can run, the portable one first (for tests).
+/// Those in use.
 template <typename T>
-int row_kernel_variants(const RowKernels<T>* variants[3]);
+const RowKernels<T>& row_kernels() {
+    static const RowKernels<T>& chosen = row_kernels<T>(instruction_set());
+    return chosen;
+}
 
 }  // namespace galapagos
