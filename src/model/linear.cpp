@@ -12,7 +12,7 @@ namespace {
 /// Columns are dealt out to threads in units of this many.
 constexpr int64_t unit = 8;
 /// Multiply-adds that are worth waking another thread for.
-constexpr int64_t work_per_task = 1 << 20;
+constexpr int64_t work_per_task = 1 << 17;
 
 int64_t units_of(int64_t columns) { return (columns + unit - 1) / unit; }
 

@@ -1,23 +1,42 @@
 // Seconds that a candidate's merge takes once the sources are resident.
 //
-//   merge RECIPE...     recipes over model folders; prints {"recipe": seconds, ...}
+//   merge THREADS RECIPE...     recipes over model folders; prints {"recipe": seconds, ...}
 //
-// The median of several merges into the same memory, bf16, after one that gathers the statistics.
+// The least of several merges into the same memory, bf16, after one that gathers the statistics. Under
+// "copy": the seconds that copying takes, per byte read or written, with the same threads.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <string>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "base/parallel.hpp"
 #include "merge/merger.hpp"
 
 namespace galapagos {
 namespace {
 
-double median_seconds(const std::string& path) {
+double least_seconds(const std::function<void()>& body) {
     constexpr int rounds = 9;
+    body();
+    double least = std::numeric_limits<double>::infinity();
+    for (int round = 0; round < rounds; ++round) {
+        const Stopwatch watch;
+        body();
+        least = std::min(least, watch.seconds());
+    }
+    return least;
+}
+
+double merge_seconds(const std::string& path) {
     const Recipe recipe = parse_recipe(path);
     const auto sources = open_sources(recipe);
     const MergePlan plan = make_plan(recipe, sources, index_sources(sources));
@@ -26,21 +45,27 @@ double median_seconds(const std::string& path) {
         specs.push_back({tensor.output_name, DType::bf16, tensor.shape});
     Arena arena(specs);
     Merger merger(sources, Sharding(), 1);
-    merger.merge(plan, arena);
-    std::vector<double> seconds;
-    for (int round = 0; round < rounds; ++round) {
-        const Stopwatch watch;
-        merger.merge(plan, arena);
-        seconds.push_back(watch.seconds());
-    }
-    std::nth_element(seconds.begin(), seconds.begin() + rounds / 2, seconds.end());
-    return seconds[rounds / 2];
+    return least_seconds([&] { merger.merge(plan, arena); });
 }
 
-int run(int count, char** recipes) {
-    fmt::print("{{");
-    for (int i = 1; i < count; ++i)
-        fmt::print("{}\"{}\": {:.6f}", i > 1 ? ", " : "", recipes[i], median_seconds(recipes[i]));
+double copy_seconds_a_byte() {
+    constexpr std::int64_t bytes = std::int64_t{256} << 20;
+    const std::vector<std::byte> source(bytes, std::byte{1});
+    std::vector<std::byte> target(bytes);
+    const double seconds = least_seconds([&] {
+        parallel_for(0, bytes, std::int64_t{1} << 22, [&](std::int64_t first, std::int64_t last) {
+            std::memcpy(target.data() + first, source.data() + first,
+                        static_cast<std::size_t>(last - first));
+        });
+    });
+    return seconds / (2.0 * bytes);
+}
+
+int run(int count, char** arguments) {
+    set_thread_count(std::stoi(arguments[1]));
+    fmt::print("{{\"copy\": {:.6g}", copy_seconds_a_byte());
+    for (int i = 2; i < count; ++i)
+        fmt::print(", \"{}\": {:.6f}", arguments[i], merge_seconds(arguments[i]));
     fmt::print("}}\n");
     return 0;
 }
@@ -49,6 +74,10 @@ int run(int count, char** recipes) {
 }  // namespace galapagos
 
 int main(int argc, char** argv) {
+    if (argc < 3) {
+        fmt::print(stderr, "usage: merge THREADS RECIPE...\n");
+        return 2;
+    }
     try {
         return galapagos::run(argc, argv);
     } catch (const galapagos::Error& error) {

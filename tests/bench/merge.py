@@ -1,7 +1,8 @@
 """Merging on the shapes of SmolLM2-135M, bf16, two threads, against mergekit 0.1.5.
 
-A candidate: sources resident, into memory; mergekit's methods called in its own process on tensors in memory. A cold merge: files
-in, files out; `galapagos merge` and mergekit-yaml as programs.
+A candidate: sources resident, into memory; mergekit's methods called in its own process on tensors in memory. Its floor is one pass over
+the bytes at the rate of a memory copy, measured in the same run. A cold merge: files in, files out; `galapagos merge` and mergekit-yaml as
+programs.
 """
 
 import argparse
@@ -10,14 +11,12 @@ import os
 import pathlib
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPS = pathlib.Path(os.environ.get("GALAPAGOS_DEPS", ROOT / ".deps"))
 THREADS = 2
-FLOOR = 0.040  # seconds: four models read and one written, at the 33 GB/s of a memory copy
 GOALS = {"linear": 1.5, "task_arithmetic": 1.5, "slerp": 3.0, "ties": 3.0, "dare_ties": 3.0}  # times the floor
 COLD_GOAL = 5.0
 
@@ -48,19 +47,6 @@ METHODS = {
     "nearswap": (True, OTHER, "parameters: {{t: 0.001}}\n"),
     "passthrough": (False, OTHER, ""),
 }
-
-
-def mergekit_environment():
-    """mergekit in a virtual environment of its own, which borrows torch and transformers from the tests'."""
-    folder = DEPS / "mergekit-0.1.5"
-    python = folder / "bin/python"
-    if not (folder / "complete").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, stdout=sys.stderr)
-        site = next(folder.glob("lib/python3*/site-packages"))
-        (site / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "mergekit==0.1.5"], check=True, stdout=sys.stderr)
-        (folder / "complete").touch()
-    return python
 
 
 def make_models(folder):
@@ -144,7 +130,10 @@ def main():
     arguments = parser.parse_args()
     if arguments.rival is not None:
         return rival_in_process(arguments.rival)
-    python = mergekit_environment()
+    sys.path.insert(0, str(ROOT / "tests/support"))
+    from mergekit_environment import mergekit_python
+
+    python = mergekit_python()
     environment = dict(os.environ, OMP_NUM_THREADS=str(THREADS), HF_HUB_OFFLINE="1")
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -156,12 +145,15 @@ def main():
             done = subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True, env=environment)
             return json.loads(done.stdout.splitlines()[-1])
 
-        ours = output(arguments.binary_dir / "tests/bench/merge", *recipes.values())
+        ours = output(arguments.binary_dir / "tests/bench/merge", THREADS, *recipes.values())
         theirs = output(python, __file__, "--rival", *recipes.values())
+        model_bytes = (DEPS / "models/smollm2/model.safetensors").stat().st_size
         for method, path in recipes.items():
-            goal = GOALS.get(method)
+            based, models, _ = METHODS[method]
+            floor = (models.count("model:") + based + 1) * model_bytes * ours["copy"]
+            goal = method in GOALS and GOALS[method] * floor
             seconds = ours[str(path)]
-            rows.append(row(f"candidate {method}", seconds, theirs[str(path)], FLOOR, goal and goal * FLOOR, goal and seconds <= goal * FLOOR))
+            rows.append(row(f"candidate {method}", seconds, theirs[str(path)], floor, goal or None, seconds <= goal if goal else None))
         for method, path in recipes.items():
             mine = seconds_of([arguments.binary_dir / "src/app/galapagos", "merge", path, folder / "ours"], environment)
             his = seconds_of([python.with_name("mergekit-yaml"), path, folder / "theirs"], environment)
