@@ -25,8 +25,8 @@ struct Product {
     T* output;
 };
 
-/// Makes the products, at most four, side by side; all weights lie the same way. A row's result does
-/// not depend on the other rows.
+/// Makes the products, at most four, side by side; all weights lie the same way. A row's result
+/// does not depend on the other rows.
 template <typename T>
 void multiply(const T* input, int64_t rows, std::span<const Product<T>> products);
 

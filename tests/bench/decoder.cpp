@@ -77,8 +77,7 @@ int run(int count, char** arguments) {
     const int rounds = std::stoi(arguments[4]);
     TensorGroup group{Communicator::world()};
     test::LoadedModel model(arguments[1], dtype, group.size(), group.rank());
-    Decoder decoder(model.architecture, model.sharding, model.arena, group,
-                    {dtype, 32, 256, 1024});
+    Decoder decoder(model.architecture, model.sharding, model.arena, group, {dtype, 32, 256, 1024});
     Work work(model.architecture.vocabulary);
     const auto sequences = work.sequences(), choices = work.choices();
     const auto prompts = work.prompts(32), single = work.prompts(1);

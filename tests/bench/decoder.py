@@ -1,7 +1,8 @@
 """Scoring and generation on the shapes of SmolLM2-135M, two threads, against transformers; tensor parallel against one rank.
 
-Tokens a second. The floor is the most that this machine allows: the products at the rate of a large one, or the weights read once a
-token, both measured in the same run. Rounds of ours and the rival's alternate, and the best of each counts.
+Tokens a second, in bf16 and in fp32: a processor without bf16 instructions makes libtorch's bf16 products slower than its fp32 ones. The floor is the most that this machine allows: the products at the rate of a large one, or the weights read once a
+token, both measured in the same run. Rounds of ours and the rival's alternate, and the best of each counts; work that takes the rival a minute is done
+once.
 """
 
 import argparse
@@ -9,13 +10,15 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPS = pathlib.Path(os.environ.get("GALAPAGOS_DEPS", ROOT / ".deps"))
 MODEL = DEPS / "models/smollm2"
 THREADS = 2
-ROUNDS = 2
+ROUNDS = 3
+LONG = 60  # seconds
 # work: (what it is, tokens counted, goal)
 WORK = {
     "score": ("scoring 8 x 128, all logits", 8 * 128, 1.3),
@@ -117,7 +120,9 @@ def floors(config, flops, bandwidth, width):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary-dir", required=True)
-    binary_dir = parser.parse_args().binary_dir
+    parser.add_argument("--dtypes", nargs="*", default=["bfloat16", "float32"])
+    arguments = parser.parse_args()
+    binary_dir = arguments.binary_dir
     rows = []
 
     def add(name, mine, his, floor, goal):
@@ -125,25 +130,26 @@ def main():
         rows.append({"name": name, "unit": "tokens/s", "galapagos": mine, "rival": his, "ratio": ratio, "floor": floor, "goal": goal,
                      "met": ratio >= goal})
 
-    best, limits = {}, {}
-    for dtype in ("bfloat16", "float32"):
+    limits = {}
+    for dtype in arguments.dtypes:
         rival = Rival(dtype)
         rates, bandwidth = machine(rival.torch)
         limits[dtype] = floors(rival.model.config, rates[dtype], bandwidth, rival.model.dtype.itemsize)
         for work, (name, tokens, goal) in WORK.items():
             mine, his = [], []
-            for _ in range(ROUNDS):
+            while len(mine) < ROUNDS and (not his or his[0] < LONG):
                 mine.append(ours(binary_dir, dtype, work))
                 his.append(rival.seconds(work))
-            best[dtype, work] = tokens / min(mine)
+                print(f"{name}, {dtype}: {mine[-1]:.2f} s, rival {his[-1]:.2f} s", file=sys.stderr, flush=True)
             add(f"{name}, {dtype}", tokens / min(mine), tokens / min(his), limits[dtype][work], goal)
+    dtype = arguments.dtypes[0]
     for work in ("score", "generate"):
         name, tokens, _ = WORK[work]
         mine, his = [], []
         for _ in range(ROUNDS):
-            mine.append(ours(binary_dir, "bfloat16", work, ranks=THREADS))
-            his.append(ours(binary_dir, "bfloat16", work))
-        add(f"{name}, {THREADS} ranks against {THREADS} threads", tokens / min(mine), tokens / min(his), limits["bfloat16"][work],
+            mine.append(ours(binary_dir, dtype, work, ranks=THREADS))
+            his.append(ours(binary_dir, dtype, work))
+        add(f"{name}, {THREADS} ranks against {THREADS} threads", tokens / min(mine), tokens / min(his), limits[dtype][work],
             TENSOR_PARALLEL_GOAL)
     print(json.dumps(rows))
 

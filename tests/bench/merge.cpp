@@ -2,8 +2,8 @@
 //
 //   merge THREADS RECIPE...     recipes over model folders; prints {"recipe": seconds, ...}
 //
-// The least of several merges into the same memory, bf16, after one that gathers the statistics. Under
-// "copy": the seconds that copying takes, per byte read or written, with the same threads.
+// The least of several merges into the same memory, bf16, after one that gathers the statistics.
+// Under "copy": the seconds that copying takes, per byte read or written, with the same threads.
 #include <fmt/format.h>
 
 #include <algorithm>

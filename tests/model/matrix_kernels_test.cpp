@@ -142,8 +142,8 @@ TYPED_TEST(MatrixKernelsTest, ElementsDoNotDependOnTheirCompany) {
                     for (int64_t r = 0; r < 67; ++r)
                         for (int64_t c = 0; c < 45; ++c) {
                             const auto at = static_cast<size_t>(r * 45 + c);
-                            const bool inside = r >= row && r < row + rows && c >= first &&
-                                                c < first + columns;
+                            const bool inside =
+                                r >= row && r < row + rows && c >= first && c < first + columns;
                             if (inside)
                                 ASSERT_EQ(part[at], whole[at]) << rows << " rows, element " << at;
                             else

@@ -23,8 +23,7 @@ void multiply(const MatrixTask<Bf16>& task);
 namespace {
 
 template <typename T>
-const MatrixKernels<T>& pick(const MatrixKernels<float>& floats,
-                             const MatrixKernels<Bf16>& bf16s) {
+const MatrixKernels<T>& pick(const MatrixKernels<float>& floats, const MatrixKernels<Bf16>& bf16s) {
     if constexpr (std::is_same_v<T, float>)
         return floats;
     else

@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-#include "weights/instruction_set.hpp"
 #include "model/kernels/row_kernels.hpp"
+#include "weights/instruction_set.hpp"
 
 namespace galapagos {
 

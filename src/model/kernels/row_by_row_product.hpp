@@ -1,6 +1,6 @@
 // Products with weights [out, in]. Both operands run along the summed dimension. An output element
-// has a vector of partial sums, which is summed across after each chunk of the dimension; chunks are
-// so long that the operands of a tile stay in the first-level cache.
+// has a vector of partial sums, which is summed across after each chunk of the dimension; chunks
+// are so long that the operands of a tile stay in the first-level cache.
 #pragma once
 
 #include "model/kernels/matrix_vectors.hpp"
@@ -17,9 +17,7 @@ struct Chunks {
         depth = (steps + chunks - 1) / chunks * step;
         padded = steps * step;
     }
-    int64_t size_at(int64_t begin) const {
-        return length - begin < depth ? length - begin : depth;
-    }
+    int64_t size_at(int64_t begin) const { return length - begin < depth ? length - begin : depth; }
     int64_t length;
     int64_t depth;   ///< of a chunk; the last may be shorter
     int64_t padded;  ///< the whole, in full steps
@@ -241,7 +239,8 @@ void multiply_in_place(const MatrixTask<T>& task, const Chunks& chunks, const fl
             add(
                 [](const T* p) __attribute__((always_inline)) { return load_step(p); }, k);
         if (k < end)
-            add([rest = end - k](const T* p)
+            add(
+                [rest = end - k](const T* p)
                     __attribute__((always_inline)) { return load_part(p, rest); },
                 k);
 #pragma GCC unroll 16

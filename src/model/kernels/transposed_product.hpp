@@ -48,7 +48,8 @@ void multiply_columns(const MatrixTask<T>& task, int64_t row, int64_t column, co
             store_columns<T>(line, sums[r][s]);
             for (int64_t c = 0; c < step; c += 4) {
                 const int64_t at = column + s * step + c;
-                if (at < task.last) finish_four(task, row + r, at, task.last - at, load_four(line + c));
+                if (at < task.last)
+                    finish_four(task, row + r, at, task.last - at, load_four(line + c));
             }
         }
 }
