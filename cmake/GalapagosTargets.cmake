@@ -1,7 +1,8 @@
 # How galapagos declares its targets: one library a folder of src/, one test program a source of tests/.
 add_library(galapagos_options INTERFACE)
 target_compile_features(galapagos_options INTERFACE cxx_std_20)
-target_compile_options(galapagos_options INTERFACE -Wall -Wextra -Wpedantic $<$<BOOL:${GALAPAGOS_WERROR}>:-Werror>)
+target_compile_options(galapagos_options INTERFACE
+  "$<$<COMPILE_LANGUAGE:C,CXX>:-Wall;-Wextra;-Wpedantic;$<$<BOOL:${GALAPAGOS_WERROR}>:-Werror>>")
 target_compile_definitions(galapagos_options INTERFACE OMPI_SKIP_MPICXX)
 if(GALAPAGOS_SANITIZE)
   target_compile_options(galapagos_options INTERFACE -fsanitize=${GALAPAGOS_SANITIZE} -fno-omit-frame-pointer)

@@ -1,0 +1,60 @@
+// Streams, events and memory on a real GPU.
+#include <gmock/gmock.h>
+
+#include <cstring>
+
+#include "base/error.hpp"
+#include "comm/cuda/errors.hpp"
+#include "comm/cuda/memory.hpp"
+#include "comm/cuda/stream.hpp"
+#include "gpu/gpu_test.hpp"
+
+namespace galapagos {
+namespace {
+
+using DeviceLayer = test::GpuTest;
+
+TEST_F(DeviceLayer, BytesComeBackFromTheArenaInTheOrderOfTheStreams) {
+    constexpr std::size_t bytes = 1 << 20;
+    cuda::MemoryPlan plan;
+    plan.add("padding", 100);
+    const std::size_t at = plan.add("data", bytes);
+    const cuda::DeviceArena arena(plan);
+    const cuda::PinnedBuffer there(bytes), back(bytes);
+    std::memset(there.data(), 0x5A, bytes);
+    std::memset(back.data(), 0, bytes);
+
+    const cuda::Stream first, second;
+    const cuda::Event begin(cuda::Event::Timing::on), end(cuda::Event::Timing::on);
+    begin.record(first);
+    cuda::check(
+        cudaMemcpyAsync(arena.at(at), there.data(), bytes, cudaMemcpyHostToDevice, first.handle()),
+        "can't copy to the GPU");
+    end.record(first);
+    second.wait_for(end);
+    cuda::check(
+        cudaMemcpyAsync(back.data(), arena.at(at), bytes, cudaMemcpyDeviceToHost, second.handle()),
+        "can't copy from the GPU");
+    second.synchronize();
+    EXPECT_TRUE(second.idle());
+    EXPECT_TRUE(end.reached());
+    EXPECT_GE(end.seconds_since(begin), 0);
+    EXPECT_EQ(std::memcmp(there.data(), back.data(), bytes), 0);
+}
+
+TEST_F(DeviceLayer, WhatDoesNotFitIsRefusedAndLeavesTheGpuUsable) {
+    cuda::MemoryPlan plan;
+    plan.add("sources", std::size_t{1} << 50);
+    try {
+        const cuda::DeviceArena arena(plan);
+        FAIL() << "a petabyte was to be had";
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), ::testing::HasSubstr("GiB are free (cudaErrorMemoryAllocation"));
+    }
+    cuda::MemoryPlan small;
+    small.add("candidate", 1 << 20);
+    EXPECT_NO_THROW(cuda::DeviceArena{small});
+}
+
+}  // namespace
+}  // namespace galapagos

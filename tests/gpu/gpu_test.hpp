@@ -1,0 +1,20 @@
+// For tests that need a GPU: they skip themselves where there is none.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "comm/device.hpp"
+
+namespace galapagos::test {
+
+/// Runs on the first GPU.
+class GpuTest : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        const DeviceReport report = visible_devices();
+        if (report.devices.empty()) GTEST_SKIP() << "no GPU: " << report.why_none;
+        use_device(report.devices.front());
+    }
+};
+
+}  // namespace galapagos::test
