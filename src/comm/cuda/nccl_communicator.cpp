@@ -1,0 +1,119 @@
+#include "comm/cuda/nccl_communicator.hpp"
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "comm/cuda/errors.hpp"
+
+namespace galapagos::cuda {
+namespace {
+
+/// What the communicator's last call has come to.
+ncclResult_t state_of(ncclComm_t comm) {
+    ncclResult_t state = ncclSuccess;
+    const ncclResult_t code = ncclCommGetAsyncError(comm, &state);
+    return code == ncclSuccess ? state : code;
+}
+
+/// The root's invitation; a root that can't make one says so to all.
+struct Invitation {
+    ncclResult_t code = ncclSuccess;
+    ncclUniqueId id = {};
+};
+
+ncclUniqueId invite(const Communicator& members) {
+    Invitation mine;
+    if (members.is_root()) mine.code = ncclGetUniqueId(&mine.id);
+    const Invitation agreed = members.broadcast_value(mine);
+    check(agreed.code, "NCCL can't start");
+    return agreed.id;
+}
+
+}  // namespace
+
+NcclCommunicator::NcclCommunicator(const Communicator& members, Patience patience)
+    : patience_(patience) {
+    const ncclUniqueId id = invite(members);
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.blocking = 0;
+    ncclComm_t made = nullptr;
+    const ncclResult_t code =
+        ncclCommInitRankConfig(&made, members.size(), id, members.rank(), &config);
+    comm_.reset(made);
+    settle(code, "the GPUs of an evaluator can't be joined");
+}
+
+ncclComm_t NcclCommunicator::open(std::string_view what) const {
+    if (!comm_) throw Error(what, "the group of GPUs was closed, or aborted after an error");
+    return comm_.get();
+}
+
+int NcclCommunicator::rank() const {
+    int rank = 0;
+    check(ncclCommUserRank(open("a rank has no number"), &rank), "a rank has no number");
+    return rank;
+}
+
+int NcclCommunicator::size() const {
+    int size = 0;
+    check(ncclCommCount(open("a group has no size"), &size), "a group has no size");
+    return size;
+}
+
+void NcclCommunicator::settle(ncclResult_t code, std::string_view what) {
+    if (code == ncclInProgress)
+        code = poll([comm = comm_.get()] { return state_of(comm); }, patience_);
+    finish(code, what);
+}
+
+void NcclCommunicator::finish(ncclResult_t code, std::string_view what) {
+    if (code == ncclSuccess) return;
+    try {
+        if (code == ncclInProgress)
+            throw Error(what,
+                        fmt::format("other ranks did not answer for {} s",
+                                    std::chrono::duration<double>(patience_).count()),
+                        "the first error in the log is the cause; NCCL_DEBUG=INFO says more");
+        check(code, what);
+    } catch (...) {
+        comm_.reset();
+        throw;
+    }
+}
+
+NcclCommunicator NcclCommunicator::split(int color, int key) {
+    constexpr std::string_view what = "a group of GPUs can't be split";
+    // NCCL writes `part` when the split is done, and it is the whole group's state that tells. The
+    // part takes over the group's configuration. If it fails, aborting the group ends NCCL's hold
+    // on `part`.
+    ncclComm_t part = nullptr;
+    settle(ncclCommSplit(open(what), color, key, &part, nullptr), what);
+    NcclCommunicator result(part, patience_);
+    result.settle(state_of(part), what);
+    return result;
+}
+
+void NcclCommunicator::wait(const Stream& stream, std::string_view what) {
+    const ncclComm_t comm = open(what);
+    finish(poll(
+               [&] {
+                   if (stream.idle()) return ncclSuccess;
+                   const ncclResult_t state = state_of(comm);
+                   return state == ncclSuccess ? ncclInProgress : state;
+               },
+               patience_),
+           what);
+}
+
+void NcclCommunicator::check_health() {
+    constexpr std::string_view what = "a group of GPUs fell apart";
+    settle(state_of(open(what)), what);
+}
+
+void NcclCommunicator::close() {
+    constexpr std::string_view what = "a group of GPUs can't be closed";
+    settle(ncclCommFinalize(open(what)), what);
+    check(ncclCommDestroy(comm_.release()), what);
+}
+
+}  // namespace galapagos::cuda

@@ -1,0 +1,68 @@
+// The GPUs of an evaluator's ranks as one group.
+#pragma once
+
+#include <nccl.h>
+
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "comm/communicator.hpp"
+#include "comm/cuda/polling.hpp"
+#include "comm/cuda/stream.hpp"
+
+namespace galapagos::cuda {
+
+/// An NCCL communicator that never blocks: every call that NCCL has not finished is polled, with a
+/// deadline, so that a lost rank ends in an Error here and not in a hang.
+/// After an Error the communicator is aborted: what is under way on the device ends, and every
+/// later call throws. Other ranks must then abort theirs (the end of the job sees to that).
+class NcclCommunicator {
+  public:
+    /// Collective over `members`, each with its own current device. `patience` is how long any call
+    /// may wait for other ranks.
+    explicit NcclCommunicator(const Communicator& members,
+                              Patience patience = std::chrono::minutes(2));
+    /// Aborts, waiting for no one, unless `close` came first.
+    ~NcclCommunicator() = default;
+    NcclCommunicator(NcclCommunicator&&) noexcept = default;
+    NcclCommunicator& operator=(NcclCommunicator&&) noexcept = default;
+
+    int rank() const;
+    int size() const;
+
+    /// Collective. Ranks with equal colour form a group, ordered by (key, rank).
+    NcclCommunicator split(int color, int key);
+
+    /// Queues work: `call(ncclComm_t)` issues it and returns NCCL's code. The stream that it names
+    /// may be used again when this returns. `what` says what failed, if it does.
+    template <typename Call>
+    void run(std::string_view what, Call&& call) {
+        const ncclComm_t comm = open(what);
+        settle(std::forward<Call>(call)(comm), what);
+    }
+
+    /// Waits until the stream is idle, and looks for failures of other ranks meanwhile.
+    void wait(const Stream& stream, std::string_view what);
+    /// Throws if a rank or the network has failed since.
+    void check_health();
+
+    /// Collective: finishes what is queued and frees the group.
+    void close();
+
+  private:
+    struct Abort {
+        void operator()(ncclComm_t comm) const { ncclCommAbort(comm); }
+    };
+    NcclCommunicator(ncclComm_t owned, Patience patience) : comm_(owned), patience_(patience) {}
+
+    ncclComm_t open(std::string_view what) const;
+    /// Waits for the end of the call that gave `code`; aborts and throws unless it succeeded.
+    void settle(ncclResult_t code, std::string_view what);
+    void finish(ncclResult_t code, std::string_view what);
+
+    std::unique_ptr<ncclComm, Abort> comm_;
+    Patience patience_;
+};
+
+}  // namespace galapagos::cuda

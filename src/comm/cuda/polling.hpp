@@ -1,0 +1,36 @@
+// Waiting for NCCL without blocking in it.
+#pragma once
+
+#include <nccl.h>
+
+#include <chrono>
+#include <thread>
+
+#include "base/activity.hpp"
+
+namespace galapagos::cuda {
+
+using Patience = std::chrono::milliseconds;
+
+/// Asks `state()` until it gives anything but ncclInProgress, which is returned; ncclInProgress
+/// itself if patience is over. Answers mostly come at once: the pauses only begin after a
+/// millisecond.
+template <typename State>
+ncclResult_t poll(State&& state, Patience patience) {
+    using Clock = std::chrono::steady_clock;
+    ncclResult_t result = state();
+    if (result != ncclInProgress) return result;
+    const WaitingForOthers waiting;
+    const auto begin = Clock::now();
+    while ((result = state()) == ncclInProgress) {
+        const auto waited = Clock::now() - begin;
+        if (waited > patience) break;
+        if (waited < std::chrono::milliseconds(1))
+            std::this_thread::yield();
+        else
+            std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+    return result;
+}
+
+}  // namespace galapagos::cuda

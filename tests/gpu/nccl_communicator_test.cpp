@@ -1,0 +1,100 @@
+// NCCL on real GPUs, one a rank; on a machine with too few of them, several ranks on one.
+#include "comm/cuda/nccl_communicator.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <set>
+
+#include "base/error.hpp"
+#include "comm/cuda/errors.hpp"
+#include "comm/cuda/memory.hpp"
+#include "comm/device_choice.hpp"
+
+namespace galapagos {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// NCCL refuses two ranks on one GPU unless they seem to be on different hosts (up to 2.29) or it
+/// is asked not to (later). Must come before its first call.
+void allow_ranks_on_one_gpu(int rank) {
+    ::setenv("NCCL_HOSTID", std::to_string(rank).c_str(), 1);
+    ::setenv("NCCL_MULTI_RANK_GPU_ENABLE", "1", 1);
+    ::setenv("NCCL_NVLS_ENABLE", "0", 1);
+}
+
+class NcclOnGpus : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        const auto choice = choose_device(world_, visible_devices(), DeviceSharing::allowed);
+        if (!choice.device) GTEST_SKIP() << "no GPU: " << choice.why_none;
+        const auto uuids = world_.all_gather(choice.device->uuid);
+        if (std::set(uuids.begin(), uuids.end()).size() < uuids.size())
+            allow_ranks_on_one_gpu(world_.rank());
+        use_device(*choice.device);
+    }
+
+    /// The sum of `mine` over the group's ranks, made on the GPUs.
+    float sum(cuda::NcclCommunicator& group, float mine) {
+        cuda::MemoryPlan plan;
+        const std::size_t at = plan.add("test", sizeof mine);
+        const cuda::DeviceArena arena(plan);
+        const cuda::Stream stream;
+        cuda::check(cudaMemcpyAsync(arena.at(at), &mine, sizeof mine, cudaMemcpyHostToDevice,
+                                    stream.handle()),
+                    "can't copy to the GPU");
+        group.run("a sum over GPUs failed", [&](ncclComm_t comm) {
+            return ncclAllReduce(arena.at(at), arena.at(at), 1, ncclFloat, ncclSum, comm,
+                                 stream.handle());
+        });
+        group.wait(stream, "a sum over GPUs failed");
+        float result = 0;
+        cuda::check(cudaMemcpy(&result, arena.at(at), sizeof result, cudaMemcpyDeviceToHost),
+                    "can't copy from the GPU");
+        return result;
+    }
+
+    Communicator world_ = Communicator::world();
+};
+
+TEST_F(NcclOnGpus, SumsOverAllRanks) {
+    cuda::NcclCommunicator group(world_);
+    EXPECT_EQ(group.rank(), world_.rank());
+    EXPECT_EQ(group.size(), world_.size());
+    const auto ranks = static_cast<float>(world_.size());
+    EXPECT_EQ(sum(group, static_cast<float>(world_.rank() + 1)), ranks * (ranks + 1) / 2);
+    EXPECT_NO_THROW(group.check_health());
+    group.close();
+    EXPECT_THROW(group.size(), Error);
+}
+
+TEST_F(NcclOnGpus, SplitsIntoGroupsThatSumOnTheirOwn) {
+    cuda::NcclCommunicator group(world_);
+    auto part = group.split(world_.rank() % 2, world_.rank());
+    EXPECT_EQ(part.rank(), world_.rank() / 2);
+    EXPECT_EQ(sum(part, 1), static_cast<float>(part.size()));
+    EXPECT_EQ(sum(group, 1), static_cast<float>(group.size()));
+    part.close();
+    group.close();
+}
+
+TEST_F(NcclOnGpus, ARankThatStaysAwayEndsInAnErrorAndNotInAHang) {
+    if (world_.size() < 2) GTEST_SKIP() << "needs two ranks";
+    cuda::NcclCommunicator group(world_, std::chrono::seconds(3));
+    if (world_.rank() == 0) {
+        try {
+            auto part = group.split(0, 0);
+            ADD_FAILURE() << "rank 0 split the group alone";
+        } catch (const Error& error) {
+            EXPECT_THAT(error.what(), HasSubstr("other ranks did not answer for 3 s"));
+        }
+        EXPECT_THROW(group.size(), Error);
+    }
+    world_.barrier();
+}
+
+}  // namespace
+}  // namespace galapagos
