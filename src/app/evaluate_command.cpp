@@ -11,6 +11,8 @@
 #include "base/error.hpp"
 #include "island/candidate_model.hpp"
 #include "island/model_evaluator.hpp"
+#include "merge/path_plan.hpp"
+#include "merge/source_layout.hpp"
 #include "task/evaluate.hpp"
 #include "weights/finite.hpp"
 
@@ -80,6 +82,25 @@ Job prepare_job(const EvaluateArguments& arguments,
     return job;
 }
 
+std::unique_ptr<CandidateModel> make_model(const Job& job, const Communicator& world,
+                                           std::uint64_t seed, const DecoderOptions& options) {
+    if (!job.recipe.layer_path)
+        return std::make_unique<CandidateModel>(job.sources, *job.donor, world, seed, options);
+    const LayerSlots slots(*job.recipe.layer_path);
+    auto architecture =
+        slot_architecture(slots, *job.donor, job.sources, index_sources(job.sources));
+    return std::make_unique<CandidateModel>(job.sources, *job.donor, std::move(architecture),
+                                            slots.route(*job.recipe.layer_path), world, seed,
+                                            options);
+}
+
+MergePlan plan_of(const Job& job) {
+    const auto index = index_sources(job.sources);
+    if (!job.recipe.layer_path) return make_plan(job.recipe, job.sources, index);
+    return make_slot_plan(LayerSlots(*job.recipe.layer_path).layers(), donor_model(job.recipe),
+                          job.sources, index);
+}
+
 nlohmann::ordered_json describe(const PreparedTask& task, const TaskResult& result, double seconds,
                                 bool answers) {
     nlohmann::ordered_json entry{{"task", task.name()},          {"split", name_of(task.split())},
@@ -102,7 +123,7 @@ int run_evaluate(const EvaluateArguments& arguments, const ProgramContext& conte
     together_once_a_node(world, [&] {
         auto recipe = recipe_of(arguments.model);
         auto sources = open_sources(recipe);
-        check_compatible(sources);
+        if (!recipe.layer_path || equally_deep(sources)) check_compatible(sources);
         job = prepare_job(arguments, std::move(sources), std::move(recipe));
     });
     together(world, [&] {
@@ -115,11 +136,12 @@ int run_evaluate(const EvaluateArguments& arguments, const ProgramContext& conte
     options.max_tokens = job.longest_row;
     options.batch_tokens = std::max(arguments.batch_tokens, job.longest_row);
     std::unique_ptr<CandidateModel> model;
+    MergePlan plan;
     together(world, [&] {
-        model = std::make_unique<CandidateModel>(job.sources, *job.donor, world, arguments.seed,
-                                                 options);
+        model = make_model(job, world, arguments.seed, options);
+        plan = plan_of(job);
     });
-    model->merge(make_plan(job.recipe, model->sources(), model->index()));
+    model->merge(plan);
 
     nlohmann::ordered_json report{{"model", arguments.model},
                                   {"results", nlohmann::ordered_json::array()}};

@@ -18,7 +18,8 @@ DecoderMemory decoder_memory(const Architecture& architecture, const Sharding& s
     constexpr std::int64_t fp32 = sizeof(float);
 
     DecoderMemory memory;
-    memory.kv_cache = 2 * architecture.layers * options.max_batch * kv_heads * options.max_tokens *
+    const std::int64_t hops = std::max(architecture.layers, options.max_hops);
+    memory.kv_cache = 2 * hops * options.max_batch * kv_heads * options.max_tokens *
                       architecture.head_dim * element;
     const std::int64_t row = 3 * architecture.hidden +
                              2 * (query_heads + kv_heads) * architecture.head_dim +

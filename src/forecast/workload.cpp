@@ -14,6 +14,8 @@ class CountingPass final : public ForwardPass {
   public:
     explicit CountingPass(std::vector<PassWork>& passes) : passes_(passes) {}
 
+    void set_route(const LayerRoute&) override {}
+
     void run(std::span<const std::int32_t> tokens, std::span<const Segment> segments,
              std::span<const std::int32_t> wanted) override {
         PassWork pass;

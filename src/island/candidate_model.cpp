@@ -52,13 +52,22 @@ std::optional<std::int32_t> prefix_id(const ModelFolder& folder) {
 CandidateModel::CandidateModel(std::vector<std::shared_ptr<const Source>> sources,
                                const Source& layout_source, const Communicator& group,
                                std::uint64_t seed, DecoderOptions options)
+    : CandidateModel(sources, layout_source, candidate_architecture(layout_source, sources), {},
+                     group, seed, options) {}
+
+CandidateModel::CandidateModel(std::vector<std::shared_ptr<const Source>> sources,
+                               const Source& layout_source, Architecture architecture,
+                               const LayerRoute& route, const Communicator& group,
+                               std::uint64_t seed, DecoderOptions options)
     : sources_(std::move(sources)),
       index_(index_sources(sources_)),
-      architecture_(candidate_architecture(layout_source, sources_)),
+      architecture_(std::move(architecture)),
       sharding_(layout_source.config(), group.size(), group.rank()),
       group_(group),
       arena_(arena_specs(architecture_, sharding_, options.dtype)),
       merger_(sources_, sharding_, seed, &group_),
-      decoder_(std::make_unique<Decoder>(architecture_, sharding_, arena_, group_, options)) {}
+      decoder_(std::make_unique<Decoder>(
+          architecture_, sharding_, arena_, group_, options,
+          route.hops.empty() ? LayerRoute::plain(architecture_.layers) : route)) {}
 
 }  // namespace galapagos

@@ -21,6 +21,10 @@ class CandidateModel {
     /// ids. Sources, group and all memory are held for the life of the object.
     CandidateModel(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
                    const Communicator& group, std::uint64_t seed, DecoderOptions options);
+    /// The same for a network whose layers run along a route.
+    CandidateModel(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
+                   Architecture architecture, const LayerRoute& route, const Communicator& group,
+                   std::uint64_t seed, DecoderOptions options);
 
     /// Writes the plan's model into the arena.
     void merge(const MergePlan& plan) { merger_.merge(plan, arena_); }

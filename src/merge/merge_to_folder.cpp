@@ -10,7 +10,7 @@
 #include "base/files.hpp"
 #include "base/json.hpp"
 #include "merge/merger.hpp"
-#include "merge/plan.hpp"
+#include "merge/path_plan.hpp"
 #include "merge/source_layout.hpp"
 #include "weights/finite.hpp"
 #include "weights/safetensors_writer.hpp"
@@ -70,11 +70,7 @@ fs::path checked_output(const fs::path& out) {
 
 void check_sources(const std::vector<std::shared_ptr<const Source>>& sources) {
     // Slices may combine models of different depths; their tensors are compared by the plan.
-    const auto depth = [](const Source& source) { return lay_out(source).layer_count(); };
-    const bool equal_depth = std::all_of(sources.begin(), sources.end(), [&](const auto& source) {
-        return depth(*source) == depth(*sources.front());
-    });
-    if (equal_depth) check_compatible(sources);
+    if (equally_deep(sources)) check_compatible(sources);
 }
 
 /// A NaN or an infinity in the result nearly always comes from a source: then that is named.
@@ -110,11 +106,18 @@ void write_weights(const MergePlan& plan, Merger& merger,
     writer.finish();
 }
 
-void write_config(const Source& donor, const Recipe& recipe, const MergePlan& plan,
-                  const fs::path& folder) {
-    nlohmann::json config = donor.config();
+/// The plan, and config.json as far as it depends on that.
+UnrolledModel plan_model(const Recipe& recipe,
+                         const std::vector<std::shared_ptr<const Source>>& sources,
+                         const SourceIndex& index, const Source& donor) {
+    if (recipe.layer_path) return unroll(recipe, sources, index);
+    UnrolledModel model{make_plan(recipe, sources, index), donor.config()};
     for (const char* key : {"num_hidden_layers", "n_layer"})
-        if (config.contains(key)) config[key] = plan.layers;
+        if (model.config.contains(key)) model.config[key] = model.plan.layers;
+    return model;
+}
+
+void write_config(nlohmann::json config, const Recipe& recipe, const fs::path& folder) {
     const auto dtype = recipe.out_dtype ? recipe.out_dtype : recipe.dtype;
     if (dtype) {
         // Newer files call it "dtype".
@@ -200,13 +203,13 @@ void merge_to_folder(const Recipe& recipe, const fs::path& out, const MergeToFol
     const auto sources = open_sources(recipe, options.sources);
     check_sources(sources);
     const SourceIndex index = index_sources(sources);
-    const MergePlan plan = make_plan(recipe, sources, index);
     const Source& donor = *sources[static_cast<std::size_t>(index.at(donor_model(recipe)))];
+    const auto [plan, config] = plan_model(recipe, sources, index, donor);
 
     PartialFolder partial(final_path);
     Merger merger(sources, Sharding(), options.seed);
     write_weights(plan, merger, sources, partial.path(), options);
-    write_config(donor, recipe, plan, partial.path());
+    write_config(config, recipe, partial.path());
     copy_companions(donor, partial.path());
     write_chat_template(recipe.chat_template, sources, partial.path());
     write_atomically(partial.path() / recipe_file_name,

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "merge/layer_path.hpp"
 #include "merge/method.hpp"
 #include "merge/parameter.hpp"
 #include "weights/dtype.hpp"
@@ -35,11 +36,13 @@ struct RecipeSlice {
     bool operator==(const RecipeSlice&) const = default;
 };
 
-/// A mergekit document. Exactly one of `models` and `slices` is filled.
+/// A mergekit document, or a layer path, which mergekit lacks. Exactly one of `models`, `slices`
+/// and `layer_path` is filled.
 struct Recipe {
     Method method = Method::linear;
     std::vector<RecipeInput> models;
     std::vector<RecipeSlice> slices;
+    std::optional<LayerPath> layer_path;
     std::optional<std::string> base_model;
     Parameters parameters;
     std::optional<DType> dtype;
@@ -58,14 +61,16 @@ Recipe parse_recipe(const std::filesystem::path& path);
 /// The same from text; `origin` stands for the file name in messages.
 Recipe parse_recipe_text(const std::string& text, const std::string& origin);
 
-/// YAML that mergekit reads with the same meaning (except `rescale: inverse_p`, which it lacks).
+/// YAML that mergekit reads with the same meaning (except `rescale: inverse_p` and layer paths,
+/// which it lacks).
 /// Numbers are written so that they are read back bit for bit.
 std::string to_yaml(const Recipe& recipe);
 
 /// All model references in order of first mention, the base last if it is mentioned nowhere else.
 std::vector<std::string> referenced_models(const Recipe& recipe);
 
-/// The model whose config.json and tokenizer the result takes over: the base, else the first.
+/// The model whose config.json and tokenizer the result takes over, and under a layer path its
+/// embeddings, final norm and head: the base, else the first.
 std::string donor_model(const Recipe& recipe);
 
 }  // namespace galapagos

@@ -1,4 +1,6 @@
 // Reading mergekit YAML, strictly.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <string>
@@ -8,6 +10,7 @@
 #include "base/nearest.hpp"
 #include "base/yaml.hpp"
 #include "merge/recipe.hpp"
+#include "merge/recipe_reading.hpp"
 
 namespace galapagos {
 
@@ -125,46 +128,12 @@ Parameters read_parameters(const YamlReader& parent) {
     return result;
 }
 
-/// "folder+adapter", or mergekit's long form {model: folder, lora: adapter}.
-std::string read_model(const YamlReader& reader) {
-    if (!reader.is_map()) {
-        std::string reference = reader.as_string();
-        if (reference.empty()) reader.fail("the model is empty");
-        return reference;
-    }
-    reader.allow_only({"model", "lora", "override_architecture"});
-    if (reader.has("override_architecture"))
-        reader.at("override_architecture").fail("override_architecture is not supported");
-    const auto read_path = [](const YamlReader& part) {
-        if (!part.is_map()) return part.as_string();
-        part.allow_only({"path", "revision"});
-        if (part.has("revision") && !part.at("revision").is_null())
-            part.at("revision")
-                .fail("revisions on a hub are not supported",
-                      "download the model and name its folder");
-        return part.at("path").as_string();
-    };
-    std::string reference = read_path(reader.at("model"));
-    if (const auto lora = reader.find("lora"); lora && !lora->is_null())
-        reference.append("+").append(read_path(*lora));
-    return reference;
-}
-
-Range read_layer_range(const YamlReader& reader) {
-    const std::vector<YamlReader> ends = reader.elements();
-    if (ends.size() != 2) reader.fail("a layer range has two numbers", "[first, end)");
-    const Range range{ends[0].as_int(), ends[1].as_int()};
-    if (range.begin < 0 || range.end <= range.begin)
-        reader.fail("the layer range is empty or negative", "[first, end), with end after first");
-    return range;
-}
-
 RecipeSlice read_slice(const YamlReader& reader) {
     reader.allow_only({"sources", "base_model", "residual_weight", "parameters"});
     RecipeSlice slice;
     for (const YamlReader& source : reader.at("sources").elements()) {
         source.allow_only({"model", "layer_range", "parameters"});
-        slice.sources.push_back({read_model(source.at("model")),
+        slice.sources.push_back({read_model_reference(source.at("model")),
                                  read_layer_range(source.at("layer_range")),
                                  read_parameters(source)});
         if (slice.sources.back().layer_range->size() != slice.sources.front().layer_range->size())
@@ -172,7 +141,7 @@ RecipeSlice read_slice(const YamlReader& reader) {
     }
     if (slice.sources.empty()) reader.fail("the slice has no sources");
     if (const auto base = reader.find("base_model"); base && !base->is_null())
-        slice.base_model = read_model(*base);
+        slice.base_model = read_model_reference(*base);
     slice.parameters = read_parameters(reader);
     return slice;
 }
@@ -187,7 +156,7 @@ void read_inputs(const YamlReader& reader, Recipe& recipe) {
         for (const YamlReader& model : reader.at("models").elements()) {
             model.allow_only({"model", "parameters"});
             recipe.models.push_back(
-                {read_model(model.at("model")), std::nullopt, read_parameters(model)});
+                {read_model_reference(model.at("model")), std::nullopt, read_parameters(model)});
         }
         if (recipe.models.empty()) reader.at("models").fail("no models are listed");
     } else {
@@ -254,24 +223,41 @@ std::uint64_t read_seed(const YamlReader& reader) {
     return seed;
 }
 
+/// Section `layer_path`, and what has no place beside it: layers run as they are.
+void read_path(const YamlReader& reader, Recipe& recipe) {
+    for (const char* other : {"models", "slices", "modules", "parameters", "random_seed"})
+        if (reader.has(other))
+            reader.at(other).fail(fmt::format("a recipe with a layer path has no '{}'", other),
+                                  "layers run as they are: merge first, and name the result");
+    if (const auto method = reader.find("merge_method");
+        method && read_method(*method) != Method::passthrough)
+        method->fail("a recipe with a layer path merges nothing", "leave out merge_method");
+    recipe.method = Method::passthrough;
+    recipe.layer_path = read_layer_path(reader.at("layer_path"));
+}
+
 Recipe read_recipe(const YamlReader& reader) {
     constexpr const char* refused[] = {"tokenizer_source", "tokenizer"};
     for (const char* key : refused)
         if (reader.has(key) && !reader.at(key).is_null())
             reader.at(key).fail("'" + std::string(key) + "' is not supported",
                                 "remove it: the tokenizer is the base's");
-    reader.allow_only({"merge_method", "models", "slices", "base_model", "parameters", "dtype",
-                       "out_dtype", "random_seed", "modules", "tokenizer_source", "tokenizer",
-                       "chat_template"});
+    reader.allow_only({"merge_method", "layer_path", "models", "slices", "base_model", "parameters",
+                       "dtype", "out_dtype", "random_seed", "modules", "tokenizer_source",
+                       "tokenizer", "chat_template"});
     Recipe recipe;
-    recipe.method = read_method(reader.at("merge_method"));
     const auto modules = reader.find("modules");
-    if (modules && !modules->is_null())
-        read_module(reader, *modules, recipe);
-    else
-        read_inputs(reader, recipe);
+    if (reader.has("layer_path")) {
+        read_path(reader, recipe);
+    } else {
+        recipe.method = read_method(reader.at("merge_method"));
+        if (modules && !modules->is_null())
+            read_module(reader, *modules, recipe);
+        else
+            read_inputs(reader, recipe);
+    }
     if (const auto base = reader.find("base_model"); base && !base->is_null())
-        recipe.base_model = read_model(*base);
+        recipe.base_model = read_model_reference(*base);
     add_parameters(read_parameters(reader), recipe.parameters);
     recipe.dtype = read_dtype(reader, "dtype");
     recipe.out_dtype = read_dtype(reader, "out_dtype");
@@ -283,6 +269,39 @@ Recipe read_recipe(const YamlReader& reader) {
 }
 
 }  // namespace
+
+std::string read_model_reference(const YamlReader& reader) {
+    if (!reader.is_map()) {
+        std::string reference = reader.as_string();
+        if (reference.empty()) reader.fail("the model is empty");
+        return reference;
+    }
+    reader.allow_only({"model", "lora", "override_architecture"});
+    if (reader.has("override_architecture"))
+        reader.at("override_architecture").fail("override_architecture is not supported");
+    const auto read_path = [](const YamlReader& part) {
+        if (!part.is_map()) return part.as_string();
+        part.allow_only({"path", "revision"});
+        if (part.has("revision") && !part.at("revision").is_null())
+            part.at("revision")
+                .fail("revisions on a hub are not supported",
+                      "download the model and name its folder");
+        return part.at("path").as_string();
+    };
+    std::string reference = read_path(reader.at("model"));
+    if (const auto lora = reader.find("lora"); lora && !lora->is_null())
+        reference.append("+").append(read_path(*lora));
+    return reference;
+}
+
+Range read_layer_range(const YamlReader& reader) {
+    const std::vector<YamlReader> ends = reader.elements();
+    if (ends.size() != 2) reader.fail("a layer range has two numbers", "[first, end)");
+    const Range range{ends[0].as_int(), ends[1].as_int()};
+    if (range.begin < 0 || range.end <= range.begin)
+        reader.fail("the layer range is empty or negative", "[first, end), with end after first");
+    return range;
+}
 
 Recipe parse_recipe(const std::filesystem::path& path) {
     return read_recipe(YamlReader::from_file(path));
@@ -298,6 +317,8 @@ std::vector<std::string> referenced_models(const Recipe& recipe) {
         if (std::find(references.begin(), references.end(), reference) == references.end())
             references.push_back(reference);
     };
+    if (recipe.layer_path)
+        for (const PathHop& hop : recipe.layer_path->hops) add(hop.layer.model);
     for (const RecipeInput& input : recipe.models) add(input.model);
     for (const RecipeSlice& slice : recipe.slices) {
         for (const RecipeInput& input : slice.sources) add(input.model);

@@ -1,5 +1,7 @@
 // Writing mergekit YAML. Text is written by hand: the subset is small, and numbers must come back
 // bit for bit.
+#include <fmt/format.h>
+
 #include <array>
 #include <cctype>
 #include <charconv>
@@ -94,11 +96,33 @@ void write_input(std::string& out, const std::string& indent, const RecipeInput&
     write_parameters(out, indent + "  ", input.parameters);
 }
 
+/// Layers that follow each other with equal scales are written as one range.
+void write_path(std::string& out, const LayerPath& path) {
+    out += fmt::format("layer_path:\n  scale_rule: {}\n  hops:\n",
+                       path.rule == ScaleRule::branch ? "branch" : "stream");
+    for (std::size_t first = 0, next = 0; first < path.hops.size(); first = next) {
+        const PathHop& hop = path.hops[first];
+        const auto follows = [&](std::size_t i) {
+            const auto ahead = static_cast<std::int64_t>(i - first);
+            return path.hops[i] == PathHop{{hop.layer.model, hop.layer.layer + ahead}, hop.scale};
+        };
+        while (next < path.hops.size() && follows(next)) ++next;
+        const std::int64_t begin = hop.layer.layer;
+        const auto end = begin + static_cast<std::int64_t>(next - first);
+        out += fmt::format("    - {{model: {}, ", quoted(hop.layer.model));
+        out += end == begin + 1 ? fmt::format("layer: {}", begin)
+                                : fmt::format("layer_range: [{}, {}]", begin, end);
+        out += hop.scale == 1 ? "}\n" : fmt::format(", scale: {}}}\n", number_text(hop.scale));
+    }
+}
+
 }  // namespace
 
 std::string to_yaml(const Recipe& recipe) {
-    std::string out = "merge_method: " + std::string(name_of(recipe.method)) + "\n";
+    std::string out;
+    if (!recipe.layer_path) out += "merge_method: " + std::string(name_of(recipe.method)) + "\n";
     if (recipe.base_model) out += "base_model: " + quoted(*recipe.base_model) + "\n";
+    if (recipe.layer_path) write_path(out, *recipe.layer_path);
     if (!recipe.models.empty()) out += "models:\n";
     for (const RecipeInput& input : recipe.models) write_input(out, "  ", input);
     if (!recipe.slices.empty()) out += "slices:\n";

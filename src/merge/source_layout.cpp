@@ -75,4 +75,10 @@ SourceLayout lay_out(const Source& source) {
     return layout;
 }
 
+bool equally_deep(const std::vector<std::shared_ptr<const Source>>& sources) {
+    return std::all_of(sources.begin(), sources.end(), [&](const auto& source) {
+        return lay_out(*source).layer_count() == lay_out(*sources.front()).layer_count();
+    });
+}
+
 }  // namespace galapagos

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,5 +36,8 @@ struct SourceLayout {
 /// Leaves out buffers that are computed from the config (rotary frequencies, attention masks).
 /// Throws Error if layers are missing or stand under several prefixes.
 SourceLayout lay_out(const Source& source);
+
+/// True if all sources have the same number of layers.
+bool equally_deep(const std::vector<std::shared_ptr<const Source>>& sources);
 
 }  // namespace galapagos

@@ -24,11 +24,11 @@ void check_options(const DecoderOptions& options) {
 class Decoder::Implementation {
   public:
     Implementation(const Architecture& architecture, const Sharding& sharding, Arena& weights,
-                   TensorGroup& group, const DecoderOptions& options)
+                   TensorGroup& group, const DecoderOptions& options, const LayerRoute& route)
         : architecture(architecture),
           options(options),
           group(group),
-          forward(make_forward_pass(architecture, sharding, weights, group, options)) {}
+          forward(make_forward_pass(architecture, sharding, weights, group, options, route)) {}
 
     /// Throws Error unless `ids` is not empty and in the vocabulary, and `length` tokens fit in a
     /// row.
@@ -65,15 +65,22 @@ class Decoder::Implementation {
 };
 
 Decoder::Decoder(const Architecture& architecture, const Sharding& sharding, Arena& weights,
-                 TensorGroup& group, DecoderOptions options) {
+                 TensorGroup& group, DecoderOptions options)
+    : Decoder(architecture, sharding, weights, group, options,
+              LayerRoute::plain(architecture.layers)) {}
+
+Decoder::Decoder(const Architecture& architecture, const Sharding& sharding, Arena& weights,
+                 TensorGroup& group, DecoderOptions options, const LayerRoute& route) {
     check_options(options);
     implementation_ =
-        std::make_unique<Implementation>(architecture, sharding, weights, group, options);
+        std::make_unique<Implementation>(architecture, sharding, weights, group, options, route);
 }
 
 Decoder::~Decoder() = default;
 Decoder::Decoder(Decoder&&) noexcept = default;
 Decoder& Decoder::operator=(Decoder&&) noexcept = default;
+
+void Decoder::set_route(const LayerRoute& route) { implementation_->forward->set_route(route); }
 
 std::vector<Generation> Decoder::generate(const std::vector<GenerationRequest>& requests,
                                           const GenerationHooks& hooks) {

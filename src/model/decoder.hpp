@@ -9,6 +9,7 @@
 #include "model/requests.hpp"
 #include "weights/architecture.hpp"
 #include "weights/arena.hpp"
+#include "weights/layer_route.hpp"
 #include "weights/sharding.hpp"
 
 namespace galapagos {
@@ -18,6 +19,7 @@ struct DecoderOptions {
     int max_batch = 32;         ///< rows decoded together; one cache row each
     int max_tokens = 1024;      ///< longest row: prompt and new tokens together
     int batch_tokens = 1024;    ///< most tokens in one forward pass
+    int64_t max_hops = 0;       ///< longest layer path later on; at least the first one's length
 };
 
 /// A decoder language model that evaluates whatever candidate lies in the arena.
@@ -30,12 +32,18 @@ struct DecoderOptions {
 class Decoder {
   public:
     /// Throws Error when the arena doesn't hold `arena_specs(architecture, sharding, dtype)`.
-    /// The arena and the group must outlive the decoder.
+    /// The arena and the group must outlive the decoder. The route defaults to every layer once.
     Decoder(const Architecture& architecture, const Sharding& sharding, Arena& weights,
             TensorGroup& group, DecoderOptions options);
+    Decoder(const Architecture& architecture, const Sharding& sharding, Arena& weights,
+            TensorGroup& group, DecoderOptions options, const LayerRoute& route);
     ~Decoder();
     Decoder(Decoder&&) noexcept;
     Decoder& operator=(Decoder&&) noexcept;
+
+    /// The layers that run from now on, on all ranks alike. Throws Error if the path has more hops
+    /// than there are caches for, or names a layer that isn't there.
+    void set_route(const LayerRoute& route);
 
     /// Greedy continuations, in the order of the requests. Ties go to the lowest id. Throws Error
     /// for a request that exceeds max_tokens or holds ids outside the vocabulary, and when the

@@ -23,8 +23,9 @@ template <typename T>
 class DecoderPass final : public ForwardPass {
   public:
     DecoderPass(const Architecture& architecture, const Sharding& sharding, const Arena& weights,
-                TensorGroup& group, const DecoderOptions& options)
+                TensorGroup& group, const DecoderOptions& options, const LayerRoute& route)
         : architecture_(architecture),
+          most_hops_(std::max(static_cast<int64_t>(route.hops.size()), options.max_hops)),
           group_(group),
           weights_(
               WeightBinder<T>(architecture_, heads_of(sharding, architecture), weights).bind()),
@@ -32,11 +33,12 @@ class DecoderPass final : public ForwardPass {
           tokens_(std::max(options.batch_tokens, options.max_batch)),
           sum_(group,
                group.size() > 1 || architecture.experts > 0 ? tokens_ * architecture.hidden : 0),
-          attention_(architecture, heads_of(sharding, architecture), architecture.layers,
-                     options.max_batch, options.max_tokens, tokens_, options.dtype),
+          attention_(architecture, heads_of(sharding, architecture), most_hops_, options.max_batch,
+                     options.max_tokens, tokens_, options.dtype),
           feed_forward_(architecture, sharding.intermediate_end() - sharding.intermediate_begin(),
                         tokens_, sum_),
           head_(weights_.head, vocabulary_, architecture.logit_softcap, group) {
+        set_route(route);
         residual_ = Buffer<T>(tokens_ * architecture.hidden);
         delta_ = Buffer<T>(tokens_ * architecture.hidden);
         normed_ = Buffer<T>(tokens_ * architecture.hidden);
@@ -50,15 +52,20 @@ class DecoderPass final : public ForwardPass {
         }
     }
 
+    void set_route(const LayerRoute& route) override {
+        check_route(route, architecture_.layers, most_hops_);
+        route_ = route;
+    }
+
     void run(std::span<const int32_t> tokens, std::span<const Segment> segments,
              std::span<const int32_t> wanted) override {
         attention_.plan(segments);
         embed(tokens);
         auto rows = static_cast<int64_t>(tokens.size());
-        const T* delta = nullptr;
-        for (int64_t hop = 0; hop < architecture_.layers; ++hop) {
-            const bool last = hop + 1 == architecture_.layers;
-            rows = run_layer(hop, hop, delta, rows, last ? &wanted : nullptr);
+        T* delta = nullptr;
+        const auto hops = static_cast<int64_t>(route_.hops.size());
+        for (int64_t hop = 0; hop < hops; ++hop) {
+            rows = run_layer(hop, delta, rows, hop + 1 == hops ? &wanted : nullptr);
             delta = delta_.data();
         }
         normalise(rows, delta, weights_.final_norm);
@@ -112,6 +119,21 @@ class DecoderPass final : public ForwardPass {
         });
     }
 
+    /// The same before a layer runs, with its hop's scale.
+    void enter(float scale, int64_t rows, T* delta, const Norm<T>& norm) {
+        if (scale == 1) return normalise(rows, delta, norm);
+        const int64_t hidden = architecture_.hidden;
+        const bool only_delta = delta != nullptr && route_.rule == ScaleRule::branch;
+        for_each_row(rows, hidden, [&](int64_t row) {
+            T* state = residual_.data() + row * hidden;
+            T* added = delta == nullptr ? nullptr : delta + row * hidden;
+            if (!only_delta && added != nullptr) kernels_.add(state, added, state, hidden);
+            kernels_.scale(only_delta ? added : state, hidden, scale);
+            kernels_.add_norm(state, only_delta ? added : nullptr, norm,
+                              normed_.data() + row * hidden, hidden);
+        });
+    }
+
     /// Normalises delta_ itself, in architectures that do.
     void normalise_delta(int64_t rows, const Norm<T>& norm) {
         if (norm.weight == nullptr) return;
@@ -122,14 +144,14 @@ class DecoderPass final : public ForwardPass {
         });
     }
 
-    /// One layer with the cache of one slot: takes what the layer before adds to the residual
-    /// stream, leaves what this one adds in delta_. With `wanted` only those tokens go on after
-    /// attention. Returns the number of tokens that did.
-    int64_t run_layer(int64_t index, int64_t slot, const T* delta, int64_t rows,
-                      const std::span<const int32_t>* wanted) {
-        const LayerWeights<T>& layer = weights_.layers[static_cast<size_t>(index)];
-        normalise(rows, delta, layer.attention_norm);
-        attention_.run(layer, architecture_.layer_settings[static_cast<size_t>(index)], slot,
+    /// The layer of one hop, with the cache of that hop: takes what the hop before adds to the
+    /// residual stream, leaves what this one adds in delta_. With `wanted` only those tokens go on
+    /// after attention. Returns the number of tokens that did.
+    int64_t run_layer(int64_t hop, T* delta, int64_t rows, const std::span<const int32_t>* wanted) {
+        const auto [slot, scale] = route_.hops[static_cast<size_t>(hop)];
+        const LayerWeights<T>& layer = weights_.layers[static_cast<size_t>(slot)];
+        enter(scale, rows, delta, layer.attention_norm);
+        attention_.run(layer, architecture_.layer_settings[static_cast<size_t>(slot)], hop,
                        normed_.data());
         if (wanted != nullptr) rows = keep(*wanted);
         sum_.linear(layer.attention_output, attention_.attended(), rows, delta_.data());
@@ -160,6 +182,8 @@ class DecoderPass final : public ForwardPass {
 
     const RowKernels<T>& kernels_ = row_kernels<T>();
     Architecture architecture_;
+    LayerRoute route_;
+    int64_t most_hops_;  ///< caches there are
     TensorGroup& group_;
     ModelWeights<T> weights_;
     Range vocabulary_;
@@ -189,13 +213,15 @@ void check_arena(const Arena& arena, const std::vector<TensorSpec>& expected) {
 
 std::unique_ptr<ForwardPass> make_forward_pass(const Architecture& architecture,
                                                const Sharding& sharding, const Arena& weights,
-                                               TensorGroup& group, const DecoderOptions& options) {
+                                               TensorGroup& group, const DecoderOptions& options,
+                                               const LayerRoute& route) {
     check_arena(weights, arena_specs(architecture, sharding, options.dtype));
     if (options.dtype == DType::f32)
-        return std::make_unique<DecoderPass<float>>(architecture, sharding, weights, group,
-                                                    options);
+        return std::make_unique<DecoderPass<float>>(architecture, sharding, weights, group, options,
+                                                    route);
     if (options.dtype == DType::bf16)
-        return std::make_unique<DecoderPass<Bf16>>(architecture, sharding, weights, group, options);
+        return std::make_unique<DecoderPass<Bf16>>(architecture, sharding, weights, group, options,
+                                                   route);
     throw Error("Cannot decode in " + std::string(torch_name_of(options.dtype)),
                 "only float32 and bfloat16 are supported on the CPU");
 }

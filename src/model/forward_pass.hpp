@@ -11,6 +11,7 @@
 #include "model/output_head.hpp"
 #include "weights/architecture.hpp"
 #include "weights/arena.hpp"
+#include "weights/layer_route.hpp"
 #include "weights/sharding.hpp"
 
 namespace galapagos {
@@ -20,6 +21,10 @@ namespace galapagos {
 class ForwardPass {
   public:
     virtual ~ForwardPass() = default;
+
+    /// The layers of all later runs. Throws Error if there are fewer caches than hops, or no such
+    /// layer.
+    virtual void set_route(const LayerRoute& route) = 0;
 
     /// Runs the segments' tokens through every hop and appends them to their cache rows. Segments
     /// are handled in order: a later one may overwrite positions of an earlier one's row. Keeps
@@ -36,6 +41,7 @@ class ForwardPass {
 
 std::unique_ptr<ForwardPass> make_forward_pass(const Architecture& architecture,
                                                const Sharding& sharding, const Arena& weights,
-                                               TensorGroup& group, const DecoderOptions& options);
+                                               TensorGroup& group, const DecoderOptions& options,
+                                               const LayerRoute& route);
 
 }  // namespace galapagos

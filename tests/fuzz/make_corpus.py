@@ -231,6 +231,10 @@ def make_recipe():
         "slerp": "slices:\n- sources:\n  - {model: a, layer_range: [0, 4]}\n  - {model: b, layer_range: [0, 4]}\nmerge_method: slerp\nbase_model: a\n"
                  "parameters: {t: [{filter: self_attn, value: [0, 0.5, 1]}, {value: 0.5}]}\n",
         "passthrough": "slices:\n- sources: [{model: a, layer_range: [0, 3]}]\n- sources: [{model: a, layer_range: [1, 4]}]\nmerge_method: passthrough\n",
+        "layer_path": "base_model: a\nlayer_path:\n  scale_rule: stream\n  hops:\n  - {model: a, layer_range: [0, 3], scale: -0.25}\n"
+                      "  - {model: b+c, layer: 1}\n  - {model: a, layer: 2, scale: 1e-3}\ndtype: float32\n",
+        "layer_path_wrong": "layer_path: {hops: [{model: a, layer_range: [0, 9223372036854775807]}, {model: a, layer: 9223372036854775807}]}\n"
+                            "merge_method: passthrough\n",
         "modules": "modules: {text: {merge_method: linear, models: [{model: a}]}}\n",
         "unknown_method": "models: [{model: a}]\nmerge_method: magic\n", "unknown_key": "models: [{model: a}]\nmerge_methd: linear\n",
         "backwards": "slices: [{sources: [{model: a, layer_range: [4, 1]}]}]\nmerge_method: linear\n",

@@ -1,5 +1,6 @@
 // Runs a decoder on requests from a JSON file, for tests that compare it with other programs:
-//   [mpirun -n WIDTH] run_decoder (MODEL_FOLDER F32|BF16 REQUESTS.json ANSWERS.json)...
+//   [mpirun -n WIDTH] run_decoder (MODEL F32|BF16 REQUESTS.json ANSWERS.json)...
+// MODEL is a folder, or a recipe (.yaml) with a layer path.
 // Requests: {"options": {...}, "logits": [[ids]...], "generate": [{prompt, max_new_tokens,
 // stop_ids}], "score": [{context, continuation}]}. Answers: the same keys; logits are written as
 // raw fp32 to ANSWERS.json.logits, one sequence after the other. "seconds" tells how long each part
@@ -15,6 +16,7 @@
 #include "comm/communicator.hpp"
 #include "model/memory.hpp"
 #include "support/loaded_model.hpp"
+#include "support/path_model.hpp"
 
 namespace galapagos {
 namespace {
@@ -65,13 +67,7 @@ json score(Decoder& decoder, const json& requests) {
     return answers;
 }
 
-void run(const std::string& folder, DType dtype, const std::string& requests_path,
-         const std::string& answers_path) {
-    const json requests = json::parse(read_text(requests_path));
-    TensorGroup group{Communicator::world()};
-    test::LoadedModel model(folder, dtype, group.size(), group.rank());
-    Decoder decoder(model.architecture, model.sharding, model.arena, group,
-                    read_options(requests, dtype));
+void answer(Decoder& decoder, const json& requests, const std::string& answers_path, bool root) {
     json answers;
     const auto timed = [&](const char* part, auto&& body) {
         if (!requests.contains(part)) return;
@@ -81,10 +77,27 @@ void run(const std::string& folder, DType dtype, const std::string& requests_pat
     };
     timed("generate", [&](const json& r) { answers["generate"] = generate(decoder, r); });
     timed("score", [&](const json& r) { answers["score"] = score(decoder, r); });
-    timed("logits", [&](const json& r) {
-        write_logits(decoder, r, answers_path + ".logits", group.rank() == 0);
-    });
-    if (group.rank() == 0) std::ofstream(answers_path) << answers.dump() << '\n';
+    timed("logits",
+          [&](const json& r) { write_logits(decoder, r, answers_path + ".logits", root); });
+    if (root) std::ofstream(answers_path) << answers.dump() << '\n';
+}
+
+void run(const std::string& name, DType dtype, const std::string& requests_path,
+         const std::string& answers_path) {
+    const json requests = json::parse(read_text(requests_path));
+    const DecoderOptions options = read_options(requests, dtype);
+    TensorGroup group{Communicator::world()};
+    const auto answer_with = [&](auto& model, const LayerRoute& route) {
+        Decoder decoder(model.architecture, model.sharding, model.arena, group, options, route);
+        answer(decoder, requests, answers_path, group.rank() == 0);
+    };
+    if (name.ends_with(".yaml")) {
+        test::PathModel model(parse_recipe(name), dtype, group.size(), group.rank());
+        answer_with(model, model.route);
+    } else {
+        test::LoadedModel model(name, dtype, group.size(), group.rank());
+        answer_with(model, LayerRoute::plain(model.architecture.layers));
+    }
 }
 
 }  // namespace
