@@ -63,12 +63,12 @@ def make_model(case, name, folder, layers=3):
 
 class PlainDecoder:
     """One sequence at a time, without a cache, from a state dict; what it knows of an architecture stands in the names of its tensors
-    and a few settings."""
+    and a few settings. It computes in double precision: two programs in fp32 differ by more than each from the truth."""
 
     def __init__(self, model):
         self.config, self.kind = model.config, model.config.model_type
-        self.weights = {name.removeprefix("model."): tensor for name, tensor in model.state_dict().items()}
-        self.weights = {name.removeprefix("transformer.").removeprefix("gpt_neox."): t for name, t in self.weights.items()}
+        self.weights = {name.removeprefix("model.").removeprefix("transformer.").removeprefix("gpt_neox."): tensor.double()
+                        for name, tensor in model.state_dict().items()}
         self.gemma = self.kind.startswith("gemma")
         self.heads = self.config.num_attention_heads
         self.kv_heads = getattr(self.config, "num_key_value_heads", None) or self.heads
