@@ -1,0 +1,139 @@
+#include "merge/cuda/device_job.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/error.hpp"
+#include "merge/cuda/merge_pack.hpp"
+
+namespace galapagos::cuda {
+namespace {
+
+/// As merge_block chooses.
+std::optional<Arithmetic> arithmetic_of(const TensorJob& job) {
+    if (job.lines) return std::nullopt;
+    switch (job.method) {
+        case Method::linear:
+        case Method::karcher:
+        case Method::passthrough:
+            return Arithmetic::weighted_sum;
+        case Method::nuslerp:
+        case Method::multislerp:
+        case Method::model_stock:
+            return job.base.data == nullptr ? Arithmetic::weighted_sum : Arithmetic::task_vectors;
+        case Method::task_arithmetic:
+        case Method::dare_linear:
+        case Method::breadcrumbs:
+            return Arithmetic::task_vectors;
+        case Method::ties:
+        case Method::dare_ties:
+        case Method::breadcrumbs_ties:
+            return Arithmetic::sign_election;
+        default:
+            return std::nullopt;
+    }
+}
+
+void add_inputs(const TensorJob& job, const DeviceAddresses& where, DeviceJob& entry) {
+    for (std::size_t i = 0; i < job.inputs.size(); ++i) {
+        const JobInput& input = job.inputs[i];
+        if (input.sparsity == Sparsity::empty) continue;
+        if (entry.input_count == most_inputs)
+            throw Error("a tensor can't be merged on the GPU",
+                        fmt::format("it has more than {} sources", most_inputs),
+                        "merge on the CPU, or in two steps");
+        entry.inputs[entry.input_count++] = {{where.inputs[i], input.tensor.dtype},
+                                             input.gain,
+                                             input.vote,
+                                             input.sparsity,
+                                             input.threshold,
+                                             input.ceiling,
+                                             input.keep_below,
+                                             input.position,
+                                             input.last_tie,
+                                             input.last_dropped_tie};
+    }
+}
+
+bool is_aligned(const std::byte* address) {
+    return reinterpret_cast<std::uintptr_t>(address) % vector_bytes == 0;
+}
+
+bool addresses_aligned(const DeviceJob& entry) {
+    return is_aligned(entry.out) && is_aligned(entry.base.data) &&
+           std::all_of(entry.inputs, entry.inputs + entry.input_count,
+                       [](const DeviceInput& input) { return is_aligned(input.tensor.data); });
+}
+
+/// Adds one range's runs to a copy of `entry`.
+void append_range(DeviceJob entry, const EvenRuns& runs, std::int64_t count,
+                  std::vector<DeviceJob>& jobs) {
+    if (count == 0) return;
+    entry.runs = runs;
+    entry.count = count;
+    const bool one_run = count == runs.length;
+    const auto in_steps_of = [&](std::int64_t step, std::int64_t begin, std::int64_t stride) {
+        return begin % step == 0 && (one_run || (runs.length % step == 0 && stride % step == 0));
+    };
+    entry.side_by_side =
+        addresses_aligned(entry) && in_steps_of(pack_elements, runs.local_begin, runs.local_stride);
+    entry.whole_tiles = in_steps_of(mask_tile, runs.global_begin, runs.global_stride);
+    jobs.push_back(entry);
+}
+
+}  // namespace
+
+bool runs_on_device(const TensorJob& job) {
+    return arithmetic_of(job).has_value() &&
+           std::none_of(job.inputs.begin(), job.inputs.end(),
+                        [](const JobInput& input) { return input.sparsity == Sparsity::by_rank; });
+}
+
+void append_device_jobs(const TensorJob& job, const TensorSlice& slice, const Shape& shape,
+                        const DeviceAddresses& where, std::vector<DeviceJob>& jobs) {
+    if (!runs_on_device(job))
+        throw Error("a tensor can't be merged on the GPU", "there is no kernel for the method",
+                    "merge on the CPU");
+    DeviceJob entry{};
+    entry.arithmetic = *arithmetic_of(job);
+    entry.normalize = job.normalize;
+    entry.factor = job.factor;
+    entry.out = where.out;
+    entry.out_dtype = where.out_dtype;
+    entry.base = {where.base, job.base.dtype};
+    entry.seed = job.seed;
+    entry.name_hash = job.name_hash;
+    add_inputs(job, where, entry);
+
+    if (slice.whole()) {
+        append_range(entry, {job.count, 0, 0, 0, 0}, job.count, jobs);
+        return;
+    }
+    const auto dim = static_cast<std::size_t>(slice.dim);
+    std::int64_t outer = 1, inner = 1;
+    for (std::size_t d = 0; d < shape.size(); ++d) {
+        if (d < dim) outer *= shape[d];
+        if (d > dim) inner *= shape[d];
+    }
+    std::int64_t local = 0;
+    for (const Range& range : slice.ranges) {
+        const std::int64_t length = range.size() * inner;
+        append_range(
+            entry, {length, range.begin * inner, shape[dim] * inner, local, slice.extent() * inner},
+            outer * length, jobs);
+        local += length;
+    }
+}
+
+std::int64_t assign_chunks(std::vector<DeviceJob>& jobs) {
+    std::int64_t chunks = 0;
+    for (DeviceJob& job : jobs) {
+        job.first_chunk = chunks;
+        chunks += (job.count + chunk_elements - 1) / chunk_elements;
+    }
+    return chunks;
+}
+
+}  // namespace galapagos::cuda

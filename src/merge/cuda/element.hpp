@@ -1,0 +1,61 @@
+// The arithmetic of merging for one element, with the bits that merge/loops.cpp gives. Compile it
+// without contraction to fused multiply-adds.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "merge/cuda/device_job.hpp"
+#include "merge/cuda/number_formats.hpp"
+
+namespace galapagos::cuda {
+
+/// As JobInput::ceiling: nothing is dropped for being too large.
+inline constexpr std::uint32_t no_ceiling = std::numeric_limits<std::uint32_t>::max();
+
+/// Keeps a task vector's element if it is among the largest, but not among the very largest.
+GALAPAGOS_HOST_DEVICE inline float keep_by_magnitude(float x, const DeviceInput& input,
+                                                     std::int64_t element) {
+    const std::uint32_t key = bits_of(x) & 0x7FFFFFFFu;
+    const std::uint32_t least = input.threshold + (element <= input.last_tie ? 0u : 1u);
+    if (!(key >= least)) return 0.0f;
+    if (input.ceiling == no_ceiling) return x;
+    const std::uint32_t dropped = input.ceiling + (element <= input.last_dropped_tie ? 0u : 1u);
+    return key >= dropped ? 0.0f : x;
+}
+
+/// Running totals of a sign election.
+struct Totals {
+    float sum;
+    float positive;
+    float negative;
+    float positive_vote;
+    float negative_vote;
+};
+
+GALAPAGOS_HOST_DEVICE inline void tally(Totals& t, float x, float gain, float vote, bool first) {
+    const float value = gain * x;
+    const float plus = value > 0 ? value : 0.0f;
+    const float minus = value < 0 ? value : 0.0f;
+    const float plus_vote = value > 0 ? vote : 0.0f;
+    const float minus_vote = value < 0 ? vote : 0.0f;
+    t.sum = first ? value : t.sum + value;
+    t.positive = first ? plus : t.positive + plus;
+    t.negative = first ? minus : t.negative + minus;
+    t.positive_vote = first ? plus_vote : t.positive_vote + plus_vote;
+    t.negative_vote = first ? minus_vote : t.negative_vote + minus_vote;
+}
+
+GALAPAGOS_HOST_DEVICE inline float elect(const Totals& t, float base, bool normalize,
+                                         float lambda) {
+    const bool plus = t.sum >= 0;
+    float value = plus ? t.positive : t.negative;
+    if (normalize) {
+        const float votes = plus ? t.positive_vote : t.negative_vote;
+        value = value / (votes == 0 ? 1.0f : votes);
+    }
+    value = t.sum == t.sum ? value : t.sum;  // a NaN must not vanish
+    return base + lambda * value;
+}
+
+}  // namespace galapagos::cuda

@@ -1,0 +1,83 @@
+// The random words of merge/random_mask.hpp, for a GPU: sixteen threads share the words of a tile.
+#pragma once
+
+#include <cstdint>
+
+#include "base/random.hpp"
+#include "merge/cuda/host_device.hpp"
+#include "merge/random_mask.hpp"
+
+namespace galapagos::cuda {
+
+inline constexpr int mask_lanes = 16;
+
+/// What keys an input's random words, as Philox wants it.
+struct MaskKey {
+    std::uint32_t seed[2];
+    std::uint32_t counter[3];  ///< the words of the counter above the first
+};
+
+GALAPAGOS_HOST_DEVICE inline MaskKey mask_key(std::uint64_t seed, std::uint64_t name_hash,
+                                              std::uint32_t position) {
+    return {{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)},
+            {position << 16 | static_cast<std::uint32_t>(Purpose::merge_mask),
+             static_cast<std::uint32_t>(name_hash), static_cast<std::uint32_t>(name_hash >> 32)}};
+}
+
+/// The four words that Philox gives for each of a tile's sixteen counters.
+struct alignas(16) MaskTile {
+    std::uint32_t word[4][mask_lanes];
+};
+
+/// Four words for one counter: each serves two elements.
+struct MaskWords {
+    std::uint32_t word[4];
+};
+
+/// Philox4x32-10, as in base/random.cpp.
+GALAPAGOS_HOST_DEVICE inline MaskWords philox(const MaskKey& key, std::uint32_t counter) {
+    std::uint32_t c0 = counter, c1 = key.counter[0], c2 = key.counter[1], c3 = key.counter[2];
+    std::uint32_t k0 = key.seed[0], k1 = key.seed[1];
+    for (int round = 0; round < 10; ++round) {
+        const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * c0;
+        const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * c2;
+        c0 = static_cast<std::uint32_t>(p1 >> 32) ^ c1 ^ k0;
+        c2 = static_cast<std::uint32_t>(p0 >> 32) ^ c3 ^ k1;
+        c1 = static_cast<std::uint32_t>(p1);
+        c3 = static_cast<std::uint32_t>(p0);
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    return {{c0, c1, c2, c3}};
+}
+
+/// The counter of the tile that begins at element `begin` (a multiple of mask_tile) and a lane.
+GALAPAGOS_HOST_DEVICE inline std::uint32_t mask_counter(std::int64_t begin, int lane) {
+    return static_cast<std::uint32_t>(begin / mask_tile * mask_lanes) +
+           static_cast<std::uint32_t>(lane);
+}
+
+/// A lane's share of making a tile. The tile is whole once all sixteen have done theirs.
+GALAPAGOS_HOST_DEVICE inline void fill_lane(MaskTile& tile, const MaskKey& key, std::int64_t begin,
+                                            int lane) {
+    const MaskWords words = philox(key, mask_counter(begin, lane));
+    for (int w = 0; w < 4; ++w) tile.word[w][lane] = words.word[w];
+}
+
+/// Element `j` of a tile has its half word in the upper 16 bits of what is returned.
+GALAPAGOS_HOST_DEVICE inline std::uint32_t half_word(std::uint32_t word, int j) {
+    return j / mask_lanes % 2 == 0 ? word : word << 16;
+}
+GALAPAGOS_HOST_DEVICE inline std::uint32_t word_in_tile(const MaskTile& tile, int j) {
+    return half_word(tile.word[j / (2 * mask_lanes)][j % mask_lanes], j);
+}
+
+/// The same for a single element of the tensor, eight times the work.
+GALAPAGOS_HOST_DEVICE inline std::uint32_t word_of_element(const MaskKey& key,
+                                                           std::int64_t element) {
+    const int j = static_cast<int>(element % mask_tile);
+    const MaskWords words = philox(key, mask_counter(element - j, j % mask_lanes));
+    return half_word(words.word[j / (2 * mask_lanes)], j);
+}
+
+}  // namespace galapagos::cuda

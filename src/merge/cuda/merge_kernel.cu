@@ -1,0 +1,92 @@
+#include <algorithm>
+
+#include "comm/cuda/errors.hpp"
+#include "merge/cuda/merge_kernel.hpp"
+#include "merge/cuda/merge_pack.hpp"
+
+namespace galapagos::cuda {
+namespace {
+
+// Sixteen threads take a tile of 128 elements, eight elements each.
+constexpr int threads = 256;
+constexpr int teams = threads / mask_lanes;
+
+/// Copies an entry to shared memory, all threads of the block together.
+__device__ void copy_job(const DeviceJob& from, DeviceJob& to) {
+    static_assert(sizeof(DeviceJob) % sizeof(std::uint32_t) == 0);
+    const auto* source = reinterpret_cast<const std::uint32_t*>(&from);
+    auto* target = reinterpret_cast<std::uint32_t*>(&to);
+    for (std::size_t i = threadIdx.x; i < sizeof(DeviceJob) / sizeof(std::uint32_t); i += threads)
+        target[i] = source[i];
+}
+
+/// The random words of a pack, made by the team that shares its tile.
+struct TeamWords {
+    MaskTile& tile;
+    int lane;
+    unsigned team_of_warp;  ///< the team's threads in their warp
+
+    __device__ void operator()(const DeviceJob& job, const MaskKey& key, const Pack& pack,
+                               std::uint32_t (&words)[pack_elements]) const {
+        if (!job.whole_tiles) return words_one_by_one(job, key, pack, words);
+        __syncwarp(team_of_warp);  // the tile before has been read
+        fill_lane(tile, key, job.runs.global(pack.first / mask_tile * mask_tile), lane);
+        __syncwarp(team_of_warp);
+        words_from_tile(tile, pack, words);
+    }
+};
+
+template <Arithmetic arithmetic>
+__global__ void __launch_bounds__(threads, 2)
+    merge_chunks(const DeviceJob* jobs, int job_count, std::int64_t chunks) {
+    __shared__ DeviceJob job;
+    __shared__ MaskTile tiles[teams];
+    const int lane = static_cast<int>(threadIdx.x) % mask_lanes;
+    const int team = static_cast<int>(threadIdx.x) / mask_lanes;
+    const TeamWords words{tiles[team], lane, 0xFFFFu << (team % 2 * mask_lanes)};
+    for (std::int64_t number = blockIdx.x; number < chunks; number += gridDim.x) {
+        __syncthreads();  // all threads are done with the entry before
+        copy_job(jobs[entry_of(jobs, job_count, number)], job);
+        __syncthreads();
+        const Chunk chunk = chunk_of(job, number);
+        for (std::int64_t tile = chunk.begin + team * mask_tile; tile < chunk.end;
+             tile += teams * mask_tile)
+            merge_pack<arithmetic>(job, pack_of(chunk, tile, lane), words);
+    }
+}
+
+/// As many blocks as the device runs at once, or fewer where there is less to do.
+template <typename Kernel>
+int blocks_for(Kernel kernel, std::int64_t chunks) {
+    int device = 0, processors = 0, blocks = 0;
+    check(cudaGetDevice(&device), "can't tell the current GPU");
+    check(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device),
+          "can't tell the size of the GPU");
+    check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, 0),
+          "the merge kernel doesn't fit this GPU");
+    return static_cast<int>(std::min<std::int64_t>(chunks, std::int64_t{processors} * blocks));
+}
+
+template <Arithmetic arithmetic>
+void launch_as(const MergeLaunch& launch, const Stream& stream) {
+    const int blocks = blocks_for(merge_chunks<arithmetic>, launch.chunks);
+    merge_chunks<arithmetic>
+        <<<blocks, threads, 0, stream.handle()>>>(launch.jobs, launch.job_count, launch.chunks);
+    check(cudaGetLastError(), "can't start the merge kernel");
+}
+
+}  // namespace
+
+void launch_merge(const MergeLaunch& launch, const Stream& stream) {
+    if (launch.chunks == 0) return;
+    switch (launch.arithmetic) {
+        case Arithmetic::weighted_sum:
+            return launch_as<Arithmetic::weighted_sum>(launch, stream);
+        case Arithmetic::task_vectors:
+            return launch_as<Arithmetic::task_vectors>(launch, stream);
+        case Arithmetic::sign_election:
+            return launch_as<Arithmetic::sign_election>(launch, stream);
+    }
+}
+
+}  // namespace galapagos::cuda

@@ -1,0 +1,119 @@
+// The merge kernel on a real GPU against the CPU's merger, bit for bit.
+#include "merge/cuda/merge_kernel.hpp"
+
+#include <gmock/gmock.h>
+
+#include <cstring>
+
+#include "comm/cuda/errors.hpp"
+#include "comm/cuda/memory.hpp"
+#include "gpu/gpu_test.hpp"
+#include "merge/device_job_cases.hpp"
+
+namespace galapagos {
+namespace {
+
+using namespace cuda;
+using test::DeviceJobCase;
+
+using MergeKernel = test::GpuTest;
+
+/// Several cases merged by one launch: their parts, results and table in one piece of device
+/// memory.
+class Candidate {
+  public:
+    explicit Candidate(std::vector<DeviceJobCase> cases) : cases_(std::move(cases)) {
+        for (const DeviceJobCase& drawn : cases_) {
+            for (const JobInput& input : drawn.job.inputs) place(drawn.part_of(input.tensor));
+            place(drawn.part_of(drawn.job.base));
+            place(drawn.expected());  // as much room as it takes
+        }
+    }
+
+    /// What the GPU makes of the cases, one after the other.
+    std::vector<std::vector<std::byte>> merge(const Stream& stream) {
+        const std::size_t table_bytes = sizeof(DeviceJob) * 2 * cases_.size();
+        const std::size_t table_at = plan_.add("table", table_bytes);
+        const DeviceArena arena(plan_);
+        std::vector<DeviceJob> jobs = fill(arena);
+        MergeLaunch launch;
+        launch.arithmetic = jobs.front().arithmetic;
+        launch.chunks = assign_chunks(jobs);
+        launch.jobs = reinterpret_cast<const DeviceJob*>(arena.at(table_at));
+        launch.job_count = static_cast<int>(jobs.size());
+        copy_in(jobs.data(), sizeof(DeviceJob) * jobs.size(), arena.at(table_at));
+        launch_merge(launch, stream);
+        stream.synchronize();
+        std::vector<std::vector<std::byte>> results;
+        for (const std::byte* out : outs_) {
+            auto& result = results.emplace_back(cases_[results.size()].expected().size());
+            check(cudaMemcpy(result.data(), out, result.size(), cudaMemcpyDeviceToHost),
+                  "can't copy from the GPU");
+        }
+        return results;
+    }
+
+  private:
+    void place(std::vector<std::byte> bytes) {
+        offsets_.push_back(plan_.add("tensors", bytes.size()));
+        contents_.push_back(std::move(bytes));
+    }
+
+    static void copy_in(const void* from, std::size_t bytes, std::byte* to) {
+        check(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "can't copy to the GPU");
+    }
+
+    std::vector<DeviceJob> fill(const DeviceArena& arena) {
+        std::vector<DeviceJob> jobs;
+        std::size_t next = 0;
+        const auto put = [&] {
+            copy_in(contents_[next].data(), contents_[next].size(), arena.at(offsets_[next]));
+            return arena.at(offsets_[next++]);
+        };
+        for (const DeviceJobCase& drawn : cases_) {
+            DeviceAddresses where;
+            for (std::size_t i = 0; i < drawn.job.inputs.size(); ++i) where.inputs.push_back(put());
+            where.base = put();
+            std::fill(contents_[next].begin(), contents_[next].end(), std::byte{0xA5});
+            where.out = put();
+            where.out_dtype = drawn.out_dtype;
+            outs_.push_back(where.out);
+            append_device_jobs(drawn.job, drawn.slice, drawn.shape, where, jobs);
+        }
+        return jobs;
+    }
+
+    std::vector<DeviceJobCase> cases_;
+    MemoryPlan plan_;
+    std::vector<std::size_t> offsets_;
+    std::vector<std::vector<std::byte>> contents_;
+    std::vector<std::byte*> outs_;
+};
+
+Arithmetic arithmetic_of(const DeviceJobCase& drawn) {
+    if (drawn.job.method == Method::linear) return Arithmetic::weighted_sum;
+    const bool elects = drawn.job.method == Method::ties || drawn.job.method == Method::dare_ties ||
+                        drawn.job.method == Method::breadcrumbs_ties;
+    return elects ? Arithmetic::sign_election : Arithmetic::task_vectors;
+}
+
+TEST_F(MergeKernel, GivesTheBitsOfTheCpuForManyTensorsInOneLaunch) {
+    const Stream stream;
+    for (const Arithmetic arithmetic :
+         {Arithmetic::weighted_sum, Arithmetic::task_vectors, Arithmetic::sign_election}) {
+        std::vector<DeviceJobCase> cases;
+        std::vector<std::uint64_t> numbers;
+        for (std::uint64_t index = 0; index < 600; ++index) {
+            DeviceJobCase drawn = test::drawn_case(index);
+            if (arithmetic_of(drawn) != arithmetic) continue;
+            cases.push_back(std::move(drawn));
+            numbers.push_back(index);
+        }
+        const auto merged = Candidate(cases).merge(stream);
+        for (std::size_t i = 0; i < cases.size(); ++i)
+            ASSERT_EQ(merged[i], cases[i].expected()) << "case " << numbers[i];
+    }
+}
+
+}  // namespace
+}  // namespace galapagos

@@ -1,0 +1,171 @@
+// The GPU's merge kernel without a GPU: the code that its threads run (merge_pack.hpp), run here by
+// a loop in place of the threads, gives the bits of the CPU's merger.
+#include "merge/cuda/device_job.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "merge/cuda/merge_pack.hpp"
+#include "merge/device_job_cases.hpp"
+
+namespace galapagos {
+namespace {
+
+using namespace cuda;
+using test::DeviceJobCase;
+
+/// What the sixteen threads of a tile do together, done by one.
+void words_of_host(const DeviceJob& job, const MaskKey& key, const Pack& pack,
+                   std::uint32_t (&words)[pack_elements]) {
+    if (!job.whole_tiles) return words_one_by_one(job, key, pack, words);
+    MaskTile tile;
+    for (int lane = 0; lane < mask_lanes; ++lane)
+        fill_lane(tile, key, job.runs.global(pack.first / mask_tile * mask_tile), lane);
+    words_from_tile(tile, pack, words);
+}
+
+void run_pack(const DeviceJob& job, const Pack& pack) {
+    switch (job.arithmetic) {
+        case Arithmetic::weighted_sum:
+            return merge_pack<Arithmetic::weighted_sum>(job, pack, words_of_host);
+        case Arithmetic::task_vectors:
+            return merge_pack<Arithmetic::task_vectors>(job, pack, words_of_host);
+        case Arithmetic::sign_election:
+            return merge_pack<Arithmetic::sign_election>(job, pack, words_of_host);
+    }
+}
+
+/// A launch, chunk by chunk.
+void run_on_host(std::vector<DeviceJob>& jobs) {
+    const std::int64_t chunks = assign_chunks(jobs);
+    for (std::int64_t number = 0; number < chunks; ++number) {
+        const DeviceJob& job = jobs[static_cast<std::size_t>(
+            entry_of(jobs.data(), static_cast<int>(jobs.size()), number))];
+        const Chunk chunk = chunk_of(job, number);
+        for (std::int64_t tile = chunk.begin; tile < chunk.end; tile += mask_tile)
+            for (int lane = 0; lane < mask_lanes; ++lane) run_pack(job, pack_of(chunk, tile, lane));
+    }
+}
+
+/// Bytes at an address `shift` beyond a multiple of 64.
+class PlacedBytes {
+  public:
+    PlacedBytes(const std::vector<std::byte>& bytes, std::size_t shift)
+        : memory_(bytes.size() + 64 + shift) {
+        const auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
+        place_ = memory_.data() + (64 - address % 64) % 64 + shift;
+        std::copy(bytes.begin(), bytes.end(), place_);
+    }
+    std::byte* data() { return place_; }
+
+  private:
+    std::vector<std::byte> memory_;
+    std::byte* place_ = nullptr;
+};
+
+/// The case's part as the kernel's code merges it, with the rank's memory `shift` bytes off.
+std::vector<std::byte> merged_by_twin(const DeviceJobCase& drawn, std::size_t shift,
+                                      std::vector<DeviceJob>& entries) {
+    PlacedBytes base(drawn.part_of(drawn.job.base), shift);
+    std::vector<PlacedBytes> inputs;
+    inputs.reserve(drawn.job.inputs.size());
+    DeviceAddresses where;
+    where.base = base.data();
+    for (const JobInput& input : drawn.job.inputs)
+        where.inputs.push_back(inputs.emplace_back(drawn.part_of(input.tensor), shift).data());
+    // What lies on either side must stay as it is.
+    constexpr std::size_t guard = 16;
+    const std::size_t bytes =
+        static_cast<std::size_t>(drawn.part_elements()) * size_of(drawn.out_dtype);
+    PlacedBytes out(std::vector<std::byte>(bytes + 2 * guard, std::byte{0xA5}), shift);
+    where.out = out.data() + guard;
+    where.out_dtype = drawn.out_dtype;
+
+    append_device_jobs(drawn.job, drawn.slice, drawn.shape, where, entries);
+    run_on_host(entries);
+    for (std::size_t i = 0; i < guard; ++i) {
+        EXPECT_EQ(out.data()[i], std::byte{0xA5});
+        EXPECT_EQ(out.data()[guard + bytes + i], std::byte{0xA5});
+    }
+    return {where.out, where.out + bytes};
+}
+
+TEST(DeviceJob, TheKernelsCodeGivesTheBitsOfTheCpu) {
+    int vectors = 0, tiles = 0, single = 0;
+    for (std::uint64_t index = 0; index < 1500; ++index) {
+        const DeviceJobCase drawn = test::drawn_case(index);
+        const std::size_t shift = index % 3 == 0 ? 4 : 0;
+        std::vector<DeviceJob> entries;
+        ASSERT_EQ(merged_by_twin(drawn, shift, entries), drawn.expected()) << "case " << index;
+        for (const DeviceJob& entry : entries) {
+            vectors += entry.side_by_side;
+            tiles += entry.whole_tiles;
+            single += !entry.side_by_side || !entry.whole_tiles;
+        }
+    }
+    // All ways through the code were taken.
+    EXPECT_GT(vectors, 300);
+    EXPECT_GT(tiles, 300);
+    EXPECT_GT(single, 300);
+}
+
+TEST(DeviceJob, EveryHalfAndBfloat16HasTheBitsOfTheCpu) {
+    for (std::uint32_t bits = 0; bits < 0x10000u; ++bits) {
+        const auto stored = static_cast<std::uint16_t>(bits);
+        for (const DType dtype : {DType::f16, DType::bf16}) {
+            float expected = 0;
+            to_float(&stored, dtype, &expected, 1);
+            ASSERT_EQ(bits_of(decode(bits, dtype)), bits_of(expected)) << bits;
+            std::uint16_t back = 0;
+            // And what lies around it, to see the rounding.
+            for (const std::uint32_t step : {0u, 1u, 0x7FFFu, 0x8000u, 0xFFFu, 0x1000u, 0x1001u}) {
+                const float value = float_of(bits_of(expected) + step);
+                from_float(&value, 1, &back, dtype);
+                ASSERT_EQ(encode(value, dtype), back) << bits << " + " << step;
+            }
+        }
+    }
+}
+
+TEST(DeviceJob, WordsAreTheSameFromTilesAndOneByOne) {
+    const MaskStream stream{0x123456789ABCDEFull, 0xFEDCBA987654321ull, 5};
+    const MaskKey key = mask_key(stream.seed, stream.name_hash, stream.position);
+    std::vector<std::uint32_t> words(4 * mask_tile);
+    const std::int64_t first = (std::int64_t{1} << 33) + 8 * mask_tile;
+    mask_words(stream, first, 4 * mask_tile, words.data());
+    for (std::int64_t i = 0; i < 4 * mask_tile; ++i)
+        ASSERT_EQ(word_of_element(key, first + i) >> 16, words[static_cast<std::size_t>(i)] >> 16);
+}
+
+TEST(DeviceJob, ChunksAreNumberedThroughTheEntries) {
+    std::vector<DeviceJob> jobs(3);
+    jobs[0].count = chunk_elements;
+    jobs[1].count = 1;
+    jobs[2].count = 2 * chunk_elements + 1;
+    EXPECT_EQ(assign_chunks(jobs), 5);
+    EXPECT_EQ(jobs[1].first_chunk, 1);
+    EXPECT_EQ(jobs[2].first_chunk, 2);
+}
+
+TEST(DeviceJob, WhatHasNoKernelIsRefused) {
+    TensorJob job;
+    job.method = Method::slerp;
+    std::vector<DeviceJob> jobs;
+    EXPECT_FALSE(runs_on_device(job));
+    EXPECT_THROW(append_device_jobs(job, {}, {}, {}, jobs), Error);
+    job.method = Method::linear;
+    EXPECT_TRUE(runs_on_device(job));
+    job.count = 1;
+    job.inputs.resize(most_inputs + 1);
+    DeviceAddresses where;
+    where.inputs.resize(job.inputs.size());
+    EXPECT_THROW(append_device_jobs(job, {}, {1}, where, jobs), Error);
+    job.inputs.resize(1);
+    job.inputs[0].sparsity = Sparsity::by_rank;
+    EXPECT_FALSE(runs_on_device(job));
+}
+
+}  // namespace
+}  // namespace galapagos
