@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Builds the preset cuda and runs all tests that need a GPU; prints one table.
+#
+#   tests/gpu/run.sh              on a machine with one GPU or more
+#   tests/gpu/run.sh --anyway     without a GPU too: builds, and shows what is skipped
+#
+# Exit status: 0 all passed, 1 something failed, 2 wrong usage, 77 there is no GPU and nothing was run.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+anyway=no
+case ${1:-} in
+    '') ;;
+    --anyway) anyway=yes ;;
+    *) echo "tests/gpu/run.sh: unknown argument $1 (use --anyway or none)" >&2; exit 2 ;;
+esac
+
+if ! gpus=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null) || [ -z "$gpus" ]; then
+    gpus="no GPU (nvidia-smi shows none)"
+    if [ "$anyway" = no ]; then
+        echo "tests/gpu/run.sh: $gpus: nothing was run. --anyway builds, and runs what needs none."
+        exit 77
+    fi
+fi
+
+./setup.sh --tests
+export GALAPAGOS_DEPS=${GALAPAGOS_DEPS:-$PWD/.deps}
+build=build/cuda
+cmake --preset cuda >/dev/null
+cmake --build "$build" -j "$(nproc)" --target gpu_tests -- --quiet
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+status=0
+# One test at a time: they share the GPU.
+GTEST_COLOR=no ctest --test-dir "$build" -R '^gpu/' -j 1 --verbose >"$output" 2>&1 || status=1
+
+echo "$gpus" | sort | uniq -c | sed 's/^ *\([0-9]*\) /\1 x /'
+echo "$(date -u +%Y-%m-%d), galapagos $(git describe --always --dirty 2>/dev/null || echo unknown), $(nvcc --version | grep -o 'release [0-9.]*' || true)"
+awk '
+    /^ *Start +[0-9]+: / { program = $NF }
+    # "83: [       OK ] DeviceLayer.Name (12 ms)"
+    match($0, /\[ +(OK|SKIPPED|FAILED) +\] [A-Za-z]+\.[A-Za-z]+.* \([0-9]+ ms\)/) {
+        line = substr($0, RSTART)
+        result = line ~ /OK \]/ ? "passed" : line ~ /SKIPPED/ ? "skipped" : "FAILED"
+        sub(/^\[[^]]*\] /, "", line)
+        name = line; sub(/[ ,].*/, "", name)
+        time = line; sub(/.*\(/, "", time); sub(/\).*/, "", time)
+        printf "%-34s %-68s %-8s %9s\n", program, name, result, time
+    }
+    /no GPU: / { why = $0; sub(/.*no GPU: /, "", why) }
+    /\*\*\*(Failed|Exception|Timeout)/ { printf "%-34s %s\n", program, "ENDED BADLY: the output is below" }
+    END { if (why != "") print "skipped: no GPU: " why }
+' "$output"
+if [ $status != 0 ]; then cat "$output"; fi
+exit $status
