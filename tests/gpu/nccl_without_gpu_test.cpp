@@ -26,6 +26,16 @@ TEST(Polling, GivesUpAtTheDeadline) {
     EXPECT_EQ(cuda::poll([] { return ncclInProgress; }, milliseconds(20)), ncclInProgress);
 }
 
+TEST(Polling, OnlyAFailureIsALastWord) {
+    for (const ncclResult_t code : {ncclSuccess, ncclInProgress}) {
+        int asked = 0;
+        const auto state = [&] { return ++asked < 3 ? ncclInProgress : ncclSystemError; };
+        EXPECT_EQ(cuda::outcome(code, state, milliseconds(10000)), ncclSystemError);
+    }
+    const auto state = [] { return ncclSuccess; };
+    EXPECT_EQ(cuda::outcome(ncclInvalidUsage, state, milliseconds(0)), ncclInvalidUsage);
+}
+
 TEST(NcclCommunicator, WithoutGpuEveryRankGetsAReadableError) {
     if (!visible_devices().devices.empty()) GTEST_SKIP() << "this machine has a GPU";
     try {

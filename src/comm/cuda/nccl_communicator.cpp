@@ -61,9 +61,8 @@ int NcclCommunicator::size() const {
 }
 
 void NcclCommunicator::settle(ncclResult_t code, std::string_view what) {
-    if (code == ncclInProgress)
-        code = poll([comm = comm_.get()] { return state_of(comm); }, patience_);
-    finish(code, what);
+    const auto state = [comm = comm_.get()] { return state_of(comm); };
+    finish(outcome(code, state, patience_), what);
 }
 
 void NcclCommunicator::finish(ncclResult_t code, std::string_view what) {
@@ -89,7 +88,7 @@ NcclCommunicator NcclCommunicator::split(int color, int key) {
     ncclComm_t part = nullptr;
     settle(ncclCommSplit(open(what), color, key, &part, nullptr), what);
     NcclCommunicator result(part, patience_);
-    result.settle(state_of(part), what);
+    result.settle(ncclSuccess, what);
     return result;
 }
 
@@ -107,7 +106,8 @@ void NcclCommunicator::wait(const Stream& stream, std::string_view what) {
 
 void NcclCommunicator::check_health() {
     constexpr std::string_view what = "a group of GPUs fell apart";
-    settle(state_of(open(what)), what);
+    open(what);
+    settle(ncclSuccess, what);
 }
 
 void NcclCommunicator::close() {

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "base/activity.hpp"
 
@@ -31,6 +32,14 @@ ncclResult_t poll(State&& state, Patience patience) {
             std::this_thread::sleep_for(std::chrono::microseconds(100));
     }
     return result;
+}
+
+/// What became of the call that gave `code`, by the same rules. Success is no last word either:
+/// some calls (ncclCommSplit) give it while NCCL is still at work.
+template <typename State>
+ncclResult_t outcome(ncclResult_t code, State&& state, Patience patience) {
+    const bool under_way = code == ncclSuccess || code == ncclInProgress;
+    return under_way ? poll(std::forward<State>(state), patience) : code;
 }
 
 }  // namespace galapagos::cuda
