@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "base/parallel.hpp"
+#include "merge/key_scan.hpp"
 
 namespace galapagos {
 
@@ -153,37 +155,28 @@ std::int64_t packed_index(std::uint64_t packed) {
     return static_cast<std::int64_t>(packed & ((std::uint64_t{1} << index_bits) - 1));
 }
 
-/// Appends the elements of a block whose keys lie in the step. Most short runs hold none.
-void collect_block(const DeltaLadder::Step& step, const std::uint32_t* keys, std::int64_t at,
-                   std::int64_t count, std::vector<std::uint64_t>& found) {
-    constexpr std::int64_t run = 64;
-    for (std::int64_t begin = 0; begin < count; begin += run) {
-        const std::int64_t length = std::min(run, count - begin);
-        if (loops::count_between(keys + begin, step.low, step.high, length) == 0) continue;
-        for (std::int64_t i = begin; i < begin + length; ++i)
-            if (keys[i] >= step.low && keys[i] <= step.high) found.push_back(pack(keys[i], at + i));
-    }
-}
-
 void scan_chunk(CutRequest& request, std::int64_t chunk, std::mutex& mutex) {
     const DeltaLadder::Step& step = request.ladder->step_of(request.k);
     const std::int64_t begin = chunk * delta_chunk;
     const std::int64_t end = std::min(request.pair.count, begin + delta_chunk);
     if (step.one_value()) {
         std::int64_t total = 0;
-        for_each_key_block(request.pair, begin, end,
-                           [&](const std::uint32_t* keys, std::int64_t, std::int64_t count) {
-                               total += loops::count_between(keys, step.low, step.high, count);
-                           });
+        for_each_matching_run(
+            request.pair, begin, end, step.low, step.high,
+            [&](std::int64_t, std::int64_t, std::int64_t matches) { total += matches; });
         request.chunk_counts[static_cast<std::size_t>(chunk)] = total;
         return;
     }
     thread_local std::vector<std::uint64_t> own;
     own.clear();
-    for_each_key_block(request.pair, begin, end,
-                       [&](const std::uint32_t* keys, std::int64_t at, std::int64_t count) {
-                           collect_block(step, keys, at, count, own);
-                       });
+    const auto collect = [&](const std::uint32_t* keys, std::int64_t at, std::int64_t count) {
+        for (std::int64_t i = 0; i < count; ++i)
+            if (keys[i] >= step.low && keys[i] <= step.high) own.push_back(pack(keys[i], at + i));
+    };
+    for_each_matching_run(request.pair, begin, end, step.low, step.high,
+                          [&](std::int64_t at, std::int64_t length, std::int64_t) {
+                              for_each_key_block(request.pair, at, at + length, collect);
+                          });
     if (own.empty()) return;
     const std::lock_guard lock(mutex);
     request.found.insert(request.found.end(), own.begin(), own.end());
@@ -246,6 +239,12 @@ void find_cuts(std::span<CutRequest> requests) {
             request.found.reserve(static_cast<std::size_t>(step.count));
         for (std::int64_t chunk = 0; chunk < chunks; ++chunk) items.push_back({r, chunk});
     }
+    // Chunks that have the same base are read one after the other, while it is in the cache.
+    const auto place = [&](const Item& item) {
+        return std::pair(requests[item.request].pair.base.data, item.chunk);
+    };
+    std::stable_sort(items.begin(), items.end(),
+                     [&](const Item& a, const Item& b) { return place(a) < place(b); });
     parallel_for(0, static_cast<std::int64_t>(items.size()), 1,
                  [&](std::int64_t first, std::int64_t last) {
                      for (std::int64_t i = first; i < last; ++i) {

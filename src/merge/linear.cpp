@@ -1,5 +1,5 @@
 // Weighted mean or sum of models (Wortsman et al., "Model soups", 2022).
-#include "merge/job.hpp"
+#include "merge/fused.hpp"
 #include "merge/loops.hpp"
 
 #include <algorithm>
@@ -8,6 +8,7 @@ namespace galapagos {
 
 void linear_block(const TensorJob& job, std::int64_t global, std::int64_t count,
                   BlockBuffers& buffers, float* out) {
+    if (can_fuse(job, false)) return fused_sum_block(job, false, global, count, out);
     bool first = true;
     for (const JobInput& input : job.inputs) {
         load_block(input.tensor, global, count, buffers.value);

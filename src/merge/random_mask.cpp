@@ -5,6 +5,11 @@
 
 #include "base/random.hpp"
 #include "merge/vector_clones.hpp"
+#include "weights/instruction_set.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace galapagos {
 
@@ -46,16 +51,84 @@ void philox_tiles(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t w
     }
 }
 
+#if defined(__x86_64__)
+
+/// The same in AVX2, four counters to a vector, each word in the lower half of 64 bits: what the
+/// upper halves hold, no multiplication sees.
+__attribute__((target("avx2"))) void philox_tiles_avx2(std::uint32_t key_low,
+                                                       std::uint32_t key_high, std::uint32_t word1,
+                                                       std::uint32_t word2, std::uint32_t word3,
+                                                       std::uint32_t first_counter,
+                                                       std::int64_t tiles, std::uint32_t* words) {
+    constexpr int rounds = 10;
+    const __m256i multiplier0 = _mm256_set1_epi64x(0xD2511F53u),
+                  multiplier1 = _mm256_set1_epi64x(0xCD9E8D57u);
+    __m256i keys[rounds][2];
+    for (std::uint32_t round = 0; round < rounds; ++round) {
+        keys[round][0] = _mm256_set1_epi64x(key_low + round * 0x9E3779B9u);
+        keys[round][1] = _mm256_set1_epi64x(key_high + round * 0xBB67AE85u);
+    }
+    for (std::int64_t tile = 0; tile < tiles; ++tile) {
+        std::uint32_t* out = words + tile * mask_tile;
+        const std::uint32_t counter = first_counter + static_cast<std::uint32_t>(tile * lanes);
+        for (std::uint32_t part = 0; part < lanes; part += 8) {
+            // Even counters in one set of vectors, odd ones in another: together, in order.
+            __m256i c[2][4];
+            for (std::uint32_t odd = 0; odd < 2; ++odd) {
+                const std::uint32_t first = counter + part + odd;
+                c[odd][0] = _mm256_setr_epi64x(first, first + 2, first + 4, first + 6);
+                c[odd][1] = _mm256_set1_epi64x(word1);
+                c[odd][2] = _mm256_set1_epi64x(word2);
+                c[odd][3] = _mm256_set1_epi64x(word3);
+            }
+#pragma GCC unroll 10
+            for (int round = 0; round < rounds; ++round) {
+#pragma GCC unroll 2
+                for (auto& state : c) {
+                    const __m256i p0 = _mm256_mul_epu32(multiplier0, state[0]);
+                    const __m256i p1 = _mm256_mul_epu32(multiplier1, state[2]);
+                    state[0] = _mm256_xor_si256(
+                        _mm256_xor_si256(_mm256_srli_epi64(p1, 32), state[1]), keys[round][0]);
+                    state[2] = _mm256_xor_si256(
+                        _mm256_xor_si256(_mm256_srli_epi64(p0, 32), state[3]), keys[round][1]);
+                    state[1] = p1;
+                    state[3] = p0;
+                }
+            }
+            for (int word = 0; word < 4; ++word) {
+                const __m256i odd = _mm256_slli_epi64(c[1][word], 32);
+                const __m256i whole = _mm256_blend_epi32(c[0][word], odd, 0xAA);
+                std::uint32_t* target = out + 2 * word * lanes + part;
+                _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), whole);
+                _mm256_storeu_si256(reinterpret_cast<__m256i*>(target + lanes),
+                                    _mm256_slli_epi32(whole, 16));
+            }
+        }
+    }
+}
+
+#endif
+
+using PhiloxTiles = void (*)(std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t,
+                             std::uint32_t, std::uint32_t, std::int64_t, std::uint32_t*);
+
+PhiloxTiles choose_philox_tiles() {
+#if defined(__x86_64__)
+    if (instruction_set() != InstructionSet::portable) return philox_tiles_avx2;
+#endif
+    return philox_tiles;
+}
+
 }  // namespace
 
 void mask_words(const MaskStream& stream, std::int64_t first, std::int64_t count,
                 std::uint32_t* words) {
     const std::uint32_t purpose = static_cast<std::uint32_t>(Purpose::merge_mask);
-    philox_tiles(static_cast<std::uint32_t>(stream.seed),
-                 static_cast<std::uint32_t>(stream.seed >> 32), (stream.position << 16) | purpose,
-                 static_cast<std::uint32_t>(stream.name_hash),
-                 static_cast<std::uint32_t>(stream.name_hash >> 32),
-                 static_cast<std::uint32_t>(first / mask_tile * lanes), count / mask_tile, words);
+    static const PhiloxTiles tiles = choose_philox_tiles();
+    tiles(static_cast<std::uint32_t>(stream.seed), static_cast<std::uint32_t>(stream.seed >> 32),
+          (stream.position << 16) | purpose, static_cast<std::uint32_t>(stream.name_hash),
+          static_cast<std::uint32_t>(stream.name_hash >> 32),
+          static_cast<std::uint32_t>(first / mask_tile * lanes), count / mask_tile, words);
 }
 
 std::uint32_t probability_level(double density) noexcept {

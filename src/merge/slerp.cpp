@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/parallel.hpp"
+#include "merge/fused.hpp"
 #include "merge/loops.hpp"
 
 namespace galapagos {
@@ -66,6 +67,7 @@ SlerpCoefficients slerp_coefficients(const PairStatistics& statistics, double t)
 
 void slerp_block(const TensorJob& job, std::int64_t global, std::int64_t count,
                  BlockBuffers& buffers, float* out) {
+    if (can_fuse(job, false)) return fused_sum_block(job, true, global, count, out);
     load_block(job.base, global, count, buffers.base);
     loops::scale(buffers.base, job.base_gain, out, count);
     for (const JobInput& input : job.inputs) {

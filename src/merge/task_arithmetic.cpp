@@ -1,5 +1,6 @@
 // Base plus weighted task vectors: task arithmetic (Ilharco et al., 2023), and DARE without sign
 // election (Yu et al., 2024), whose task vectors are randomly thinned.
+#include "merge/fused.hpp"
 #include "merge/job.hpp"
 #include "merge/loops.hpp"
 
@@ -9,6 +10,7 @@ namespace galapagos {
 
 void task_arithmetic_block(const TensorJob& job, std::int64_t global, std::int64_t count,
                            BlockBuffers& buffers, float* out) {
+    if (can_fuse(job, false)) return fused_delta_block(job, false, global, count, out);
     load_block(job.base, global, count, buffers.base);
     bool first = true;
     for (const JobInput& input : job.inputs) {

@@ -1,5 +1,6 @@
 // Base plus task vectors that agree in sign: TIES (Yadav et al., 2023) and DARE with its sign
 // election. The two differ in which elements of a task vector are kept.
+#include "merge/fused.hpp"
 #include "merge/job.hpp"
 #include "merge/loops.hpp"
 
@@ -9,6 +10,7 @@ namespace galapagos {
 
 void sign_election_block(const TensorJob& job, std::int64_t global, std::int64_t count,
                          BlockBuffers& buffers, float* out) {
+    if (can_fuse(job, true)) return fused_delta_block(job, true, global, count, out);
     load_block(job.base, global, count, buffers.base);
     const loops::Tally totals{buffers.sum, buffers.positive, buffers.negative,
                               buffers.positive_vote, buffers.negative_vote};

@@ -25,7 +25,7 @@ namespace galapagos {
 namespace {
 
 double least_seconds(const std::function<void()>& body) {
-    constexpr int rounds = 9;
+    constexpr int rounds = 15;
     body();
     double least = std::numeric_limits<double>::infinity();
     for (int round = 0; round < rounds; ++round) {

@@ -35,7 +35,7 @@ def main():
             rows += json.loads(done.stdout)
         else:
             failed.append(name)
-    pathlib.Path("bench.json").write_text(json.dumps(rows, indent=2) + "\n")
+        pathlib.Path("bench.json").write_text(json.dumps(rows, indent=2) + "\n")
     table = [COLUMNS] + [tuple(text(row.get(column)) for column in COLUMNS) for row in rows]
     widths = [max(len(line[i]) for line in table) for i in range(len(COLUMNS))]
     for line in table:
