@@ -348,9 +348,13 @@ bool can_fuse(const TensorJob& job, bool elect_signs) {
     const DType dtype = job.inputs.front().tensor.dtype;
     if (dtype != DType::bf16 && dtype != DType::f32) return false;
     if (job.base.data != nullptr && job.base.dtype != dtype) return false;
-    return std::all_of(job.inputs.begin(), job.inputs.end(), [&](const JobInput& input) {
-        return input.tensor.dtype == dtype && input.sparsity != Sparsity::by_rank;
-    });
+    const auto any = [&](Sparsity sparsity) {
+        return std::any_of(job.inputs.begin(), job.inputs.end(),
+                           [&](const JobInput& input) { return input.sparsity == sparsity; });
+    };
+    if (any(Sparsity::by_rank) || (any(Sparsity::random) && any(Sparsity::magnitude))) return false;
+    return std::all_of(job.inputs.begin(), job.inputs.end(),
+                       [&](const JobInput& input) { return input.tensor.dtype == dtype; });
 }
 
 void fused_sum_block(const TensorJob& job, bool with_base, std::int64_t global, std::int64_t count,
