@@ -33,7 +33,7 @@ status=0
 # One test at a time: they share the GPU.
 GTEST_COLOR=no ctest --test-dir "$build" -R '^gpu/' -j 1 --verbose >"$output" 2>&1 || status=1
 
-echo "$gpus" | sort | uniq -c | sed 's/^ *\([0-9]*\) /\1 x /'
+echo "$gpus"
 echo "$(date -u +%Y-%m-%d), galapagos $(git describe --always --dirty 2>/dev/null || echo unknown), $(nvcc --version | grep -o 'release [0-9.]*' || true)"
 awk '
     /^ *Start +[0-9]+: / { program = $NF }
