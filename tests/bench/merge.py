@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
@@ -74,7 +75,7 @@ def write_recipe(folder, method):
     return path
 
 
-def rival_in_process(recipes):
+def rival_in_process(recipes, by_cpu):
     """In mergekit's environment: seconds of one merge of every tensor, held in memory; prints {recipe: seconds}."""
     import torch
     import yaml
@@ -83,7 +84,8 @@ def rival_in_process(recipes):
     from mergekit.merge_methods.base import ParameterScope, TensorGroup
     from safetensors.torch import load_file
 
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(1 if by_cpu else THREADS)
+    now = time.process_time if by_cpu else time.perf_counter
     loaded, result = {}, {}
     for path in recipes:
         recipe = yaml.safe_load(pathlib.Path(path).read_text())
@@ -104,18 +106,22 @@ def rival_in_process(recipes):
             parameters[p.name] = {e["model"]: evaluate_setting("", e["parameters"][p.name], validate=p.validate)
                                   if p.name in e.get("parameters", {}) else p.default for e in inputs}
         base_index = names.index(base) if base and method.spec.contract.base.value != "ignored" else None
-        started = time.perf_counter()
+        started = now()
         for key in loaded[names[0]]:
             group = TensorGroup.from_tensors([loaded[name][key] for name in names], ids=names, base_index=base_index)
             method((group,), parameters=parameters)
-        result[path] = time.perf_counter() - started
+        result[path] = now() - started
     print(json.dumps(result))
 
 
-def seconds_of(command, environment):
-    started = time.perf_counter()
+def seconds_of(command, environment, by_cpu):
+    def now():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime if by_cpu else time.perf_counter()
+
+    started = now()
     subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
-    return time.perf_counter() - started
+    return now() - started
 
 
 def row(name, ours, theirs, floor, goal, met):
@@ -127,14 +133,16 @@ def main():
     parser.add_argument("--binary-dir", type=pathlib.Path)
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
     parser.add_argument("--rival", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("--cpu-time", action="store_true", help="for busy machines: one thread each, by its time on the processor")
     arguments = parser.parse_args()
+    by_cpu = arguments.cpu_time
     if arguments.rival is not None:
-        return rival_in_process(arguments.rival)
+        return rival_in_process(arguments.rival, by_cpu)
     sys.path.insert(0, str(ROOT / "tests/support"))
     from mergekit_environment import mergekit_python
 
     python = mergekit_python()
-    environment = dict(os.environ, OMP_NUM_THREADS=str(THREADS), HF_HUB_OFFLINE="1")
+    environment = dict(os.environ, OMP_NUM_THREADS=str(1 if by_cpu else THREADS), HF_HUB_OFFLINE="1")
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
@@ -145,8 +153,8 @@ def main():
             done = subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True, env=environment)
             return json.loads(done.stdout.splitlines()[-1])
 
-        ours = output(arguments.binary_dir / "tests/bench/merge", THREADS, *recipes.values())
-        theirs = output(python, __file__, "--rival", *recipes.values())
+        ours = output(arguments.binary_dir / "tests/bench/merge", 1 if by_cpu else THREADS, "cpu" if by_cpu else "wall", *recipes.values())
+        theirs = output(python, __file__, *["--cpu-time"] * by_cpu, "--rival", *recipes.values())
         model_bytes = (DEPS / "models/smollm2/model.safetensors").stat().st_size
         for method, path in recipes.items():
             based, models, _ = METHODS[method]
@@ -155,8 +163,8 @@ def main():
             seconds = ours[str(path)]
             rows.append(row(f"candidate {method}", seconds, theirs[str(path)], floor, goal or None, seconds <= goal if goal else None))
         for method, path in recipes.items():
-            mine = seconds_of([arguments.binary_dir / "src/app/galapagos", "merge", path, folder / "ours"], environment)
-            his = seconds_of([python.with_name("mergekit-yaml"), path, folder / "theirs"], environment)
+            mine = seconds_of([arguments.binary_dir / "src/app/galapagos", "merge", path, folder / "ours"], environment, by_cpu)
+            his = seconds_of([python.with_name("mergekit-yaml"), path, folder / "theirs"], environment, by_cpu)
             for made in ("ours", "theirs"):
                 subprocess.run(["rm", "-r", folder / made], check=True)
             rows.append(row(f"cold {method}", mine, his, None, COLD_GOAL, his / mine >= COLD_GOAL))
