@@ -15,3 +15,6 @@ export SBATCH_HINT=nomultithread
 
 # With several network cards, Open MPI's TCP transport should use the fast one only:
 # export OMPI_MCA_btl_tcp_if_include=eth1
+
+# Each node copies the models here once and reads the copies.
+# export GALAPAGOS_STAGE=/local/$USER

@@ -17,3 +17,6 @@ export NCCL_NET='AWS Libfabric'
 # Neither the loopback nor Docker's bridge.
 export NCCL_SOCKET_IFNAME='^lo,docker'
 export OMPI_MCA_btl_tcp_if_exclude=lo,docker0
+
+# Each node copies the models here once and reads the copies.
+# export GALAPAGOS_STAGE=/scratch

@@ -20,3 +20,6 @@ export OMPI_MCA_pml=ucx
 # export NCCL_SOCKET_IFNAME=ib0
 # Kernels compiled on the node stay off the home folder.
 export CUDA_CACHE_PATH=${TMPDIR:-/tmp}/cuda-cache-$USER
+
+# Each node copies the models here once and reads the copies.
+# export GALAPAGOS_STAGE=/local/$USER

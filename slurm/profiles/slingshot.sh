@@ -24,3 +24,6 @@ export FI_CXI_DISABLE_HOST_REGISTER=1
 export FI_MR_CACHE_MONITOR=userfaultfd
 export FI_CXI_DEFAULT_CQ_SIZE=131072
 export FI_CXI_RX_MATCH_MODE=hybrid
+
+# Each node copies the models here once and reads the copies.
+# export GALAPAGOS_STAGE=/tmp

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "weights/architecture.hpp"
 
 namespace galapagos {
 namespace {
@@ -261,7 +262,8 @@ SearchSpace make_search_space(const Config& config,
     for (const auto& source : config.sources)
         description.sources.push_back({source.name, source.reference()});
     const auto& donor = *models.front();
-    description.num_layers = donor.config().at("num_hidden_layers").get<int>();
+    description.num_layers = static_cast<int>(
+        Architecture::from_config(donor.config(), donor.folder().folder().string()).layers);
     description.tensor_names = donor.tensor_names();
     return SearchSpace(config.search, config.merge, std::move(description));
 }

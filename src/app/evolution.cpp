@@ -81,7 +81,9 @@ void open_inputs(Evolution& evolution) {
     const auto& world = evolution.layout.world;
     const auto& config = evolution.config;
     const auto seed = static_cast<std::uint64_t>(config.seed);
-    together_once_a_node(world, [&] { evolution.models = open_models(config.models()); });
+    const NodeCopies copies{evolution.stage,
+                            !evolution.stage.empty() && world.split_by_node().is_root()};
+    together_once_a_node(world, [&] { evolution.models = open_models(config.models(), copies); });
     together(world, [&] {
         check_compatible(evolution.models);
         if (world.is_root())

@@ -1,6 +1,7 @@
 // An evolution on its way: what `galapagos evolve` opens, in the order in which it does.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@ struct Evolution {
     std::vector<std::unique_ptr<Optimizer>> optimizers;  // of layout.islands_here()
     std::unique_ptr<ModelEvaluator> evaluator;
     RunLayout run;
+    std::filesystem::path stage;            // where nodes keep copies of the models; empty: nowhere
     std::optional<RunDirectory> directory;  // rank 0
     int attempt = 1;
     std::string uuid;

@@ -25,6 +25,7 @@ struct EvolveArguments {
     std::string run_dir;
     Resume resume = Resume::automatic;
     std::vector<std::string> settings;
+    std::string stage;
     bool schema = false;
 };
 
@@ -150,6 +151,7 @@ int run_evolve(const EvolveArguments& arguments, const ProgramContext& context) 
     evolution.run.root = arguments.run_dir.empty()
                              ? std::filesystem::path("runs") / evolution.config.name
                              : std::filesystem::path(arguments.run_dir);
+    evolution.stage = arguments.stage;
     lay_out(evolution, world);
     std::optional<nlohmann::json> finished;
     together(world, [&] {
@@ -202,6 +204,11 @@ Command add_evolve_command(CLI::App& program) {
         ->add_option("--set", arguments->settings,
                      "set a key of the config: --set budget.generations=5")
         ->allow_extra_args(false);
+    command
+        ->add_option(
+            "--stage", arguments->stage,
+            "node-local folder: each node copies the models there once and reads the copies")
+        ->envname("GALAPAGOS_STAGE");
     command->add_flag("--schema", arguments->schema,
                       "print the JSON Schema of the config file and end");
     command->footer([] { return "Keys of the config file:\n" + config_help(); });

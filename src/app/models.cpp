@@ -1,18 +1,55 @@
 #include "app/models.hpp"
 
+#include <fmt/format.h>
 #include <sched.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 
+#include "base/clock.hpp"
+#include "base/host.hpp"
 #include "base/parallel.hpp"
 #include "model/threads.hpp"
+#include "weights/staging.hpp"
 
 namespace galapagos {
 
-std::vector<std::shared_ptr<const Source>> open_models(const std::vector<ModelEntry>& entries) {
+namespace {
+
+/// The folder of this node's copy; empty if there is none.
+std::filesystem::path copy_of(const ModelEntry& entry, const NodeCopies& copies) {
+    const ModelFolder original(entry.model);
+    try {
+        const Staging staging(copies.storage, DigestMemo(default_cache_folder()));
+        if (copies.makes) return staging.copy(original);
+        return staging.find(original).value_or(std::filesystem::path());
+    } catch (const std::exception& error) {
+        if (copies.makes)
+            fmt::print(stderr, "galapagos: warning: {}: {}; the model is read where it lies\n",
+                       host_name(), error.what());
+        return {};
+    }
+}
+
+}  // namespace
+
+std::vector<std::shared_ptr<const Source>> open_models(const std::vector<ModelEntry>& entries,
+                                                       const NodeCopies& copies) {
     std::vector<std::shared_ptr<const Source>> models;
-    for (const auto& entry : entries) models.push_back(Source::open(entry.spec()));
+    const Stopwatch watch;
+    std::size_t staged = 0;
+    for (const auto& entry : entries) {
+        SourceOptions options;
+        if (!copies.storage.empty()) options.copy = copy_of(entry, copies);
+        staged += options.copy.empty() ? 0 : 1;
+        models.push_back(Source::open(entry.spec(), options));
+    }
+    if (copies.makes && staged > 0) {
+        fmt::print("{}: {} of {} models staged in {} ({:.1f} s)\n", host_name(), staged,
+                   entries.size(), copies.storage.string(), watch.seconds());
+        std::fflush(stdout);
+    }
     return models;
 }
 

@@ -1,6 +1,7 @@
 // Opening models and sharing out the machine: what several subcommands do alike.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,7 +11,15 @@
 
 namespace galapagos {
 
-std::vector<std::shared_ptr<const Source>> open_models(const std::vector<ModelEntry>& entries);
+/// Where a node keeps copies of the models, if it does.
+struct NodeCopies {
+    std::filesystem::path storage;  ///< node-local; empty: models are read where they lie
+    bool makes = false;             ///< whether this process makes the copies: one of each node
+};
+
+/// A copy that can't be made costs a warning: its model is read where it lies.
+std::vector<std::shared_ptr<const Source>> open_models(const std::vector<ModelEntry>& entries,
+                                                       const NodeCopies& copies = {});
 
 /// Collective. Sets the threads of this rank and returns them: `wanted`, or with 0 OMP_NUM_THREADS,
 /// or this rank's share of the cores that the ranks of its node may run on.

@@ -16,6 +16,7 @@
 #include <set>
 
 #include "base/clock.hpp"
+#include "base/host.hpp"
 #include "comm/device.hpp"
 
 namespace galapagos {
@@ -112,9 +113,7 @@ json rank_facts(const Communicator& world, int threads) {
 }
 
 ordered_json node_of(const std::vector<std::string>& ranks, const fs::path& folder) {
-    char host[256] = {};
-    ::gethostname(host, sizeof host - 1);
-    ordered_json node{{"host", host}};
+    ordered_json node{{"host", host_name()}};
     std::set<int> cores;
     int threads = 0;
     ordered_json numbers = ordered_json::array();

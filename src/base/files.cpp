@@ -102,4 +102,21 @@ void write_atomically(const std::filesystem::path& path, std::string_view conten
     if (directory.get() >= 0) ::fsync(directory.get());
 }
 
+void make_private_folder(const std::filesystem::path& folder, const std::string& advice) {
+    std::error_code failure;
+    const bool made = std::filesystem::create_directories(folder, failure);
+    if (failure)
+        throw Error(fmt::format("{}: can't make the folder", folder.string()), failure.message(),
+                    advice);
+    struct stat parent {
+    }, own{};
+    const auto above = std::filesystem::absolute(folder).parent_path();
+    if (::stat(above.c_str(), &parent) != 0 || (parent.st_mode & S_IWOTH) == 0) return;
+    if (made) ::chmod(folder.c_str(), 0700);
+    if (::lstat(folder.c_str(), &own) != 0 || !S_ISDIR(own.st_mode) || own.st_uid != ::geteuid() ||
+        (own.st_mode & S_IWOTH) != 0)
+        throw Error(fmt::format("{}: won't use this folder", folder.string()),
+                    "others may write to it", advice);
+}
+
 }  // namespace galapagos

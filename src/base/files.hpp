@@ -35,4 +35,9 @@ std::string read_text(const std::filesystem::path& path, std::size_t limit = std
 /// file is then untouched.
 void write_atomically(const std::filesystem::path& path, std::string_view content);
 
+/// Makes a folder for files that this program alone writes. In a directory that everyone writes to,
+/// the folder must be the user's own, since another could plant files. Throws Error that ends with
+/// `advice`.
+void make_private_folder(const std::filesystem::path& folder, const std::string& advice);
+
 }  // namespace galapagos

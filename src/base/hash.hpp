@@ -3,11 +3,26 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
 namespace galapagos {
+
+/// SHA-256 of bytes that come one part after the other.
+class Sha256 {
+  public:
+    Sha256();
+    ~Sha256();
+    void add(std::span<const std::byte> bytes);
+    /// Lower-case hexadecimal. Nothing may be added afterwards.
+    std::string hex();
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
 
 /// SHA-256 in lower-case hexadecimal.
 std::string sha256_hex(std::span<const std::byte> bytes);

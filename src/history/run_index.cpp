@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/hash.hpp"
+#include "base/host.hpp"
 #include "history/hdf5.hpp"
 #include "history/part_tables.hpp"
 #include "history/run_layout.hpp"
@@ -251,11 +252,9 @@ Pairs basic_provenance(const std::vector<std::string>& argv) {
     h5_prepare();
     unsigned major = 0, minor = 0, release = 0;
     H5get_libversion(&major, &minor, &release);
-    char host[256] = {};
-    ::gethostname(host, sizeof host - 1);
     Pairs pairs{{"hdf5", fmt::format("{}.{}.{}", major, minor, release)},
                 {"compiler", "g++ " __VERSION__},
-                {"host", host},
+                {"host", host_name()},
                 {"argv", nlohmann::json(argv).dump()}};
     for (const char* name :
          {"SLURM_JOB_ID", "SLURM_JOB_NAME", "SLURM_RESTART_COUNT", "SLURM_JOB_NODELIST",

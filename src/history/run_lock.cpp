@@ -13,6 +13,7 @@
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "base/host.hpp"
 
 namespace galapagos {
 namespace {
@@ -49,10 +50,8 @@ bool locks_unsupported(int error) {
 }  // namespace
 
 LockOwner LockOwner::self() {
-    char host[256] = {};
-    ::gethostname(host, sizeof host - 1);
     const char* job = std::getenv("SLURM_JOB_ID");
-    return {host, static_cast<long>(::getpid()), job != nullptr ? job : "", utc_timestamp()};
+    return {host_name(), static_cast<long>(::getpid()), job != nullptr ? job : "", utc_timestamp()};
 }
 
 std::string LockOwner::text() const {

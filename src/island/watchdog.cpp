@@ -17,6 +17,7 @@
 
 #include "base/activity.hpp"
 #include "base/clock.hpp"
+#include "base/host.hpp"
 
 namespace galapagos {
 namespace {
@@ -54,12 +55,6 @@ std::optional<Heartbeat> read_heartbeat(const std::filesystem::path& file) {
 
 std::filesystem::path heartbeat_file(const std::filesystem::path& folder, int rank) {
     return folder / fmt::format("r{:05}", rank);
-}
-
-std::string host_name() {
-    char name[256] = {};
-    ::gethostname(name, sizeof name - 1);
-    return name[0] == '\0' ? "unknown" : name;
 }
 
 /// What a watcher knows about another process.

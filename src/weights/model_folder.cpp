@@ -184,6 +184,14 @@ void ModelFolder::resolve_tied_head() {
     tensors_.erase(std::string(layout->head));
 }
 
+std::vector<std::string> ModelFolder::all_files() const {
+    std::vector<std::string> names = {"config.json"};
+    if (fs::exists(folder_ / index_file)) names.emplace_back(index_file);
+    for (const auto& file : files_) names.push_back(file.path().filename().string());
+    names.insert(names.end(), companions_.begin(), companions_.end());
+    return names;
+}
+
 bool ModelFolder::has(std::string_view name) const { return tensors_.contains(std::string(name)); }
 
 TensorView ModelFolder::tensor(std::string_view name) const {

@@ -47,6 +47,8 @@ class ModelFolder {
     /// chat template, licence. (config.json and the weights are not among them.) An exported model
     /// takes these over from its base.
     const std::vector<std::string>& companion_files() const noexcept { return companions_; }
+    /// Names of all files that were read or are companions: what a copy of the model needs.
+    std::vector<std::string> all_files() const;
 
   private:
     void open_weight_files();

@@ -1,12 +1,12 @@
 #include "weights/source.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "base/hash.hpp"
 #include "weights/adapter.hpp"
 #include "weights/digest_memo.hpp"
@@ -20,27 +20,6 @@ namespace fs = std::filesystem;
 
 /// Changes whenever the same inputs would give other bits.
 constexpr std::string_view cache_version = "galapagos adapted weights 1\n";
-
-/// Makes the folder. In a directory that everyone writes to, it must be ours alone: another user
-/// could plant weights.
-void make_cache_folder(const fs::path& folder) {
-    std::error_code failure;
-    const bool made = fs::create_directories(folder, failure);
-    if (failure) {
-        throw Error(folder.string() + ": can't make the cache folder", failure.message(),
-                    "set GALAPAGOS_CACHE to a folder that you can write");
-    }
-    struct stat parent {
-    }, own{};
-    const fs::path above = fs::absolute(folder).parent_path();
-    if (::stat(above.c_str(), &parent) != 0 || (parent.st_mode & S_IWOTH) == 0) return;
-    if (made) ::chmod(folder.c_str(), 0700);
-    if (::lstat(folder.c_str(), &own) != 0 || !S_ISDIR(own.st_mode) || own.st_uid != ::geteuid() ||
-        (own.st_mode & S_IWOTH) != 0) {
-        throw Error(folder.string() + ": won't use this cache folder", "others may write to it",
-                    "set GALAPAGOS_CACHE to a folder of your own");
-    }
-}
 
 /// Name and digest of each file, a line each.
 std::string describe(const DigestMemo& memo, const std::vector<fs::path>& files) {
@@ -126,7 +105,7 @@ std::shared_ptr<const Source> Source::open(const SourceSpec& spec, const SourceO
 Source::Source(const SourceSpec& spec, const SourceOptions& options)
     : spec_(spec),
       cache_folder_(options.cache_folder.empty() ? default_cache_folder() : options.cache_folder),
-      folder_(spec.model) {
+      folder_(options.copy.empty() ? spec.model : options.copy) {
     if (spec_.adapter) apply_adapter();
 }
 
@@ -134,7 +113,7 @@ void Source::apply_adapter() {
     const Adapter adapter(*spec_.adapter, folder_);
     adapter_files_ = adapter.files();
     const auto specs = changed_specs(folder_, adapter);
-    make_cache_folder(cache_folder_);
+    make_private_folder(cache_folder_, "set GALAPAGOS_CACHE to a folder that you alone can write");
     const std::string key = "adapted-" + sha256_hex(std::string(cache_version) + sha256());
     const fs::path path = cache_folder_ / (key + ".safetensors");
     adapted_ = open_cached(path, specs);

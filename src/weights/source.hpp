@@ -31,6 +31,8 @@ struct SourceOptions {
     /// Where adapted tensors and file digests are kept; empty: `default_cache_folder()`. Processes
     /// may share it.
     std::filesystem::path cache_folder;
+    /// A copy of the model folder that is read instead of it, nearer to this process.
+    std::filesystem::path copy;
 };
 
 /// $GALAPAGOS_CACHE, else $XDG_CACHE_HOME/galapagos, else "galapagos-<user id>" in the directory

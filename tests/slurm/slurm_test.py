@@ -256,6 +256,39 @@ def test_array_over_seeds_and_settings(cluster, config, tmp_path):
     assert counts == {"seed1": 18, "seed2": 18, "sizes-1": 12, "sizes-2": 15}
 
 
+def test_models_are_staged_once_a_node_and_kept_across_a_requeue(cluster, started, run_dir, undisturbed):
+    """A node's /tmp is its own here."""
+    def copies(node):
+        return cluster.call("on", node, "find", "/tmp/stage", "-type", "f", "-name", "*.safetensors", "-printf", "%p %T@\\n").stdout
+    job = started(environment=["GALAPAGOS_STAGE=/tmp/stage"])
+    first = {node: copies(node) for node in ("n1", "n2", "n3", "n4")}
+    assert all(text.count("\n") == 3 for text in first.values()), first
+    cluster.run("scancel", "--batch", "--signal=USR1", job.number)
+    job.finished()
+    assert job.restarts == 1
+    assert {node: copies(node) for node in first} == first
+    for node in first:
+        assert job.log.count(f"{node}: 3 of 3 models staged in /tmp/stage") == 2
+    assert_as_undisturbed(run_dir, undisturbed)
+
+
+def test_doctor_sees_the_allocation(cluster, tmp_path):
+    script = tmp_path / "doctor.sbatch"
+    script.write_text("#!/usr/bin/env bash\ncd \"$SLURM_SUBMIT_DIR\" && source slurm/job.sh && prepare && launch doctor \"$@\"\n")
+    job = cluster.submit("--ntasks-per-node=2", "--time=5", script, "--json", "--run-dir", cluster.folder).finished()
+    report = json.loads(job.log[job.log.index("\n{") : job.log.rindex("\n}") + 2])
+    assert report["ranks"] == 8
+    assert sorted(node["host"] for node in report["nodes"]) == ["n1", "n2", "n3", "n4"]
+    assert all(len(node["ranks"]) == 2 and node["gpus"] == {} for node in report["nodes"])
+    assert sorted(rank for node in report["nodes"] for rank in node["ranks"]) == list(range(8))
+    slurm = report["slurm"]
+    assert slurm["job"].isdigit() and slurm["started_by_pmix"] and "pmix" in slurm["mpi_plugins"]
+    assert 0 < slurm["seconds_left"] <= 300
+    findings = [finding["what"] for finding in report["findings"]]
+    assert any("wall time" in what for what in findings)
+    assert not any("PMIx" in what for what in findings), findings
+
+
 def test_debug_job(cluster, config):
     job = cluster.submit("slurm/debug.sbatch", config, nodes=1).finished()
     assert "Software" in job.log and "best candidate" in job.log

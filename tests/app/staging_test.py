@@ -1,0 +1,33 @@
+"""Models that are copied to node-local storage give the same run."""
+
+import os
+
+from conftest import history, run, run_alone
+
+
+def copies(storage):
+    return sorted((path, path.stat().st_mtime_ns) for path in storage.rglob("*.safetensors"))
+
+
+def test_staged_models_give_the_same_history(write_config, tmp_path):
+    config, storage = write_config(islands=2, generations=2), tmp_path / "local"
+    run(2, "evolve", config, "--run-dir", tmp_path / "direct")
+    printed, _ = run(2, "evolve", config, "--run-dir", tmp_path / "run", "--stage", storage)
+    assert printed.count("3 of 3 models staged in") == 1
+    assert len(copies(storage)) == 3
+    assert history(tmp_path / "run") == history(tmp_path / "direct")
+    # The recipe names the models themselves, and a second run finds the copies.
+    assert str(storage) not in (tmp_path / "run/best/recipe.yaml").read_text()
+    before = copies(storage)
+    run(2, "evolve", config, "--run-dir", tmp_path / "again", "--stage", storage)
+    assert copies(storage) == before
+    run_alone("verify", tmp_path / "run")
+
+
+def test_storage_without_room_costs_a_warning(write_config, tmp_path):
+    storage = tmp_path / "file"
+    storage.write_text("no folder")
+    config = write_config(generations=2)
+    _, warning = run(2, "evolve", config, "--run-dir", tmp_path / "run", "--stage", storage)
+    assert warning.count("the model is read where it lies") == 3 and os.uname().nodename in warning
+    assert len(history(tmp_path / "run")["islands"][0]["candidates"]) == 12
