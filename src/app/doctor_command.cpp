@@ -80,12 +80,11 @@ ordered_json slurm() {
     ordered_json found{{"job", job}};
     const auto end = job_end_from_environment();
     found["seconds_left"] = end ? ordered_json(*end - unix_time()) : ordered_json();
-    const char* type = std::getenv("SLURM_MPI_TYPE");
     const char* fence = std::getenv("SLURM_PMIX_FENCE");
-    const bool by_srun = std::getenv("SLURM_STEP_ID") != nullptr &&
-                         std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr &&
-                         std::getenv("PMIX_NAMESPACE") != nullptr;
-    found["started_by_pmix"] = by_srun && type != nullptr && std::strstr(type, "pmix") != nullptr;
+    // The plugin calls its jobs slurm.pmix.JOB.STEP; mpirun inside an allocation calls them
+    // otherwise.
+    const char* space = std::getenv("PMIX_NAMESPACE");
+    found["started_by_pmix"] = space != nullptr && std::strncmp(space, "slurm.pmix", 10) == 0;
     found["pmix_fence"] = fence != nullptr ? fence : "";
     if (const auto plugins = output_of("srun --mpi=list"); !plugins.empty())
         found["mpi_plugins"] = plugins;

@@ -7,7 +7,8 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "base/nearest.hpp"
+#include "genome/method_parameters.hpp"
+#include "genome/search_checks.hpp"
 #include "genome/tensor_kinds.hpp"
 
 namespace galapagos {
@@ -15,50 +16,6 @@ namespace galapagos {
 namespace {
 
 constexpr const char* what = "the search space can't be built";
-
-Method method_named(const std::string& name) {
-    const auto method = parse_method(name);
-    if (!method) {
-        throw UsageError(what, "there is no merge method '" + name + "'",
-                         name_hint(name, method_names()));
-    }
-    return *method;
-}
-
-/// Parameters that can be genes.
-constexpr const char* parameters[] = {"weight", "density",     "t", "gamma", "epsilon",
-                                      "scale",  "select_topk", "r", "alpha"};
-
-bool is_ram(Method method) { return method == Method::ram || method == Method::ramplus_tl; }
-
-bool uses(Method method, const std::string& parameter) {
-    const Thinning thinning = traits_of(method).thinning;
-    if (parameter == "weight") return traits_of(method).weighted;
-    if (parameter == "density") return thinning != Thinning::none;
-    if (parameter == "gamma") return thinning == Thinning::middle;
-    if (parameter == "epsilon") return thinning == Thinning::by_rank || is_ram(method);
-    if (parameter == "t") return method == Method::slerp || method == Method::nearswap;
-    if (parameter == "scale") return method == Method::passthrough;
-    if (parameter == "select_topk") return method == Method::sce;
-    return method == Method::ramplus_tl;
-}
-
-/// Whether a parameter belongs to the method as a whole instead of to each source.
-bool is_shared(Method method, const std::string& parameter) {
-    if (parameter == "epsilon") return is_ram(method);
-    return parameter == "t" || parameter == "select_topk" || parameter == "r" ||
-           parameter == "alpha";
-}
-
-/// Methods of a base and one other model.
-bool takes_a_pair(Method method) { return traits_of(method).most == 2; }
-
-/// `t` and the epsilon of ram are sizes of weights or changes for these methods, not shares.
-GeneRange default_range_of(Method method, const std::string& parameter) {
-    if (parameter == "t" && method == Method::nearswap) return {0.0, 0.01, 0.001};
-    if (parameter == "epsilon" && is_ram(method)) return {0.0, 1e-3, 1e-5};
-    return default_range(parameter);
-}
 
 std::vector<std::string> flag_names(const std::vector<bool>& flags) {
     std::vector<std::string> names;
@@ -77,8 +34,8 @@ const std::string& SearchSpace::Choice::in(const Genome& genome) const {
 SearchSpace::SearchSpace(const SearchSettings& search, const MergeSettings& merge,
                          SearchModels models)
     : merge_(merge), models_(std::move(models)) {
-    check_settings(search);
-    check_method_choice();
+    check_settings(search, models_);
+    check_methods(merge_, models_);
     boundaries_ = equal_groups(models_.num_layers, search.layer_groups);
     if (!search.layer_boundaries.empty()) {
         boundaries_ = search.layer_boundaries;
@@ -94,79 +51,11 @@ SearchSpace::SearchSpace(const SearchSettings& search, const MergeSettings& merg
         lambda_ = make_value(*merge_.lambda, true, "lambda");
     }
     for (size_t source = 0; source < models_.sources.size(); ++source) {
-        for (const char* parameter : parameters) {
+        for (const char* parameter : gene_parameters) {
             make_cells(search, parameter, source);
         }
     }
     check_genes(genes_);
-}
-
-void SearchSpace::check_settings(const SearchSettings& search) const {
-    std::set<std::string> names;
-    for (const auto& source : models_.sources) {
-        if (!names.insert(source.name).second) {
-            throw UsageError(what, "two sources are named '" + source.name + "'");
-        }
-    }
-    if (models_.sources.empty() || models_.num_layers < 1) {
-        throw UsageError(what, "it has no sources or no layers");
-    }
-    for (const auto& [source, ranges] : search.sources) {
-        if (names.count(source) == 0) {
-            throw UsageError(
-                what, "search.sources names '" + source + "', which is no source",
-                name_hint(source, std::vector<std::string>(names.begin(), names.end())));
-        }
-    }
-    const int last =
-        search.layer_boundaries.empty() ? search.layer_groups - 1 : search.layer_boundaries.back();
-    if (search.layer_groups < 1 || last >= models_.num_layers) {
-        throw UsageError(what,
-                         "search.layer_groups asks for more than the " +
-                             std::to_string(models_.num_layers) + " layers of the models",
-                         "make fewer groups");
-    }
-}
-
-void SearchSpace::check_method_choice() const {
-    if (merge_.methods.empty()) {
-        throw UsageError(what, "there is no merge method", "set merge.method");
-    }
-    for (const std::string& name : merge_.methods) {
-        const Method method = method_named(name);
-        const MethodTraits& traits = traits_of(method);
-        if ((takes_a_pair(method) || traits.most == 1) && merge_.methods.size() > 1) {
-            throw UsageError(what, name + " shares no parameters with other methods",
-                             "list it alone in merge.method");
-        }
-        const bool pair = takes_a_pair(method) && models_.sources.size() == 2;
-        if (traits.base == BaseUse::required && models_.base.empty() && !pair) {
-            throw UsageError(what, "its merge method " + name + " needs a base model",
-                             "set models.base");
-        }
-        const bool based = has_base(method);
-        const int models = static_cast<int>(models_.sources.size()) + (based ? 1 : 0);
-        const int fewest = method == Method::nuslerp ? (based ? 3 : 2) : traits.fewest;
-        const int most = method == Method::nuslerp ? fewest : traits.most;
-        if (models < fewest || models > most) {
-            throw UsageError(
-                what,
-                fmt::format("{} merges {} models, not {}", name,
-                            most == 1                   ? "one"
-                            : takes_a_pair(method)      ? "two"
-                            : method == Method::nuslerp ? "two (beside the base)"
-                                                        : fmt::format("at least {}", fewest),
-                            models),
-                takes_a_pair(method) ? "give two sources, or a base and one source"
-                                     : "change models.sources");
-        }
-    }
-}
-
-bool SearchSpace::has_base(Method method) const {
-    if (takes_a_pair(method) && models_.sources.size() == 2) return false;
-    const BaseUse use = traits_of(method).base;
-    return use == BaseUse::required || (use == BaseUse::optional && !models_.base.empty());
 }
 
 void SearchSpace::find_kinds(const SearchSettings& search) {
@@ -315,7 +204,7 @@ RecipeSlice SearchSpace::slice(int group, Method method, const Genome& genome) c
     RecipeSlice slice;
     const auto first = static_cast<size_t>(group);
     const Range layers{boundaries_[first], boundaries_[first + 1]};
-    const bool with_base = has_base(method);
+    const bool with_base = merges_onto_base(method, models_);
     if (with_base) {
         slice.sources.push_back({models_.base, layers, {}});
     }
@@ -354,7 +243,7 @@ Recipe SearchSpace::recipe(const Genome& genome) const {
     check_genome(genes_, genome);
     Recipe recipe;
     recipe.method = method_named(method_.in(genome));
-    if (has_base(recipe.method)) {
+    if (merges_onto_base(recipe.method, models_)) {
         recipe.base_model = models_.base;
     } else if (takes_a_pair(recipe.method)) {
         recipe.base_model = models_.sources.front().reference;

@@ -72,8 +72,6 @@ class SearchSpace {
         const std::string& in(const Genome& genome) const;
     };
 
-    void check_settings(const SearchSettings& search) const;
-    void check_method_choice() const;
     void find_kinds(const SearchSettings& search);
     Choice make_choice(const std::string& name, const std::vector<std::string>& names);
     void make_cells(const SearchSettings& search, const std::string& parameter, size_t source);
@@ -82,7 +80,6 @@ class SearchSpace {
     Value make_value(const GeneRange& range, bool searched, const std::string& name);
     std::string gene_name(const Cell& cell, ModuleKind kind) const;
     bool single_slice() const { return boundaries_.size() == 2; }
-    bool has_base(Method method) const;
     double epsilon_limit(const Cell& epsilon, size_t kind, const Genome& genome) const;
 
     ParameterSetting setting(const Cell& cell, const Genome& genome) const;

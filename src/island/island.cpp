@@ -76,10 +76,11 @@ void Island::advance() {
 }
 
 void Island::commit(FinishedGeneration& generation) {
+    const char* before = current_activity().what;
     set_activity("writing the history");
     history_.append(generation.record, generation.candidates, generation.migrations);
     save_checkpoint();
-    set_activity("leading its islands");
+    set_activity(before);
     if (generation.outgoing) send(*generation.outgoing);
     report_best();
     report(generation.record);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
 #include <cstdio>
 #include <fstream>
@@ -146,10 +147,18 @@ struct Watchdog::Patrol {
         // are not.
         for (const auto& [other, watched] : others)
             if (const auto trouble = trouble_of(watched, limit)) {
-                on_hang(describe(other, watched, *trouble));
+                if (is_first()) on_hang(describe(other, watched, *trouble));
                 others.clear();  // once
                 return;
             }
+    }
+
+    /// A watcher that ends its own process to end the job would be taken for hung by the other one
+    /// before the launcher has ended all: the first to find a hang is the only one to say so.
+    bool is_first() const {
+        const int verdict = ::open((folder / "verdict").c_str(), O_WRONLY | O_CREAT | O_EXCL, 0644);
+        if (verdict >= 0) ::close(verdict);
+        return verdict >= 0 || errno != EEXIST;
     }
 
     static std::string describe(int other, const Watched& watched, const std::string& trouble) {

@@ -68,6 +68,26 @@ TEST_F(WatchdogTest, WhoGetsOnNoMoreIsNamed) {
     }
 }
 
+TEST_F(WatchdogTest, OneHangIsReportedOnce) {
+    // Rank 1 gets on no more, and rank 0, which finds that out, seems hung to rank 1 from then on.
+    std::atomic<int> reports = 0;
+    {
+        const Watchdog watchdog(world, base / "heartbeat", 0.5,
+                                [&](const std::string&) { ++reports; });
+        set_activity("testing");
+        for (int i = 0; i < 40; ++i) {
+            if (world.is_root() && reports == 0) note_step();
+            ::usleep(50000);
+        }
+        set_activity("ending", true);
+        world.barrier();
+    }
+    int all = 0;
+    for (const auto& text : world.all_gather(std::to_string(reports.load())))
+        all += std::stoi(text);
+    EXPECT_EQ(all, world.size() > 1 ? 1 : 0);
+}
+
 TEST_F(WatchdogTest, WhoWaitsIsGivenTwiceTheTime) {
     EXPECT_EQ(heard(1.2, [] { static WaitingForOthers waiting; }), "");
 }

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "comm/tensor_group.hpp"
-#include "weights/architecture.hpp"
 #include "model/decoder.hpp"
+#include "weights/architecture.hpp"
 #include "weights/arena.hpp"
 #include "weights/dtype.hpp"
 #include "weights/model_folder.hpp"

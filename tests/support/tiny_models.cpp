@@ -1,11 +1,10 @@
 #include "support/tiny_models.hpp"
 
-#include <array>
 #include <fstream>
 #include <stdexcept>
-#include <utility>
 
 #include "base/random.hpp"
+#include "support/tiny_tokenizer.hpp"
 #include "weights/safetensors_writer.hpp"
 
 namespace galapagos::test {
@@ -13,9 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-constexpr int bytes_in_vocabulary = 256;
-constexpr std::array special_tokens = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"};
 
 int head_dim_of(const TinyModelOptions& options) {
     return options.head_dim > 0 ? options.head_dim : options.hidden / options.heads;
@@ -25,21 +21,6 @@ void write_json(const fs::path& path, const json& document) {
     std::ofstream file(path);
     file << document.dump(2) << '\n';
     if (!file) throw std::runtime_error("can't write " + path.string());
-}
-
-std::string utf8(int code_point) {
-    if (code_point < 0x80) return {static_cast<char>(code_point)};
-    return {static_cast<char>(0xC0 | code_point >> 6),
-            static_cast<char>(0x80 | (code_point & 0x3F))};
-}
-
-/// GPT-2's printable stand-in for a byte.
-std::string byte_symbol(int byte) {
-    const auto printable = [](int b) { return (b >= 33 && b <= 126) || (b >= 161 && b != 173); };
-    if (printable(byte)) return utf8(byte);
-    int rank = 0;
-    for (int b = 0; b < byte; ++b) rank += printable(b) ? 0 : 1;
-    return utf8(256 + rank);
 }
 
 /// Random values of a tensor in its own type: norms near one, everything else near zero.
@@ -53,15 +34,22 @@ std::vector<std::byte> random_tensor(const TensorSpec& spec, std::uint64_t seed,
     return bytes;
 }
 
-json token_entry(int id, const std::string& content) {
-    return {{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},
-            {"rstrip", false}, {"normalized", false}, {"special", true}};
+void write_tokenizer_files(const fs::path& folder, int vocab) {
+    const json tokenizer = testing::tiny_tokenizer_json();
+    if (vocab < static_cast<int>(tokenizer["model"]["vocab"].size()))
+        throw std::runtime_error("the tiny tokenizer needs a larger vocabulary");
+    write_json(folder / "tokenizer.json", tokenizer);
+    const json end = tokenizer["added_tokens"][0]["content"];
+    write_json(folder / "tokenizer_config.json", {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                                                  {"bos_token", end},
+                                                  {"eos_token", end},
+                                                  {"unk_token", end}});
 }
 
 }  // namespace
 
 json tiny_config(const TinyModelOptions& options) {
-    const int end = options.tokenizer ? bytes_in_vocabulary : options.vocab - 1;
+    const int end = options.tokenizer ? 0 : options.vocab - 1;
     json config = {{"architectures", {"LlamaForCausalLM"}},
                    {"model_type", "llama"},
                    {"hidden_size", options.hidden},
@@ -114,7 +102,7 @@ std::vector<TensorSpec> tiny_tensors(const TinyModelOptions& options) {
 fs::path make_tiny_model(const fs::path& folder, const TinyModelOptions& options) {
     fs::create_directories(folder);
     write_json(folder / "config.json", tiny_config(options));
-    if (options.tokenizer) write_tiny_tokenizer(folder, options.vocab);
+    if (options.tokenizer) write_tokenizer_files(folder, options.vocab);
     const auto specs = tiny_tensors(options);
     SafetensorsWriterOptions writer_options;
     writer_options.sync = false;
@@ -167,61 +155,6 @@ fs::path make_tiny_adapter(const fs::path& folder, const TinyModelOptions& model
     }
     writer.finish();
     return folder;
-}
-
-void write_tiny_tokenizer(const fs::path& folder, int vocab) {
-    const int needed = bytes_in_vocabulary + static_cast<int>(special_tokens.size());
-    if (vocab < needed) throw std::runtime_error("a tiny tokenizer needs a vocabulary of 259");
-    const std::array<std::pair<const char*, const char*>, 24> pairs = {{
-        {"\u0120", "t"},   {"h", "e"},  {"i", "n"},        {"e", "r"},      {"a", "n"},
-        {"\u0120t", "he"}, {"r", "e"},  {"o", "n"},        {"\u0120", "a"}, {"in", "g"},
-        {"a", "t"},        {"e", "n"},  {"\u0120", "s"},   {"o", "r"},      {"e", "s"},
-        {"i", "s"},        {"an", "d"}, {"\u0120", "and"}, {"l", "l"},      {"\u0120", "w"},
-        {"o", "u"},        {"e", "d"},  {"\u0120", "of"},  {"o", "f"},
-    }};
-    json tokens = json::object();
-    for (int byte = 0; byte < bytes_in_vocabulary; ++byte) tokens[byte_symbol(byte)] = byte;
-    json added = json::array();
-    int next = bytes_in_vocabulary;
-    for (const char* special : special_tokens) {
-        tokens[special] = next;
-        added.push_back(token_entry(next++, special));
-    }
-    json merges = json::array();
-    for (const auto& [left, right] : pairs) {
-        const std::string merged = std::string(left) + right;
-        const bool made_of_tokens = tokens.contains(left) && tokens.contains(right);
-        if (next >= vocab || !made_of_tokens || tokens.contains(merged)) continue;
-        merges.push_back(std::string(left) + " " + right);
-        tokens[merged] = next++;
-    }
-    const json byte_level = {{"type", "ByteLevel"},
-                             {"add_prefix_space", false},
-                             {"trim_offsets", true},
-                             {"use_regex", true}};
-    write_json(folder / "tokenizer.json", {{"version", "1.0"},
-                                           {"truncation", nullptr},
-                                           {"padding", nullptr},
-                                           {"added_tokens", added},
-                                           {"normalizer", nullptr},
-                                           {"pre_tokenizer", byte_level},
-                                           {"post_processor", nullptr},
-                                           {"decoder", byte_level},
-                                           {"model",
-                                            {{"type", "BPE"},
-                                             {"dropout", nullptr},
-                                             {"unk_token", nullptr},
-                                             {"continuing_subword_prefix", nullptr},
-                                             {"end_of_word_suffix", nullptr},
-                                             {"fuse_unk", false},
-                                             {"byte_fallback", false},
-                                             {"ignore_merges", false},
-                                             {"vocab", tokens},
-                                             {"merges", merges}}}});
-    write_json(folder / "tokenizer_config.json", {{"tokenizer_class", "PreTrainedTokenizerFast"},
-                                                  {"bos_token", special_tokens[0]},
-                                                  {"eos_token", special_tokens[0]},
-                                                  {"unk_token", special_tokens[0]}});
 }
 
 }  // namespace galapagos::test

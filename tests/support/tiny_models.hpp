@@ -22,7 +22,7 @@ struct TinyModelOptions {
     int heads = 4;
     int kv_heads = 2;
     int head_dim = 0;  ///< 0: hidden / heads
-    int vocab = 64;    ///< with a tokenizer at least 259: 256 bytes and three special tokens
+    int vocab = 64;    ///< with a tokenizer at least the 266 of tiny_tokenizer.hpp
     int intermediate = 48;
     bool tied = false;
     DType dtype = DType::f32;
@@ -56,10 +56,5 @@ struct TinyAdapterOptions {
 std::filesystem::path make_tiny_adapter(const std::filesystem::path& folder,
                                         const TinyModelOptions& model,
                                         const TinyAdapterOptions& options = {});
-
-/// A byte-level BPE tokenizer.json: tokens 0-255 are the bytes, then "<|endoftext|>",
-/// "<|im_start|>", "<|im_end|>", then merges of common English pairs until the vocabulary is full
-/// or they run out.
-void write_tiny_tokenizer(const std::filesystem::path& folder, int vocab);
 
 }  // namespace galapagos::test

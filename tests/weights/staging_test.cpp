@@ -22,7 +22,7 @@ class StagingTest : public ::testing::Test {
   protected:
     StagingTest() {
         options_.tokenizer = true;
-        options_.vocab = 260;
+        options_.vocab = 266;
         options_.max_shard_bytes = 20'000;
         test::make_tiny_model(model_, options_);
     }

@@ -1,0 +1,86 @@
+#include "genome/search_checks.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "base/error.hpp"
+#include "base/nearest.hpp"
+#include "genome/method_parameters.hpp"
+
+namespace galapagos {
+namespace {
+
+constexpr const char* what = "the search space can't be built";
+
+}  // namespace
+
+void check_settings(const SearchSettings& search, const SearchModels& models) {
+    std::set<std::string> names;
+    for (const auto& source : models.sources) {
+        if (!names.insert(source.name).second) {
+            throw UsageError(what, "two sources are named '" + source.name + "'");
+        }
+    }
+    if (models.sources.empty() || models.num_layers < 1) {
+        throw UsageError(what, "it has no sources or no layers");
+    }
+    for (const auto& [source, ranges] : search.sources) {
+        if (names.count(source) == 0) {
+            throw UsageError(
+                what, "search.sources names '" + source + "', which is no source",
+                name_hint(source, std::vector<std::string>(names.begin(), names.end())));
+        }
+    }
+    const int last =
+        search.layer_boundaries.empty() ? search.layer_groups - 1 : search.layer_boundaries.back();
+    if (search.layer_groups < 1 || last >= models.num_layers) {
+        throw UsageError(what,
+                         "search.layer_groups asks for more than the " +
+                             std::to_string(models.num_layers) + " layers of the models",
+                         "make fewer groups");
+    }
+}
+
+void check_methods(const MergeSettings& merge, const SearchModels& models) {
+    if (merge.methods.empty()) {
+        throw UsageError(what, "there is no merge method", "set merge.method");
+    }
+    for (const std::string& name : merge.methods) {
+        const Method method = method_named(name);
+        const MethodTraits& traits = traits_of(method);
+        if ((takes_a_pair(method) || traits.most == 1) && merge.methods.size() > 1) {
+            throw UsageError(what, name + " shares no parameters with other methods",
+                             "list it alone in merge.method");
+        }
+        const bool pair = takes_a_pair(method) && models.sources.size() == 2;
+        if (traits.base == BaseUse::required && models.base.empty() && !pair) {
+            throw UsageError(what, "its merge method " + name + " needs a base model",
+                             "set models.base");
+        }
+        const bool based = merges_onto_base(method, models);
+        const int models = static_cast<int>(models.sources.size()) + (based ? 1 : 0);
+        const int fewest = method == Method::nuslerp ? (based ? 3 : 2) : traits.fewest;
+        const int most = method == Method::nuslerp ? fewest : traits.most;
+        if (models < fewest || models > most) {
+            throw UsageError(
+                what,
+                fmt::format("{} merges {} models, not {}", name,
+                            most == 1                   ? "one"
+                            : takes_a_pair(method)      ? "two"
+                            : method == Method::nuslerp ? "two (beside the base)"
+                                                        : fmt::format("at least {}", fewest),
+                            models),
+                takes_a_pair(method) ? "give two sources, or a base and one source"
+                                     : "change models.sources");
+        }
+    }
+}
+
+bool merges_onto_base(Method method, const SearchModels& models) {
+    if (takes_a_pair(method) && models.sources.size() == 2) return false;
+    const BaseUse use = traits_of(method).base;
+    return use == BaseUse::required || (use == BaseUse::optional && !models.base.empty());
+}
+
+}  // namespace galapagos

@@ -1,0 +1,17 @@
+// What a search asks for, held against the models and the merge methods.
+#pragma once
+
+#include "genome/search_space.hpp"
+
+namespace galapagos {
+
+/// Throws UsageError for two sources of one name, unknown sources and more groups than layers.
+void check_settings(const SearchSettings& search, const SearchModels& models);
+
+/// Throws UsageError for methods that can't be searched together or that need other models.
+void check_methods(const MergeSettings& merge, const SearchModels& models);
+
+/// Whether the method's recipes have a base model beside the sources.
+bool merges_onto_base(Method method, const SearchModels& models);
+
+}  // namespace galapagos
