@@ -71,12 +71,10 @@ class Faults {
     void gpus() {
         each(
             [](const auto& n) {
-                for (const auto& [uuid, gpu] : n["gpus"].items())
-                    if (gpu["ranks"].size() > 1) return true;
-                return false;
+                return !n["gpus"].empty() && n["ranks"].size() > n["gpus"].size();
             },
-            "several ranks see one GPU",
-            "start one rank a GPU, with --gpus-per-task=1 or --gpu-bind=single:1.");
+            "more ranks than GPUs",
+            "start one rank a GPU (--ntasks-per-node): two on one share its memory and its time.");
     }
 
     void memory() {

@@ -85,7 +85,7 @@ std::string mpi_version() {
     char text[MPI_MAX_LIBRARY_VERSION_STRING] = {};
     int length = 0;
     MPI_Get_library_version(text, &length);
-    std::string version(text, static_cast<std::size_t>(length));
+    const std::string version(text);  // the length that Open MPI tells counts the final NUL
     return version.substr(0, version.find('\n'));
 }
 

@@ -10,8 +10,8 @@
 namespace galapagos {
 
 /// Parameters that can be genes.
-constexpr std::array gene_parameters = {"weight", "density",     "t", "gamma", "epsilon",
-                                        "scale",  "select_topk", "r", "alpha"};
+inline constexpr std::array gene_parameters = {"weight", "density",     "t", "gamma", "epsilon",
+                                               "scale",  "select_topk", "r", "alpha"};
 
 /// Throws UsageError with the nearest name if there is no such method.
 Method method_named(const std::string& name);

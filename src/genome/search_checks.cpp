@@ -59,10 +59,10 @@ void check_methods(const MergeSettings& merge, const SearchModels& models) {
                              "set models.base");
         }
         const bool based = merges_onto_base(method, models);
-        const int models = static_cast<int>(models.sources.size()) + (based ? 1 : 0);
+        const int count = static_cast<int>(models.sources.size()) + (based ? 1 : 0);
         const int fewest = method == Method::nuslerp ? (based ? 3 : 2) : traits.fewest;
         const int most = method == Method::nuslerp ? fewest : traits.most;
-        if (models < fewest || models > most) {
+        if (count < fewest || count > most) {
             throw UsageError(
                 what,
                 fmt::format("{} merges {} models, not {}", name,
@@ -70,7 +70,7 @@ void check_methods(const MergeSettings& merge, const SearchModels& models) {
                             : takes_a_pair(method)      ? "two"
                             : method == Method::nuslerp ? "two (beside the base)"
                                                         : fmt::format("at least {}", fewest),
-                            models),
+                            count),
                 takes_a_pair(method) ? "give two sources, or a base and one source"
                                      : "change models.sources");
         }

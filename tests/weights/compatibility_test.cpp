@@ -20,7 +20,7 @@ class CompatibilityTest : public ::testing::Test {
     std::shared_ptr<const Source> make(const std::string& name,
                                        const test::TinyModelOptions& options = {}) {
         return Source::open({name, test::make_tiny_model(folder_ / name, options), {}},
-                            {folder_ / "cache"});
+                            {folder_ / "cache", {}});
     }
     std::string difference(const test::TinyModelOptions& options) {
         fs::remove_all(folder_ / "other");
