@@ -35,8 +35,15 @@ struct EvaluateArguments {
 
 /// A folder (with or without an adapter) is the recipe that takes that one model as it is.
 Recipe recipe_of(const std::string& model) {
-    if (model.ends_with(".yaml") || model.ends_with(".yml")) return parse_recipe(model);
     Recipe recipe;
+    if (model.ends_with(".yaml") || model.ends_with(".yml")) {
+        recipe = parse_recipe(model);
+        if (recipe.tokenizer)
+            throw UsageError(model + ": can't be merged in memory",
+                             "it sets a tokenizer, which changes the vocabulary",
+                             "merge it into a folder first: galapagos merge");
+        return recipe;
+    }
     recipe.method = Method::linear;
     RecipeInput input;
     input.model = model;

@@ -8,8 +8,10 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
-#include "base/json.hpp"
+#include "merge/aligned_embeddings.hpp"
+#include "merge/merged_vocabulary.hpp"
 #include "merge/merger.hpp"
+#include "merge/output_tokenizer.hpp"
 #include "merge/path_plan.hpp"
 #include "merge/source_layout.hpp"
 #include "weights/finite.hpp"
@@ -68,9 +70,10 @@ fs::path checked_output(const fs::path& out) {
     return absolute;
 }
 
-void check_sources(const std::vector<std::shared_ptr<const Source>>& sources) {
+void check_sources(const std::vector<std::shared_ptr<const Source>>& sources,
+                   Vocabularies vocabularies) {
     // Slices may combine models of different depths; their tensors are compared by the plan.
-    if (equally_deep(sources)) check_compatible(sources);
+    if (equally_deep(sources)) check_compatible(sources, vocabularies);
 }
 
 /// A NaN or an infinity in the result nearly always comes from a source: then that is named.
@@ -127,91 +130,30 @@ void write_config(nlohmann::json config, const Recipe& recipe, const fs::path& f
     write_atomically(folder / "config.json", config.dump(2) + "\n");
 }
 
-void copy_companions(const Source& donor, const fs::path& folder) {
-    for (const std::string& name : donor.folder().companion_files()) {
-        std::error_code status;
-        fs::copy_file(donor.folder().folder() / name, folder / name, status);
-        if (status)
-            throw Error("file '" + name + "' of '" + donor.name() + "' can't be copied",
-                        status.message());
-    }
-}
-
-std::optional<std::string> chat_template_of(const Source& source) {
-    const fs::path folder = source.folder().folder();
-    if (fs::exists(folder / "chat_template.jinja"))
-        return read_text(folder / "chat_template.jinja");
-    const fs::path path = folder / "tokenizer_config.json";
-    if (!fs::exists(path)) return std::nullopt;
-    const nlohmann::json config = parse_json_strict(read_text(path), path.string());
-    const auto entry = config.find("chat_template");
-    if (entry == config.end()) return std::nullopt;
-    if (entry->is_string()) return entry->get<std::string>();
-    if (!entry->is_array()) return std::nullopt;
-    for (const auto& named : *entry)
-        if (named.value("name", "") == "default" && named.contains("template"))
-            return named["template"].get<std::string>();
-    return std::nullopt;
-}
-
-std::string trimmed(const std::string& text) {
-    constexpr const char* space = " \t\r\n";
-    const auto first = text.find_first_not_of(space);
-    if (first == std::string::npos) return "";
-    return text.substr(first, text.find_last_not_of(space) + 1 - first);
-}
-
-/// The template that most of the sources have, of equally frequent ones the first; empty if none.
-std::string most_common_template(const std::vector<std::shared_ptr<const Source>>& sources) {
-    std::vector<std::pair<std::string, int>> votes;
-    for (const auto& source : sources) {
-        const auto found = chat_template_of(*source);
-        const std::string text = found ? trimmed(*found) : "";
-        if (text.empty()) continue;
-        const auto known = std::find_if(votes.begin(), votes.end(),
-                                        [&](const auto& vote) { return vote.first == text; });
-        if (known == votes.end())
-            votes.emplace_back(text, 1);
-        else
-            ++known->second;
-    }
-    const auto best =
-        std::max_element(votes.begin(), votes.end(),
-                         [](const auto& a, const auto& b) { return a.second < b.second; });
-    return best == votes.end() ? "" : best->first;
-}
-
-/// Newer folders keep the template in a file of its own, which counts before tokenizer_config.json.
-void write_chat_template(const std::string& wanted,
-                         const std::vector<std::shared_ptr<const Source>>& sources,
-                         const fs::path& folder) {
-    if (wanted.empty()) return;
-    const std::string text = wanted == "auto" ? most_common_template(sources) : wanted;
-    if (text.empty()) return;
-    write_atomically(folder / "chat_template.jinja", text);
-    const fs::path path = folder / "tokenizer_config.json";
-    if (!fs::exists(path)) return;
-    nlohmann::json config = parse_json_strict(read_text(path), path.string());
-    if (config.erase("chat_template") > 0) write_atomically(path, config.dump(2) + "\n");
-}
-
 }  // namespace
 
 void merge_to_folder(const Recipe& recipe, const fs::path& out, const MergeToFolderOptions& options,
                      const std::string& recipe_text) {
     const fs::path final_path = checked_output(out);
-    const auto sources = open_sources(recipe, options.sources);
-    check_sources(sources);
+    auto sources = open_sources(recipe, options.sources);
+    check_sources(sources, recipe.tokenizer ? Vocabularies::may_differ : Vocabularies::same);
     const SourceIndex index = index_sources(sources);
-    const Source& donor = *sources[static_cast<std::size_t>(index.at(donor_model(recipe)))];
-    const auto [plan, config] = plan_model(recipe, sources, index, donor);
-
     PartialFolder partial(final_path);
+    const fs::path work = partial.path() / ".aligned";
+    std::optional<MergedVocabulary> vocabulary;
+    if (recipe.tokenizer) {
+        vocabulary = merge_vocabularies(recipe, sources, index);
+        sources = align_embeddings(recipe, sources, index, *vocabulary, work);
+    }
+    const Source& donor = *sources[static_cast<std::size_t>(index.at(donor_model(recipe)))];
+    auto [plan, config] = plan_model(recipe, sources, index, donor);
+
     Merger merger(sources, Sharding(), options.seed);
     write_weights(plan, merger, sources, partial.path(), options);
+    fs::remove_all(work);  // mapped files stay readable
+    if (vocabulary) set_vocabulary(*vocabulary, donor, config);
     write_config(config, recipe, partial.path());
-    copy_companions(donor, partial.path());
-    write_chat_template(recipe.chat_template, sources, partial.path());
+    write_companions(recipe, sources, donor, vocabulary ? &*vocabulary : nullptr, partial.path());
     write_atomically(partial.path() / recipe_file_name,
                      recipe_text.empty() ? to_yaml(recipe) : recipe_text);
     partial.publish();

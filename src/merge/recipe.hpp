@@ -11,6 +11,7 @@
 #include "merge/layer_path.hpp"
 #include "merge/method.hpp"
 #include "merge/parameter.hpp"
+#include "merge/tokenizer_setting.hpp"
 #include "weights/dtype.hpp"
 #include "weights/sharding.hpp"
 
@@ -47,7 +48,10 @@ struct Recipe {
     Parameters parameters;
     std::optional<DType> dtype;
     std::optional<DType> out_dtype;
-    /// "auto": the template that most of the models have; else a Jinja text. Empty: the base's.
+    /// Without it all models must have the same tokens.
+    std::optional<TokenizerSetting> tokenizer;
+    /// "auto": the template that most of the models have; else the name of one in
+    /// merge/chat_templates.hpp, or a Jinja text. Empty: the base's.
     std::string chat_template;
     /// Seed of random masks. Not a key of mergekit, which ignores it.
     std::optional<std::uint64_t> random_seed;

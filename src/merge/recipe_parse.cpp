@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/nearest.hpp"
 #include "base/yaml.hpp"
+#include "merge/chat_templates.hpp"
 #include "merge/recipe.hpp"
 #include "merge/recipe_reading.hpp"
 
@@ -189,13 +190,15 @@ void read_module(const YamlReader& reader, const YamlReader& modules, Recipe& re
     recipe.parameters = read_parameters(module);
 }
 
-/// A Jinja text or "auto". mergekit also knows names of templates that come with it.
+/// A Jinja text, "auto" or the name of a template.
 std::string read_chat_template(const YamlReader& reader) {
     const std::string text = reader.as_string();
-    if (text != "auto" && text.find('{') == std::string::npos)
-        reader.fail("chat template '" + text + "' is not supported",
-                    "'auto', or the text of a Jinja template");
-    return text;
+    if (text.find('{') != std::string::npos || text == "auto" || find_chat_template(text))
+        return text;
+    std::vector<std::string> known = chat_template_names();
+    known.emplace_back("auto");
+    std::string hint = name_hint(text, known);
+    reader.fail("chat template '" + text + "' is not known", hint);
 }
 
 Method read_method(const YamlReader& reader) {
@@ -225,7 +228,8 @@ std::uint64_t read_seed(const YamlReader& reader) {
 
 /// Section `layer_path`, and what has no place beside it: layers run as they are.
 void read_path(const YamlReader& reader, Recipe& recipe) {
-    for (const char* other : {"models", "slices", "modules", "parameters", "random_seed"})
+    for (const char* other : {"models", "slices", "modules", "parameters", "random_seed",
+                              "tokenizer", "tokenizer_source"})
         if (reader.has(other))
             reader.at(other).fail(fmt::format("a recipe with a layer path has no '{}'", other),
                                   "layers run as they are: merge first, and name the result");
@@ -237,11 +241,6 @@ void read_path(const YamlReader& reader, Recipe& recipe) {
 }
 
 Recipe read_recipe(const YamlReader& reader) {
-    constexpr const char* refused[] = {"tokenizer_source", "tokenizer"};
-    for (const char* key : refused)
-        if (reader.has(key) && !reader.at(key).is_null())
-            reader.at(key).fail("'" + std::string(key) + "' is not supported",
-                                "remove it: the tokenizer is the base's");
     reader.allow_only({"merge_method", "layer_path", "models", "slices", "base_model", "parameters",
                        "dtype", "out_dtype", "random_seed", "modules", "tokenizer_source",
                        "tokenizer", "chat_template"});
@@ -261,6 +260,7 @@ Recipe read_recipe(const YamlReader& reader) {
     add_parameters(read_parameters(reader), recipe.parameters);
     recipe.dtype = read_dtype(reader, "dtype");
     recipe.out_dtype = read_dtype(reader, "out_dtype");
+    recipe.tokenizer = read_tokenizer_setting(reader);
     if (const auto chat = reader.find("chat_template"); chat && !chat->is_null())
         recipe.chat_template = read_chat_template(*chat);
     if (const auto seed = reader.find("random_seed"); seed && !seed->is_null())

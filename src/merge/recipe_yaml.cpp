@@ -116,6 +116,28 @@ void write_path(std::string& out, const LayerPath& path) {
     }
 }
 
+void write_token(std::string& out, const TokenSetting& token) {
+    out += fmt::format("    {}:\n", quoted(token.token));
+    if (token.from == TokenSetting::From::model)
+        out += fmt::format("      source: {}\n", quoted(token.model));
+    else if (token.from == TokenSetting::From::zero)
+        out += "      source: {kind: zero}\n";
+    else
+        out +=
+            fmt::format("      source: {{kind: model_token, model: {}, {}}}\n", quoted(token.model),
+                        token.other_id ? fmt::format("token_id: {}", *token.other_id)
+                                       : fmt::format("token: {}", quoted(token.other_token)));
+    if (token.force) out += "      force: true\n";
+}
+
+void write_tokenizer(std::string& out, const TokenizerSetting& setting) {
+    out += fmt::format("tokenizer:\n  source: {}\n", quoted(setting.source));
+    if (setting.pad_to_multiple_of != 1)
+        out += fmt::format("  pad_to_multiple_of: {}\n", setting.pad_to_multiple_of);
+    if (!setting.tokens.empty()) out += "  tokens:\n";
+    for (const TokenSetting& token : setting.tokens) write_token(out, token);
+}
+
 }  // namespace
 
 std::string to_yaml(const Recipe& recipe) {
@@ -133,6 +155,7 @@ std::string to_yaml(const Recipe& recipe) {
         write_parameters(out, "    ", slice.parameters);
     }
     write_parameters(out, "", recipe.parameters);
+    if (recipe.tokenizer) write_tokenizer(out, *recipe.tokenizer);
     if (!recipe.chat_template.empty())
         out += "chat_template: " + quoted(recipe.chat_template) + "\n";
     if (recipe.dtype) out += "dtype: " + std::string(torch_name_of(*recipe.dtype)) + "\n";

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/error.hpp"
@@ -125,7 +126,23 @@ void Source::apply_adapter() {
     adapted_.emplace(path);
 }
 
+std::shared_ptr<const Source> Source::with_tensors(const Source& source,
+                                                   const std::vector<fs::path>& files) {
+    SourceOptions options;
+    options.cache_folder = source.cache_folder_;
+    std::shared_ptr<Source> result(new Source(source.spec(), options));
+    for (const auto& file : files) result->replaced_.emplace_back(file);
+    return result;
+}
+
+bool Source::has(std::string_view name) const {
+    return folder_.has(name) || std::any_of(replaced_.begin(), replaced_.end(),
+                                            [&](const auto& file) { return file.has(name); });
+}
+
 TensorView Source::tensor(std::string_view name) const {
+    for (const auto& file : replaced_)
+        if (file.has(name)) return file.tensor(name);
     return adapted_ && adapted_->has(name) ? adapted_->tensor(name) : folder_.tensor(name);
 }
 

@@ -49,6 +49,10 @@ class Source {
     static std::shared_ptr<const Source> open(const SourceSpec& spec,
                                               const SourceOptions& options = {});
 
+    /// The same source with the tensors of the given files in place of its own, or beside them.
+    static std::shared_ptr<const Source> with_tensors(
+        const Source& source, const std::vector<std::filesystem::path>& files);
+
     const std::string& name() const noexcept { return spec_.name; }
     const SourceSpec& spec() const noexcept { return spec_; }
     const nlohmann::json& config() const noexcept { return folder_.config(); }
@@ -56,9 +60,9 @@ class Source {
     const ModelFolder& folder() const noexcept { return folder_; }
 
     const std::vector<std::string>& tensor_names() const noexcept { return folder_.tensor_names(); }
-    bool has(std::string_view name) const { return folder_.has(name); }
-    /// The mapped tensor, with the adapter applied. Throws Error with the nearest name if it is not
-    /// there.
+    bool has(std::string_view name) const;
+    /// The mapped tensor, replaced or with the adapter applied. Throws Error with the nearest name
+    /// if it is not there.
     TensorView tensor(std::string_view name) const;
 
     /// SHA-256 over the names and SHA-256 digests of config.json, the weight files and the
@@ -75,13 +79,18 @@ class Source {
     ModelFolder folder_;
     std::vector<std::filesystem::path> adapter_files_;
     std::optional<SafetensorsFile> adapted_;
+    std::vector<SafetensorsFile> replaced_;
     mutable std::once_flag hashed_;
     mutable std::string sha256_;
 };
 
+/// What sources that are merged may have of their own.
+enum class Vocabularies { same, may_differ };
+
 /// Throws Error that names the first difference between the first source and another that would
 /// make merging them meaningless: architecture, sizes in config.json, tensor names, shapes, tied
 /// head, token numbers. Element types may differ.
-void check_compatible(const std::vector<std::shared_ptr<const Source>>& sources);
+void check_compatible(const std::vector<std::shared_ptr<const Source>>& sources,
+                      Vocabularies vocabularies = Vocabularies::same);
 
 }  // namespace galapagos

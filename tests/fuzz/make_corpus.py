@@ -235,6 +235,10 @@ def make_recipe():
                       "  - {model: b+c, layer: 1}\n  - {model: a, layer: 2, scale: 1e-3}\ndtype: float32\n",
         "layer_path_wrong": "layer_path: {hops: [{model: a, layer_range: [0, 9223372036854775807]}, {model: a, layer: 9223372036854775807}]}\n"
                             "merge_method: passthrough\n",
+        "vocabularies": "models: [{model: a}, {model: b+c}]\nmerge_method: linear\nchat_template: chatml\ntokenizer:\n  source: union\n"
+                        "  pad_to_multiple_of: 64\n  tokens:\n    <|x|>: {source: {kind: model_token, model: a, token_id: 3}, force: true}\n"
+                        "    y: {source: {kind: model_token, model: {model: {path: b}}, token: z}}\n    z: {source: {kind: zero}}\n    w: {source: b+c}\n",
+        "vocabularies_wrong": "models: [{model: a}]\nmerge_method: linear\ntokenizer: {pad_to_multiple_of: -1, tokens: [x]}\ntokenizer_source: base\n",
         "modules": "modules: {text: {merge_method: linear, models: [{model: a}]}}\n",
         "unknown_method": "models: [{model: a}]\nmerge_method: magic\n", "unknown_key": "models: [{model: a}]\nmerge_methd: linear\n",
         "backwards": "slices: [{sources: [{model: a, layer_range: [4, 1]}]}]\nmerge_method: linear\n",
