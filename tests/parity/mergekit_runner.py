@@ -10,6 +10,7 @@ from mergekit.merge import MergeOptions, run_merge
 
 # mergekit leaves the order of equal magnitudes to an unstable sort; parity needs one that is defined.
 torch.argsort = functools.partial(torch.argsort, stable=True)
+torch.sort = functools.partial(torch.sort, stable=True)
 
 with open(sys.argv[1]) as file:
     jobs = json.load(file)

@@ -17,6 +17,8 @@ from safetensors import safe_open
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/support"))
 import mergekit_environment  # noqa: E402
+import vocabulary_models  # noqa: E402
+
 BINARY_DIR = pathlib.Path(os.environ.get("GALAPAGOS_BINARY_DIR", ROOT / "build" / "release"))
 PROGRAM = BINARY_DIR / "src" / "app" / "galapagos"
 DEPS = pathlib.Path(os.environ.get("GALAPAGOS_DEPS", ROOT / ".deps"))
@@ -245,11 +247,11 @@ def real_models(tmp_path_factory):
     return folder
 
 
-def merge_both(mergekit_python, models, names, work):
+def merge_both(mergekit_python, models, recipes, work):
     jobs = []
-    for name in names:
+    for name, text in recipes.items():
         recipe = work / f"{name}.yaml"
-        recipe.write_text(RECIPES[name][0].format(dir=models))
+        recipe.write_text(text.format(dir=models))
         jobs.append([str(recipe), str(work / f"{name}.mergekit")])
         run([PROGRAM, "merge", recipe, work / f"{name}.galapagos"])
     (work / "jobs.json").write_text(json.dumps(jobs))
@@ -265,14 +267,13 @@ def tensors_of(folder):
     return result
 
 
-# mergekit's fp32 rounding: angles between models that are close come from the last digits of a cosine, and the divergence of
-# two rows from sums that cancel, which moves the threshold past a few elements.
-TOLERANCE = {"karcher": 5e-6, "karcher_steps": 5e-6}
-MAY_DIFFER = {"arcee_fusion": 2e-3}
+# Measured: the divergence of two rows is a sum that cancels; in mergekit's fp32 it moves the threshold past up to 0.5 % of a
+# tensor's elements (the test below shows that ours are right). Two deltas of one magnitude, of which Breadcrumbs keeps one: see
+# docs/merge-methods.md.
+MAY_DIFFER = {"arcee_fusion": 1e-2, "breadcrumbs_gradients": 3e-4}
 
 
 def compare(work, name, tolerance=1e-6):
-    tolerance = max(tolerance, TOLERANCE.get(name, 0))
     ours, theirs = tensors_of(work / f"{name}.galapagos"), tensors_of(work / f"{name}.mergekit")
     assert sorted(ours) == sorted(theirs)
     exact = RECIPES[name][1]
@@ -295,7 +296,7 @@ def compare(work, name, tolerance=1e-6):
 @pytest.fixture(scope="session")
 def small_merges(mergekit_python, small_models, tmp_path_factory):
     work = tmp_path_factory.mktemp("small-merges")
-    merge_both(mergekit_python, small_models, list(RECIPES), work)
+    merge_both(mergekit_python, small_models, {name: text for name, (text, _) in RECIPES.items()}, work)
     return work
 
 
@@ -304,13 +305,57 @@ def test_small_model(small_merges, name):
     compare(small_merges, name)
 
 
+def test_arcee_fusion_agrees_with_its_definition(small_models, small_merges):
+    base, other = (tensors_of(small_models / name) for name in ("base", "c"))
+    for key, merged in tensors_of(small_merges / "arcee_fusion.galapagos").items():
+        p, q = (torch.softmax(tensors[key].double(), -1) + 1e-8 for tensors in (other, base))
+        delta = other[key] - base[key]
+        importance = delta.double().abs() * (p * torch.log(p / q)).sum(-1, keepdim=True)
+        sorted_importance = importance.flatten().sort().values
+        lower, median, upper = (sorted_importance[int(share * (importance.numel() - 1))] for share in (0.25, 0.5, 0.75))
+        expected = base[key] + torch.where(importance >= median + 1.5 * (upper - lower), delta, 0)
+        torch.testing.assert_close(merged, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.fixture(scope="session")
+def vocabulary_merges(mergekit_python, tmp_path_factory):
+    models = vocabulary_models.make_models(tmp_path_factory.mktemp("vocabularies"))
+    work = tmp_path_factory.mktemp("vocabulary-merges")
+    merge_both(mergekit_python, models, vocabulary_models.RECIPES, work)
+    return work
+
+
+@pytest.mark.parametrize("name", vocabulary_models.RECIPES)
+def test_different_vocabularies(vocabulary_merges, name):
+    folders = [vocabulary_merges / f"{name}.{program}" for program in ("galapagos", "mergekit")]
+    ours, theirs = (tensors_of(folder) for folder in folders)
+    tokenizers = [transformers.PreTrainedTokenizerFast.from_pretrained(folder) for folder in folders]
+    our_ids, their_ids = (tokenizer.get_vocab() for tokenizer in tokenizers)
+    assert our_ids.keys() == their_ids.keys()
+    properties = [{str(token): repr(token) for token in tokenizer.added_tokens_decoder.values()} for tokenizer in tokenizers]
+    assert properties[0] == properties[1]
+    assert sorted(ours) == sorted(theirs)
+    # The order of a union's new tokens is another in every run of mergekit: rows are compared by token.
+    order = torch.tensor([our_ids[token] for token in sorted(their_ids)]), torch.tensor([their_ids[token] for token in sorted(their_ids)])
+    tolerance = 2**-7 if name.endswith("bfloat16") else 1e-6
+    for key, expected in theirs.items():
+        actual = ours[key]
+        assert actual.dtype == expected.dtype and actual.shape == expected.shape, key
+        if key in ("model.embed_tokens.weight", "lm_head.weight"):
+            actual, expected = (torch.cat([rows[numbers], rows[len(numbers):]]) for rows, numbers in zip((actual, expected), order))
+        scale = torch.maximum(expected.abs(), expected.abs().max() / 4).float()
+        assert ((actual.float() - expected.float()).abs() <= tolerance * scale).all(), (name, key)
+    ours_config, theirs_config = (json.loads((folder / "config.json").read_text()) for folder in folders)
+    assert ours_config["vocab_size"] == theirs_config["vocab_size"]
+
+
 REAL = ["linear", "linear_native", "slerp", "task_arithmetic", "ties", "nuslerp_rows", "sce"]
 
 
 @pytest.fixture(scope="session")
 def real_merges(mergekit_python, real_models, tmp_path_factory):
     work = tmp_path_factory.mktemp("real-merges")
-    merge_both(mergekit_python, real_models, REAL, work)
+    merge_both(mergekit_python, real_models, {name: RECIPES[name][0] for name in REAL}, work)
     return work
 
 
