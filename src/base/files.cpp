@@ -10,37 +10,13 @@
 #include <cstring>
 #include <utility>
 
+#include "base/descriptor.hpp"
 #include "base/error.hpp"
 
 namespace galapagos {
 namespace {
 
-/// Closes a file descriptor at the end of a scope.
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    int get() const { return fd_; }
-
-  private:
-    int fd_;
-};
-
 std::string system_reason() { return std::strerror(errno); }
-
-void write_all(int fd, std::string_view content, const std::filesystem::path& path) {
-    while (!content.empty()) {
-        const ssize_t written = ::write(fd, content.data(), content.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0)
-            throw Error(fmt::format("{}: can't write", path.string()), system_reason());
-        content.remove_prefix(static_cast<std::size_t>(written));
-    }
-}
 
 }  // namespace
 
@@ -87,7 +63,7 @@ void write_atomically(const std::filesystem::path& path, std::string_view conten
             ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
         if (file.get() < 0)
             throw Error(fmt::format("{}: can't create", temporary.string()), system_reason());
-        write_all(file.get(), content, temporary);
+        write_all(file.get(), std::as_bytes(std::span(content)), temporary);
         if (::fsync(file.get()) != 0)
             throw Error(fmt::format("{}: can't sync", temporary.string()), system_reason());
         if (::rename(temporary.c_str(), path.c_str()) != 0)

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "base/descriptor.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/hash.hpp"
@@ -45,25 +46,14 @@ nlohmann::json read_manifest(const fs::path& home) {
     return nlohmann::json::object();
 }
 
-void write_part(int file, std::span<const std::byte> bytes, const fs::path& path) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(file, bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0)
-            throw Error(fmt::format("{}: can't write", path.string()), std::strerror(errno),
-                        advice);
-        bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-}
-
 /// Copies one file, reading it once; returns its SHA-256.
 std::string copy_hashed(const fs::path& from, const fs::path& to) {
     constexpr std::size_t part = std::size_t{8} << 20;
     const fs::path temporary = to.string() + ".tmp";
     const MappedFile original(from);
-    const int file =
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    if (file < 0)
+    const Descriptor file(
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR));
+    if (file.get() < 0)
         throw Error(fmt::format("{}: can't create", temporary.string()), std::strerror(errno),
                     advice);
     Sha256 hash;
@@ -72,14 +62,12 @@ std::string copy_hashed(const fs::path& from, const fs::path& to) {
         for (std::size_t at = 0; at < bytes.size(); at += part) {
             const auto piece = bytes.subspan(at, std::min(part, bytes.size() - at));
             hash.add(piece);
-            write_part(file, piece, temporary);
+            write_all(file.get(), piece, temporary, advice);
         }
     } catch (...) {
-        ::close(file);
         ::unlink(temporary.c_str());
         throw;
     }
-    ::close(file);
     fs::rename(temporary, to);
     return hash.hex();
 }
