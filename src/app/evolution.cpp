@@ -81,8 +81,8 @@ void open_inputs(Evolution& evolution) {
     const auto& world = evolution.layout.world;
     const auto& config = evolution.config;
     const auto seed = static_cast<std::uint64_t>(config.seed);
-    const NodeCopies copies{evolution.stage,
-                            !evolution.stage.empty() && world.split_by_node().is_root()};
+    // On every rank, also those that a launcher has not told where to stage.
+    const NodeCopies copies{evolution.stage, world.split_by_node().is_root()};
     together_once_a_node(world, [&] { evolution.models = open_models(config.models(), copies); });
     together(world, [&] {
         check_compatible(evolution.models);
