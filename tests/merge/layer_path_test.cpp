@@ -5,23 +5,13 @@
 
 #include "base/error.hpp"
 #include "merge/recipe.hpp"
+#include "merge/recipe_text.hpp"
 
 namespace galapagos {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-Recipe parse(const std::string& text) { return parse_recipe_text(text, "r.yaml"); }
-
-std::string error_of(const std::string& text) {
-    try {
-        parse(text);
-    } catch (const UsageError& error) {
-        return error.what();
-    }
-    return "no UsageError";
-}
 
 std::string with_hop(const std::string& hop) { return "layer_path: {hops: [" + hop + "]}\n"; }
 

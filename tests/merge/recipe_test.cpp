@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
+#include "merge/recipe_text.hpp"
 
 namespace galapagos {
 namespace {
@@ -11,17 +12,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-Recipe parse(const std::string& text) { return parse_recipe_text(text, "r.yaml"); }
-
-std::string error_of(const std::string& text) {
-    try {
-        parse(text);
-    } catch (const UsageError& error) {
-        return error.what();
-    }
-    return "no UsageError";
-}
 
 TEST(Recipe, ReadsModels) {
     const Recipe recipe = parse(R"(
