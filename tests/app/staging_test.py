@@ -1,8 +1,9 @@
 """Models that are copied to node-local storage give the same run."""
 
 import os
+import subprocess
 
-from conftest import history, run, run_alone
+from conftest import ENVIRONMENT, PROGRAM, history, run, run_alone
 
 
 def copies(storage):
@@ -31,3 +32,14 @@ def test_storage_without_room_costs_a_warning(write_config, tmp_path):
     _, warning = run(2, "evolve", config, "--run-dir", tmp_path / "run", "--stage", storage)
     assert warning.count("the model is read where it lies") == 3 and os.uname().nodename in warning
     assert len(history(tmp_path / "run")["islands"][0]["candidates"]) == 12
+
+
+def test_a_rank_that_was_not_told_reads_the_originals(write_config, tmp_path):
+    """A launcher need not pass the environment on to every rank."""
+    config, storage = write_config(islands=2, generations=1), tmp_path / "local"
+    evolve = [str(word) for word in (PROGRAM, "evolve", config, "--run-dir", tmp_path / "run")]
+    told = ["-n", "1", "env", f"GALAPAGOS_STAGE={storage}", *evolve]
+    done = subprocess.run(["mpirun", "--oversubscribe", "--bind-to", "none", *told, ":", "-n", "1", *evolve], env=ENVIRONMENT,
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "3 of 3 models staged in" in done.stdout and len(copies(storage)) == 3
