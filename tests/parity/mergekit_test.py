@@ -17,6 +17,7 @@ from safetensors import safe_open
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/support"))
 import mergekit_environment  # noqa: E402
+import mergekit_examples  # noqa: E402
 import vocabulary_models  # noqa: E402
 
 BINARY_DIR = pathlib.Path(os.environ.get("GALAPAGOS_BINARY_DIR", ROOT / "build" / "release"))
@@ -116,31 +117,7 @@ RECIPES = {
         "  - model: {dir}/a\n    parameters: {{weight: 0.5}}\n" + FP32,
         True,
     ),
-    # Examples in mergekit's own repository, on small models: linear, ties, gradient slerp, a stack of layers.
-    "example_linear": (
-        "models:\n  - {{model: {dir}/a, parameters: {{weight: 1.0}}}}\n  - {{model: {dir}/b, parameters: {{weight: 0.3}}}}\n"
-        "  - {{model: {dir}/c, parameters: {{weight: 0.5}}}}\nmerge_method: linear\ndtype: float16\n",
-        False,
-    ),
-    "example_ties": (
-        "models:\n  - model: {dir}/a\n    parameters: {{density: [1, 0.7, 0.1], weight: 1.0}}\n"
-        "  - model: {dir}/b\n    parameters: {{density: 0.5, weight: [0, 0.3, 0.7, 1]}}\n"
-        "  - model: {dir}/c\n    parameters:\n      density: 0.33\n      weight:\n        - filter: mlp\n"
-        "          value: 0.5\n        - value: 0\nmerge_method: ties\n" + BASE
-        + "parameters: {{normalize: true, int8_mask: true}}\n" + FP32,
-        True,
-    ),
-    "example_gradient_slerp": (
-        "slices:\n  - sources:\n      - {{model: \"{dir}/a\", layer_range: [0, 4]}}\n      - {{model: \"{dir}/b\", layer_range: [0, 4]}}\n"
-        "merge_method: slerp\nbase_model: {dir}/a\nparameters:\n  t:\n    - {{filter: self_attn, value: [0, 0.5, 0.3, 0.7, 1]}}\n"
-        "    - {{filter: mlp, value: [1, 0.5, 0.7, 0.3, 0]}}\n    - value: 0.5\n" + FP32,
-        True,
-    ),
-    "example_stack": (
-        "slices:\n  - sources: [{{model: \"{dir}/a\", layer_range: [0, 3]}}]\n  - sources: [{{model: \"{dir}/b\", layer_range: [1, 4]}}]\n"
-        "merge_method: passthrough\ndtype: float16\n",
-        True,
-    ),
+    **mergekit_examples.EXAMPLES,
     "passthrough": ("merge_method: passthrough\nmodels: [{{model: {dir}/a}}]\n", True),
     "passthrough_scale": (
         "merge_method: passthrough\nslices:\n  - sources: [{{model: \"{dir}/a\", layer_range: [0, 2]}}]\n"
@@ -267,10 +244,12 @@ def tensors_of(folder):
     return result
 
 
-# Measured: the divergence of two rows is a sum that cancels; in mergekit's fp32 it moves the threshold past up to 0.5 % of a
-# tensor's elements (the test below shows that ours are right). Two deltas of one magnitude, of which Breadcrumbs keeps one: see
-# docs/merge-methods.md.
-MAY_DIFFER = {"arcee_fusion": 1e-2, "breadcrumbs_gradients": 3e-4}
+# Measured shares of a tensor's elements. arcee_fusion: the divergence of two rows is a sum that cancels; in mergekit's fp32 it moves the
+# threshold past up to 0.5 % of the elements (the test below shows that ours are right). Recipes in float16 that thin: mergekit takes
+# deltas of rounded sources, and others of them are the largest. Breadcrumbs: of two deltas of one magnitude it keeps the other one.
+# See docs/merge-methods.md.
+MAY_DIFFER = {"arcee_fusion": 1e-2, "example_arcee_fusion": 1e-2, "example_bio-merge": 5e-2, "example_ties": 5e-2, "breadcrumbs": 3e-4,
+              "breadcrumbs_gradients": 3e-4, "breadcrumbs_ties": 3e-4, "breadcrumbs_ties_slices": 3e-4}
 
 
 def compare(work, name, tolerance=1e-6):
@@ -280,14 +259,13 @@ def compare(work, name, tolerance=1e-6):
     for key, expected in theirs.items():
         actual = ours[key]
         assert actual.dtype == expected.dtype and actual.shape == expected.shape, key
-        if exact or expected.dtype == torch.float32:
-            scale = torch.maximum(expected.abs(), expected.abs().max() / 4)
-            wrong = ((actual - expected).abs() > tolerance * scale).float().mean()
-            assert wrong <= MAY_DIFFER.get(name, 0), (name, key, float(wrong), (actual - expected).abs().max())
-        else:  # mergekit rounds in between: two units in the last place of bfloat16
-            actual, expected = actual.float(), expected.float()
-            scale = torch.maximum(expected.abs(), expected.abs().max() / 4)
-            assert ((actual - expected).abs() <= 2**-7 * scale).all(), (name, key)
+        if not exact and expected.dtype != torch.float32:  # mergekit rounds in between
+            tolerance = {torch.bfloat16: 2**-7, torch.float16: 2**-9}[expected.dtype]
+        actual, expected = actual.float(), expected.float()
+        scale = torch.maximum(expected.abs(), expected.abs().max() / 4)
+        wrong = int(((actual - expected).abs() > tolerance * scale).sum())
+        allowed = max(2, MAY_DIFFER[name] * expected.numel()) if name in MAY_DIFFER else 0
+        assert wrong <= allowed, (name, key, wrong, (actual - expected).abs().max())
     ours_config = json.loads((work / f"{name}.galapagos" / "config.json").read_text())
     theirs_config = json.loads((work / f"{name}.mergekit" / "config.json").read_text())
     assert ours_config["num_hidden_layers"] == theirs_config["num_hidden_layers"]

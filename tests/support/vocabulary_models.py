@@ -54,8 +54,27 @@ TOKENS = (
     "    <|tool|>: {{source: {{kind: model_token, model: {dir}/a, token: <|user|>}}}}\n"
     "    <|new|>: {{source: {{kind: model_token, model: {dir}/base, token_id: 7}}}}\n"
 )
+README_TOKENS = (
+    "tokenizer:\n  source: union\n  tokens:\n"
+    "    <|tool|>: {{source: {dir}/b}}\n"
+    "    <|end|>: {{source: {dir}/a, force: true}}\n"
+    "    <|renamed|>: {{source: {{kind: model_token, model: {dir}/a, token: <|user|>}}}}\n"
+    "    <|unused|>: {{source: {{kind: zero}}}}\n"
+)
+README_TWO_FORMATS = (
+    "tokenizer:\n  source: union\n  tokens:\n"
+    "    <|tool|>: {{source: {dir}/b}}\n"
+    "    th: {{source: {dir}/b}}\n"
+    "    <|user|>: {{source: {dir}/a, force: true}}\n"
+    "    <|end|>: {{source: {dir}/a, force: true}}\n"
+)
 RECIPES = {
+    # The tokenizer sections in mergekit's README.
+    "readme_tokenizer": LINEAR + "tokenizer: {{source: union, pad_to_multiple_of: null}}\n",
+    "readme_token_sources": LINEAR + README_TOKENS,
+    "readme_two_chat_formats": LINEAR + README_TWO_FORMATS,
     "union": LINEAR + "tokenizer_source: union\n",
+    "readme_chat_template": LINEAR + "tokenizer_source: base\nchat_template: auto\n",
     "base": LINEAR + "tokenizer_source: base\n",
     "model": LINEAR + "tokenizer_source: {dir}/b\n",
     "padded_base": LINEAR + "tokenizer: {{source: base, pad_to_multiple_of: 64}}\n",
