@@ -5,6 +5,20 @@
 #include "merge/delta_ladder.hpp"
 
 namespace galapagos {
+namespace {
+
+/// Elements of the model's type that the decoder holds for each token of a pass.
+std::int64_t row_elements(const Architecture& a, std::int64_t query_heads, std::int64_t kv_heads,
+                          std::int64_t intermediate) {
+    const std::int64_t heads = query_heads + 2 * kv_heads;
+    std::int64_t row = 3 * a.hidden + (heads + query_heads) * a.head_dim + 2 * intermediate;
+    if (a.parallel_residual) row += a.hidden;
+    if (a.layout->query_key_value != QueryKeyValue::separate) row += heads * a.head_dim;
+    if (a.experts > 0) row += a.experts + a.hidden;  // the router's scores, an expert's rows
+    return row;
+}
+
+}  // namespace
 
 DecoderMemory decoder_memory(const Architecture& architecture, const Sharding& sharding,
                              const DecoderOptions& options, int threads) {
@@ -21,14 +35,17 @@ DecoderMemory decoder_memory(const Architecture& architecture, const Sharding& s
     const std::int64_t hops = std::max(architecture.layers, options.max_hops);
     memory.kv_cache = 2 * hops * options.max_batch * kv_heads * options.max_tokens *
                       architecture.head_dim * element;
-    const std::int64_t row = 3 * architecture.hidden +
-                             2 * (query_heads + kv_heads) * architecture.head_dim +
-                             2 * intermediate;
-    memory.activations = tokens * row * element + logit_rows * vocabulary * element;
-    if (sharding.size() > 1) memory.activations += tokens * architecture.hidden * fp32;
+    memory.activations =
+        tokens * row_elements(architecture, query_heads, kv_heads, intermediate) * element +
+        logit_rows * vocabulary * element;
+    if (sharding.size() > 1 || architecture.experts > 0)  // what is summed in fp32
+        memory.activations += tokens * architecture.hidden * fp32;
+    if (architecture.experts > 0)  // an expert's answers
+        memory.activations += tokens * architecture.hidden * fp32;
     const std::int64_t group = query_heads / std::max<std::int64_t>(1, kv_heads);
     memory.activations += threads * group * (options.max_tokens + 2 * architecture.head_dim) * fp32;
-    memory.activations += options.max_tokens * architecture.head_dim * fp32;  // rotary tables
+    const auto rotary_tables = static_cast<std::int64_t>(architecture.ropes.size());
+    memory.activations += rotary_tables * options.max_tokens * architecture.head_dim * fp32;
     return memory;
 }
 

@@ -1,6 +1,7 @@
 #include "forecast/workload.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "model/generation.hpp"
@@ -72,20 +73,33 @@ class CountingModel final : public LanguageModel {
     TensorGroup group_;
 };
 
-/// Elements of the matrices that every token of a layer meets.
-double layer_elements(const Architecture& a) {
+/// Elements of a layer's matrices.
+struct LayerElements {
+    double before_attention = 0;
+    /// All that comes after it: only wanted tokens meet that in the last layer.
+    double after_attention = 0;  ///< without the MLPs
+    double mlp = 0;              ///< of one MLP
+};
+
+LayerElements layer_elements(const Architecture& a) {
+    const TensorNames& names = a.layout->names;
     const auto hidden = static_cast<double>(a.hidden);
     const auto dim = static_cast<double>(a.head_dim);
-    const double projections =
-        hidden * dim * static_cast<double>(2 * a.query_heads + 2 * a.kv_heads);
-    return projections + 3 * hidden * static_cast<double>(a.intermediate);
+    const bool gated = !names.gate.empty() || !names.gate_up.empty();
+    LayerElements elements;
+    elements.before_attention = hidden * dim * static_cast<double>(a.query_heads + 2 * a.kv_heads);
+    elements.after_attention = hidden * static_cast<double>(a.head_dim * a.query_heads + a.experts);
+    elements.mlp = (gated ? 3 : 2) * hidden * static_cast<double>(a.intermediate);
+    return elements;
 }
 
-/// Of these, what comes after the attention: only wanted tokens meet them in the last layer.
-double late_elements(const Architecture& a) {
-    const auto hidden = static_cast<double>(a.hidden);
-    return hidden * static_cast<double>(a.head_dim * a.query_heads) +
-           3 * hidden * static_cast<double>(a.intermediate);
+/// How many of a layer's MLPs a pass reads: experts that no token chooses stay where they are.
+/// Every token is taken to choose evenly and by itself.
+double mlps_read(const Architecture& a, double tokens) {
+    if (a.experts == 0) return 1;
+    const auto experts = static_cast<double>(a.experts);
+    const double passed_over = 1 - static_cast<double>(a.experts_per_token) / experts;
+    return experts * (1 - std::pow(passed_over, tokens));
 }
 
 }  // namespace
@@ -115,8 +129,11 @@ double pass_flops(const Architecture& a, const PassWork& pass) {
     const auto tokens = static_cast<double>(pass.tokens);
     const auto wanted = static_cast<double>(pass.wanted);
     const auto layers = static_cast<double>(a.layers);
+    const LayerElements layer = layer_elements(a);
+    const auto mlps = a.experts == 0 ? 1.0 : static_cast<double>(a.experts_per_token);
+    const double late = layer.after_attention + mlps * layer.mlp;
     const double matrices =
-        layer_elements(a) * layers * tokens - late_elements(a) * (tokens - wanted);
+        (layer.before_attention + late) * layers * tokens - late * (tokens - wanted);
     const double head = static_cast<double>(a.hidden * a.vocabulary) * wanted;
     const double attention = 2 * static_cast<double>(a.query_heads * a.head_dim) * layers *
                              static_cast<double>(pass.attention);
@@ -126,7 +143,10 @@ double pass_flops(const Architecture& a, const PassWork& pass) {
 double pass_bytes(const Architecture& a, DType dtype, const PassWork& pass) {
     const auto element = static_cast<double>(size_of(dtype));
     const auto layers = static_cast<double>(a.layers);
-    double elements = layer_elements(a) * layers;
+    const LayerElements layer = layer_elements(a);
+    const double mlps = mlps_read(a, static_cast<double>(pass.tokens)) * (layers - 1) +
+                        mlps_read(a, static_cast<double>(pass.wanted));
+    double elements = (layer.before_attention + layer.after_attention) * layers + mlps * layer.mlp;
     if (pass.wanted > 0) elements += static_cast<double>(a.hidden * a.vocabulary);
     elements += 2 * static_cast<double>(a.kv_heads * a.head_dim) * layers *
                 static_cast<double>(pass.cached);

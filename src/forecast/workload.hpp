@@ -34,6 +34,7 @@ Workload count_workload(const std::vector<std::unique_ptr<const PreparedTask>>& 
 /// Arithmetic operations (a multiply-add counts two) of the whole model for a pass.
 double pass_flops(const Architecture& architecture, const PassWork& pass);
 /// Bytes that the ranks of a group together read for a pass: weights once, cached keys and values.
+/// Of a mixture's experts only those that some token chooses, if all are chosen equally often.
 double pass_bytes(const Architecture& architecture, DType dtype, const PassWork& pass);
 /// Bytes that each rank of a tensor-parallel group puts into the collectives of a pass: one sum of
 /// the embedding, two of every layer in fp32, and 16 bytes a question.

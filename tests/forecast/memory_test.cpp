@@ -10,9 +10,9 @@
 
 #include "forecast/workload.hpp"
 #include "model/threads.hpp"
-#include "support/loaded_model.hpp"
 #include "support/tiny_models.hpp"
 #include "task/task_files.hpp"
+#include "weights/arena.hpp"
 
 namespace {
 std::atomic<std::int64_t> aligned_bytes{0};
@@ -40,27 +40,55 @@ test::TinyModelOptions model_options() {
     return options;
 }
 
-TEST(Memory, IsWhatADecoderAllocates) {
-    test::TemporaryFolder folder;
-    const auto path = test::make_tiny_model(folder / "model", model_options());
-    set_model_threads(1);
-    for (const DType dtype : {DType::f32, DType::bf16}) {
-        test::LoadedModel model(path, dtype);
-        TensorGroup group;
-        DecoderOptions options;
-        options.dtype = dtype;
-        options.max_batch = 5;
-        options.max_tokens = 70;
-        options.batch_tokens = 90;
-        const auto before = aligned_bytes.load();
-        const Decoder decoder(model.architecture, model.sharding, model.arena, group, options);
-        const auto allocated = aligned_bytes.load() - before;
-        const auto memory = decoder_memory(model.architecture, model.sharding, options, 1);
-        const auto rotary = options.max_tokens * model.architecture.head_dim * 4;
-        EXPECT_EQ(memory.kv_cache + memory.activations - rotary, allocated);
-        EXPECT_EQ(arena_bytes(model.architecture, model.sharding, dtype),
-                  static_cast<std::int64_t>(model.arena.bytes()));
+/// Architectures that differ in what they need for a token: config.json of each.
+std::vector<nlohmann::json> architectures() {
+    const auto llama = test::tiny_config(model_options());
+    std::vector<nlohmann::json> configs{llama};
+    for (const char* type : {"phi3", "gemma2", "mixtral"}) {
+        configs.push_back(llama);
+        configs.back()["model_type"] = type;
     }
+    configs.back()["num_local_experts"] = 5;
+    configs.push_back({{"model_type", "gpt2"},
+                       {"n_embd", 48},
+                       {"n_head", 6},
+                       {"n_layer", 2},
+                       {"n_positions", 128},
+                       {"vocab_size", 300}});
+    configs.push_back({{"model_type", "gpt_neox"},
+                       {"hidden_size", 48},
+                       {"num_attention_heads", 3},
+                       {"num_hidden_layers", 2},
+                       {"intermediate_size", 80},
+                       {"vocab_size", 300}});
+    return configs;
+}
+
+TEST(Memory, IsWhatADecoderAllocates) {
+    set_model_threads(1);
+    for (const auto& config : architectures())
+        for (const DType dtype : {DType::f32, DType::bf16}) {
+            const auto architecture = Architecture::from_config(config, "config");
+            const Sharding sharding(config, 1, 0);
+            Arena arena(arena_specs(architecture, sharding, dtype));
+            TensorGroup group;
+            DecoderOptions options;
+            options.dtype = dtype;
+            options.max_batch = 5;
+            options.max_tokens = 70;
+            options.batch_tokens = 90;
+            const auto before = aligned_bytes.load();
+            const Decoder decoder(architecture, sharding, arena, group, options);
+            const auto allocated = aligned_bytes.load() - before;
+            const auto memory = decoder_memory(architecture, sharding, options, 1);
+            const auto tables = static_cast<std::int64_t>(architecture.ropes.size());
+            const auto rotary = tables * options.max_tokens * architecture.head_dim * 4;
+            EXPECT_EQ(memory.kv_cache + memory.activations - rotary, allocated)
+                << architecture.model_type;
+            EXPECT_EQ(arena_bytes(architecture, sharding, dtype),
+                      static_cast<std::int64_t>(arena.bytes()))
+                << architecture.model_type;
+        }
 }
 
 TEST(Memory, ShardsAddUpToTheWhole) {
@@ -131,18 +159,61 @@ TEST_F(WorkloadTest, ContinuationsShareTheirContext) {
     EXPECT_EQ(total.tokens, 18 + 2 + 0 + 0 + 2 + 1 + 1);
 }
 
-TEST_F(WorkloadTest, OperationsAreThoseOfTheMatrices) {
-    const auto config = test::tiny_config(model_options());
+/// Elements of the matrices that a token is multiplied with, and of those among them that belong to
+/// experts.
+struct Matrices {
+    double all = 0;
+    double experts = 0;
+};
+
+Matrices count_matrices(const Architecture& a) {
+    Matrices matrices;
+    const std::string head = a.tied_embeddings ? a.layout->embedding : a.layout->head;
+    for (const auto& tensor : model_tensors(a)) {
+        const bool looked_up = (tensor.name == a.layout->embedding && tensor.name != head) ||
+                               tensor.name == a.layout->positions;
+        if (tensor.shape.size() != 2 || looked_up) continue;
+        const auto elements = static_cast<double>(element_count(tensor.shape));
+        matrices.all += elements;
+        if (tensor.name.find(".experts.") != tensor.name.npos) matrices.experts += elements;
+    }
+    return matrices;
+}
+
+TEST(Workload, OperationsAreThoseOfTheMatrices) {
+    for (const auto& config : architectures()) {
+        const auto a = Architecture::from_config(config, "config");
+        if (a.experts > 0) continue;
+        const double matrices = count_matrices(a).all;
+        PassWork pass{.tokens = 7, .wanted = 7, .queries = 7, .attention = 0, .cached = 0};
+        EXPECT_DOUBLE_EQ(pass_flops(a, pass), 2.0 * 7 * matrices) << a.model_type;
+        EXPECT_DOUBLE_EQ(pass_bytes(a, DType::bf16, pass), 2.0 * matrices) << a.model_type;
+        // Two layers: the embedding and two sums a layer.
+        EXPECT_DOUBLE_EQ(pass_collective_bytes(a, pass), 7.0 * (1 + 2 + 2) * 48 * 4 + 7 * 16);
+    }
+}
+
+TEST(Workload, OfExpertsOnlyTheChosenWork) {
+    auto config = test::tiny_config(model_options());
+    config["model_type"] = "mixtral";
+    config["num_local_experts"] = 5;
+    config["num_experts_per_tok"] = 2;
     const auto a = Architecture::from_config(config, "config");
-    std::int64_t matrices = 0;
-    for (const auto& tensor : model_tensors(a))
-        if (tensor.shape.size() == 2 && tensor.name.find("embed") == tensor.name.npos)
-            matrices += element_count(tensor.shape);
-    PassWork pass{.tokens = 7, .wanted = 7, .queries = 7, .attention = 0, .cached = 0};
-    EXPECT_DOUBLE_EQ(pass_flops(a, pass), 2.0 * 7 * static_cast<double>(matrices));
-    EXPECT_DOUBLE_EQ(pass_bytes(a, DType::bf16, pass), 2.0 * static_cast<double>(matrices));
-    // Two layers: the embedding and two sums a layer.
-    EXPECT_DOUBLE_EQ(pass_collective_bytes(a, pass), 7.0 * (1 + 2 + 2) * 48 * 4 + 7 * 16);
+    const auto [all, experts] = count_matrices(a);
+    PassWork pass{.tokens = 1, .wanted = 1, .queries = 1, .attention = 0, .cached = 0};
+    const double two = all - experts + experts * 2 / 5;
+    EXPECT_DOUBLE_EQ(pass_flops(a, pass), 2.0 * two);
+    EXPECT_NEAR(pass_bytes(a, DType::bf16, pass), 2.0 * two, 1e-6);
+    // Two tokens meet one expert in common with probability 2/5 for each choice.
+    pass.tokens = pass.wanted = 2;
+    EXPECT_DOUBLE_EQ(pass_flops(a, pass), 2.0 * 2 * two);
+    EXPECT_NEAR(pass_bytes(a, DType::bf16, pass), 2.0 * (all - experts + experts * (1 - 0.6 * 0.6)),
+                1e-6);
+    // Many tokens read nearly all; one wanted token reads two experts of the last layer.
+    pass.tokens = 500;
+    pass.wanted = 1;
+    EXPECT_NEAR(pass_bytes(a, DType::bf16, pass),
+                2.0 * (all - experts + experts / 2 + experts / 2 * 2 / 5), 1e-3);
 }
 
 }  // namespace
