@@ -1,17 +1,18 @@
-// Exact order statistics of a task vector's magnitudes: which elements a top-k keeps.
+// Order statistics of a task vector's magnitudes: what a top-k has to know.
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "merge/delta.hpp"
 
 namespace galapagos {
 
-/// The magnitudes of a delta, sorted into steps once. A step holds at most one in 512 elements, or
-/// elements of a single magnitude (16-bit models differ by few distinct amounts); so the k-th
-/// largest is found by looking at one step's elements.
+/// The magnitudes of a delta, sorted into steps, as finely as was asked for so far. A refined step
+/// holds at most one in 512 elements, or elements of a single magnitude (16-bit models differ by few
+/// distinct amounts); so the k-th largest is found by looking at one step's elements.
 class DeltaLadder {
   public:
     DeltaLadder(const DeltaPair& pair, const FixedPoint& fixed);
@@ -27,33 +28,29 @@ class DeltaLadder {
         bool one_value() const noexcept { return low == high; }
     };
 
+    /// Splits the step that holds the k-th largest magnitude where a cut would fall into a crowd.
+    void refine(std::int64_t k);
     /// The step that holds the k-th largest magnitude; 1 <= k <= number of elements.
     const Step& step_of(std::int64_t k) const;
     std::int64_t total() const noexcept;
-    std::size_t bytes() const noexcept { return steps_.capacity() * sizeof(Step); }
+
+    /// How many elements of each chunk have a magnitude, for one that fills a step. Kept once
+    /// counted; true: new, to be filled by the caller.
+    using TieCounts = std::vector<std::uint16_t>;
+    std::pair<TieCounts&, bool> ties(std::uint32_t value);
+
+    const DeltaPair& pair() const noexcept { return pair_; }
+    const FixedPoint& fixed_point() const noexcept { return fixed_; }
+    std::size_t bytes() const noexcept;
 
   private:
+    DeltaPair pair_;
+    FixedPoint fixed_;
+    std::int64_t crowd_;
     std::vector<Step> steps_;  ///< from large magnitudes to small ones
+    std::unordered_map<std::uint32_t, TieCounts> ties_;
 };
 
-/// One top-k: in, what to select from; out, where to cut.
-struct CutRequest {
-    DeltaPair pair;
-    const DeltaLadder* ladder = nullptr;
-    FixedPoint fixed;
-    std::int64_t k = 0;
-
-    std::uint32_t threshold = 0;  ///< magnitudes above are kept
-    std::int64_t last_tie = 0;    ///< equal ones up to this element, too
-    std::int64_t kept_sum = 0;    ///< L1 norm of what is kept, in units
-
-    // Scratch, reused from candidate to candidate.
-    std::vector<std::uint64_t> found;
-    std::vector<std::int64_t> chunk_counts;
-};
-
-/// Answers all requests with one parallel pass over those deltas whose step has to be looked into.
-/// Of equal magnitudes, those of lower index are kept: a stable descending sort, as torch's on CPU.
-void find_cuts(std::span<CutRequest> requests);
+static_assert(delta_chunk <= std::int64_t{1} << 15, "a chunk's ties are counted in 16 bits");
 
 }  // namespace galapagos

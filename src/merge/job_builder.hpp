@@ -8,6 +8,7 @@
 
 #include "merge/job.hpp"
 #include "merge/plan.hpp"
+#include "merge/magnitude_cuts.hpp"
 #include "merge/source_statistics.hpp"
 
 namespace galapagos {

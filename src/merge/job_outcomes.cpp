@@ -122,12 +122,10 @@ void compute_outcomes(const std::vector<TensorJob>& jobs,
     std::vector<Outcome> together;
     std::size_t together_of = jobs.size();
     const auto add_cut = [&](const DeltaPair& pair, std::int64_t k) {
-        const DeltaStatistics& known = statistics.with_ladder(pair);
+        DeltaLadder& ladder = statistics.ladder(pair);
         if (cuts.size() == used) cuts.emplace_back();
         CutRequest& cut = cuts[used++];
-        cut.pair = pair;
-        cut.ladder = known.ladder.get();
-        cut.fixed = known.fixed;
+        cut.ladder = &ladder;
         cut.k = k;
     };
     for (const std::size_t number : mine) {
@@ -177,7 +175,7 @@ void compute_outcomes(const std::vector<TensorJob>& jobs,
             kept -= top.kept_sum;
         }
         if (requests[number].rescale_l1)
-            outcome.gain = l1_rescale(cut.fixed, cut.ladder->total(), kept);
+            outcome.gain = l1_rescale(cut.ladder->fixed_point(), cut.ladder->total(), kept);
     }
 }
 

@@ -20,11 +20,11 @@ DeltaStatistics& SourceStatistics::delta(const DeltaPair& pair) {
     return entry->second;
 }
 
-const DeltaStatistics& SourceStatistics::with_ladder(const DeltaPair& pair) {
+DeltaLadder& SourceStatistics::ladder(const DeltaPair& pair) {
     DeltaStatistics& statistics = delta(pair);
     if (!statistics.ladder)
         statistics.ladder = std::make_unique<DeltaLadder>(pair, statistics.fixed);
-    return statistics;
+    return *statistics.ladder;
 }
 
 const DeltaStatistics& SourceStatistics::with_masks(const DeltaPair& pair,

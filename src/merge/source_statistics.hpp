@@ -28,10 +28,11 @@ struct DeltaStatistics {
 class SourceStatistics {
   public:
     const PairStatistics& pair(const StoredTensor& a, const StoredTensor& b, std::int64_t count);
-    const DeltaStatistics& with_ladder(const DeltaPair& pair);
+    /// A ladder grows finer with every cut.
+    DeltaLadder& ladder(const DeltaPair& pair);
     const DeltaStatistics& with_masks(const DeltaPair& pair, const MaskStream& stream);
 
-    /// Like `with_ladder` and so on, for the ranks of magnitudes in rows of `row_length`.
+    /// Like `with_masks`, for the ranks of magnitudes in rows of `row_length`.
     const DeltaStatistics& with_ranks(const DeltaPair& pair, std::int64_t row_length);
     const DeltaStatistics& plain(const DeltaPair& pair) { return delta(pair); }
     /// Scalar products of a job's models or task vectors: of the whole, of rows, or of columns.

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "base/random.hpp"
+#include "merge/magnitude_cuts.hpp"
 
 namespace galapagos {
 namespace {
@@ -38,15 +39,20 @@ std::vector<bool> kept_by_sorting(const std::vector<float>& values, std::int64_t
 
 void expect_exact(const Deltas& deltas, const std::vector<std::int64_t>& ks) {
     const FixedPoint fixed = fixed_point_of(deltas.pair());
-    const DeltaLadder ladder(deltas.pair(), fixed);
+    DeltaLadder ladder(deltas.pair(), fixed);
     std::vector<CutRequest> requests(ks.size());
     for (std::size_t i = 0; i < ks.size(); ++i) {
-        requests[i].pair = deltas.pair();
         requests[i].ladder = &ladder;
-        requests[i].fixed = fixed;
         requests[i].k = ks[i];
     }
     find_cuts(requests);
+    // And from what the ladder has learnt: one cut after the other, each in turn the last.
+    std::vector<CutRequest> again = requests;
+    for (std::size_t i = again.size(); i-- > 0;) find_cuts(std::span(again).subspan(i, 1));
+    for (std::size_t i = 0; i < ks.size(); ++i) {
+        EXPECT_EQ(again[i].last_tie, requests[i].last_tie) << "k = " << ks[i];
+        EXPECT_EQ(again[i].kept_sum, requests[i].kept_sum) << "k = " << ks[i];
+    }
     for (const CutRequest& cut : requests) {
         const std::vector<bool> expected = kept_by_sorting(deltas.source, cut.k);
         std::int64_t sum = 0;
@@ -112,9 +118,11 @@ TEST(DeltaLadder, ThreadsAndStorageDoNotMatter) {
     DeltaPair pair = plain.pair();
     pair.source = {stored.data() + 1, DType::bf16};
     const FixedPoint fixed = fixed_point_of(pair);
-    const DeltaLadder ladder(pair, fixed), reference(plain.pair(), fixed);
+    DeltaLadder ladder(pair, fixed), reference(plain.pair(), fixed);
     EXPECT_EQ(ladder.total(), reference.total());
     for (const std::int64_t k : {1, 1234, 25'000, 50'000}) {
+        ladder.refine(k);
+        reference.refine(k);
         EXPECT_EQ(ladder.step_of(k).low, reference.step_of(k).low);
         EXPECT_EQ(ladder.step_of(k).above, reference.step_of(k).above);
     }
