@@ -98,7 +98,8 @@ void HistoryWriter::Impl::create(const std::filesystem::path& temporary,
                                  const PartIdentity& identity) {
     const H5Handle access = part_access();
     const std::string what = fmt::format("can't create {}", path.string());
-    file = H5Handle(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()),
+    const H5Handle creation = part_creation();
+    file = H5Handle(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()),
                     H5Fclose, what);
     void* handle = nullptr;
     h5_check(H5Fget_vfd_handle(file.get(), access.get(), &handle), what);

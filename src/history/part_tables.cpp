@@ -103,6 +103,17 @@ HistorySchema read_schema(hid_t file) {
     return schema;
 }
 
+H5Handle part_creation() {
+    H5Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "can't set up HDF5");
+    // A kill may stop a write between two pages of the system's cache. A block of HDF5's own that
+    // lies within one page is there either as it was or as it should be, never half of each.
+    constexpr hsize_t page = 4096;
+    h5_check(H5Pset_file_space_strategy(creation.get(), H5F_FSPACE_STRATEGY_PAGE, false, 1),
+             "can't set up HDF5");
+    h5_check(H5Pset_file_space_page_size(creation.get(), page), "can't set up HDF5");
+    return creation;
+}
+
 H5Handle part_access() {
     H5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "can't set up HDF5");
     h5_check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_LATEST),

@@ -29,6 +29,8 @@ struct PartTables {
 void write_schema(hid_t file, const HistorySchema& schema);
 HistorySchema read_schema(hid_t file);
 
+/// Layout of a part's file: in pages, so that a kill can't tear what HDF5 needs to open it.
+H5Handle part_creation();
 /// File access of this format: 1.10 objects, which SWMR needs, and none of HDF5's file locks, which
 /// some parallel file systems refuse; the run directory has its own lock.
 H5Handle part_access();
