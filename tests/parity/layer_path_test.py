@@ -2,12 +2,14 @@
 rules, at tensor-parallel widths 1, 2, 4; and the folders that `galapagos merge` makes of paths, run by transformers.
 """
 
+import copy
 import json
 import math
 import os
 import subprocess
 
 import numpy as np
+import peft
 import pytest
 import torch
 import transformers
@@ -26,6 +28,7 @@ CASES = {
     "gemma2": dict(head_dim=8, query_pre_attn_scalar=20, attn_logit_softcapping=3.0, final_logit_softcapping=5.0, sliding_window=6),
     "gemma3_text": dict(head_dim=16, query_pre_attn_scalar=30, sliding_window=5, rope_parameters=GEMMA3_ROPE,
                         layer_types=["sliding_attention", "full_attention", "sliding_attention"], tie_word_embeddings=True),
+    "phi3": dict(sliding_window=11, rope_parameters=dict(rope_type="default", rope_theta=9000.0, partial_rotary_factor=0.5)),
     "gpt2": dict(scale_attn_by_inverse_layer_idx=True),
     "gpt_neox": NEOX,
     "gpt_neox-sequential": dict(**NEOX, use_parallel_residual=False),
@@ -36,6 +39,7 @@ PATHS = {
     "branch": ("branch", SCALED),
     "stream": ("stream", SCALED),
 }
+IN_BFLOAT16 = ["llama", "gemma2", "phi3", "gpt_neox"]
 UNSCALED = ("branch", [(model, layer, 1) for model, layer, _ in SCALED])
 SEQUENCES = [np.random.default_rng(5).integers(3, VOCABULARY, length).tolist() for length in (1, 2, 40)]
 REQUESTS = {"options": {"max_batch": 3, "max_tokens": 64, "batch_tokens": 64}, "logits": SEQUENCES,
@@ -63,11 +67,12 @@ def make_model(case, name, folder, layers=3):
 
 class PlainDecoder:
     """One sequence at a time, without a cache, from a state dict; what it knows of an architecture stands in the names of its tensors
-    and a few settings. It computes in double precision: two programs in fp32 differ by more than each from the truth."""
+    and a few settings. It computes in double precision unless told otherwise: two programs in fp32 differ by more than each from the
+    truth."""
 
-    def __init__(self, model):
+    def __init__(self, model, dtype=torch.float64):
         self.config, self.kind = model.config, model.config.model_type
-        self.weights = {name.removeprefix("model.").removeprefix("transformer.").removeprefix("gpt_neox."): tensor.double()
+        self.weights = {name.removeprefix("model.").removeprefix("transformer.").removeprefix("gpt_neox."): tensor.to(dtype)
                         for name, tensor in model.state_dict().items()}
         self.gemma = self.kind.startswith("gemma")
         self.heads = self.config.num_attention_heads
@@ -83,8 +88,9 @@ class PlainDecoder:
         if name + ".bias" in w:
             epsilon = getattr(self.config, "layer_norm_epsilon", getattr(self.config, "layer_norm_eps", None))
             return F.layer_norm(x, weight.shape, weight, w[name + ".bias"], epsilon)
-        x = x / torch.sqrt((x * x).mean(-1, keepdim=True) + self.config.rms_norm_eps)
-        return x * (1 + weight if self.gemma else weight)
+        wide = x.double()
+        wide = wide / torch.sqrt((wide * wide).mean(-1, keepdim=True) + self.config.rms_norm_eps)
+        return wide.to(x.dtype) * (1 + weight if self.gemma else weight)
 
     def linear(self, w, name, x):
         weight = w[name + ".weight"]
@@ -103,7 +109,7 @@ class PlainDecoder:
         return cap * torch.tanh(logits / cap) if cap else logits
 
     def window(self, number):
-        if self.kind == "mistral":
+        if self.kind in ("mistral", "phi3"):
             return self.config.sliding_window
         types = getattr(self.config, "layer_types", None)
         return self.config.sliding_window if types and types[number] == "sliding_attention" else None
@@ -119,7 +125,7 @@ class PlainDecoder:
         angles = torch.outer(torch.arange(x.shape[1], dtype=torch.float32), rates)
         pairs = len(rates)
         low, high, rest = x[..., :pairs], x[..., pairs: 2 * pairs], x[..., 2 * pairs:]
-        cos, sin = angles.cos(), angles.sin()
+        cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
         return torch.cat([low * cos - high * sin, high * cos + low * sin, rest], -1)
 
     def heads_of(self, w, x):
@@ -130,6 +136,9 @@ class PlainDecoder:
             return [parts[:, :, i].transpose(0, 1) for i in range(3)]
         if self.kind == "gpt2":
             return [part.view(tokens, self.heads, d).transpose(0, 1) for part in self.linear(w, "attn.c_attn", x).chunk(3, -1)]
+        if self.kind == "phi3":  # query heads, then key heads, then value heads
+            parts = self.linear(w, "self_attn.qkv_proj", x).view(tokens, -1, d).transpose(0, 1)
+            return list(parts.split([self.heads, self.kv_heads, self.kv_heads]))
         q, k, v = (self.linear(w, f"self_attn.{n}_proj", x).view(tokens, -1, d).transpose(0, 1) for n in "qkv")
         if "self_attn.q_norm.weight" in w:
             q, k = self.norm(w, "self_attn.q_norm", q), self.norm(w, "self_attn.k_norm", k)
@@ -158,6 +167,9 @@ class PlainDecoder:
             return self.linear(w, "mlp.c_proj", F.gelu(self.linear(w, "mlp.c_fc", x), approximate="tanh"))
         if self.kind == "gpt_neox":
             return self.linear(w, "mlp.dense_4h_to_h", F.gelu(self.linear(w, "mlp.dense_h_to_4h", x)))
+        if self.kind == "phi3":
+            gate, up = self.linear(w, "mlp.gate_up_proj", x).chunk(2, -1)
+            return self.linear(w, "mlp.down_proj", F.silu(gate) * up)
         gate = self.linear(w, "mlp.gate_proj", x)
         gate = F.gelu(gate, approximate="tanh") if self.gemma else F.silu(gate)
         return self.linear(w, "mlp.down_proj", gate * self.linear(w, "mlp.up_proj", x))
@@ -199,7 +211,7 @@ def run_path(models, rule, hops, donor, ids):
         else:
             stream = (stream + added) * scale
         stream, added = models[model].run_layer(number, stream)
-    return donor.head(stream + added).numpy()
+    return donor.head(stream + added).double().numpy()
 
 
 def generate(models, rule, hops, donor, ids, count):
@@ -219,7 +231,7 @@ def write_recipe(path, folder, rule, hops, base="a"):
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """Two models a case, and what run_decoder says of every path over them: {(case, path, width): answers}."""
+    """Two models a case, and what run_decoder says of every path over them: {(case, path, dtype, width): answers}."""
     root = tmp_path_factory.mktemp("paths")
     models = {case: {name: make_model(case, name, root / case / name) for name in "ab"} for case in CASES}
     (root / "requests.json").write_text(json.dumps(REQUESTS))
@@ -229,10 +241,11 @@ def tiny(tmp_path_factory):
         for case in CASES:
             for name, (rule, hops) in PATHS.items():
                 recipe = write_recipe(root / case / f"{name}.yaml", root / case, rule, hops)
-                jobs[case, name] = (recipe, "F32", root / "requests.json", root / case / f"{name}.{width}.json")
+                for dtype in ("F32", "BF16") if case in IN_BFLOAT16 else ("F32",):
+                    jobs[case, name, dtype] = (recipe, dtype, root / "requests.json", root / case / f"{name}.{dtype}.{width}.json")
         launch(jobs.values(), width)
-        for (case, name), job in jobs.items():
-            answers[case, name, width] = read_answers(job[3], REQUESTS)
+        for (case, name, dtype), job in jobs.items():
+            answers[case, name, dtype, width] = read_answers(job[3], REQUESTS)
     return root, models, answers
 
 
@@ -264,7 +277,42 @@ def test_the_plain_decoder_is_transformers(case, tiny):
 @pytest.mark.parametrize("case", CASES)
 def test_paths(case, path, tiny):
     _, models, answers = tiny
-    check([answers[case, path, width] for width in WIDTHS], plain(models[case]), *PATHS[path], "a")
+    check([answers[case, path, "F32", width] for width in WIDTHS], plain(models[case]), *PATHS[path], "a")
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("case", IN_BFLOAT16)
+def test_paths_in_bfloat16(case, path, tiny):
+    """On average the logits are no further from the exact ones of the rounded weights than those of the plain decoder in bfloat16."""
+    _, models, answers = tiny
+    rule, hops = PATHS[path]
+    rounded = {name: copy.deepcopy(model).bfloat16() for name, model in models[case].items()}
+    exact, short = (
+        np.concatenate([run_path(decoders, rule, hops, decoders["a"], ids) for ids in SEQUENCES])
+        for decoders in (plain(rounded), {name: PlainDecoder(model, torch.bfloat16) for name, model in rounded.items()})
+    )
+    for width in WIDTHS:
+        error = np.abs(answers[case, path, "BF16", width]["logits"] - exact).mean()
+        assert error < 1.5 * np.abs(short - exact).mean() + 1e-3, width
+
+
+@pytest.mark.parametrize("case, targets", [("llama", "all-linear"), ("phi3", ["qkv_proj", "gate_up_proj", "down_proj"]),
+                                           ("gpt2", ["c_attn", "c_fc"])])
+def test_a_source_with_an_adapter(case, targets, tiny, tmp_path, monkeypatch):
+    """A path over a model, another one, and that one with a LoRA adapter."""
+    monkeypatch.setenv("GALAPAGOS_CACHE", str(tmp_path / "cache"))
+    root, models, _ = tiny
+    config = peft.LoraConfig(r=4, lora_alpha=6, target_modules=targets, task_type="CAUSAL_LM", init_lora_weights=False)
+    torch.manual_seed(9)
+    adapted = peft.get_peft_model(copy.deepcopy(models[case]["b"]), config)
+    adapted.save_pretrained(tmp_path / "lora")
+    sources = {**models[case], f"b+{tmp_path}/lora": adapted.merge_and_unload()}
+    hops = [("b", 0, 1), (f"b+{tmp_path}/lora", 0, 0.8), ("a", 1, 1.1), (f"b+{tmp_path}/lora", 2, 1), ("b", 2, 0.9)]
+    (tmp_path / "requests.json").write_text(json.dumps(REQUESTS))
+    for rule in ("branch", "stream"):
+        recipe = write_recipe(tmp_path / f"{rule}.yaml", root / case, rule, hops)
+        launch([(recipe, "F32", tmp_path / "requests.json", tmp_path / f"{rule}.json")], 2)
+        check([read_answers(tmp_path / f"{rule}.json", REQUESTS)], plain(sources), rule, hops, "a")
 
 
 def test_sources_of_other_depths_and_rotary_embeddings(tmp_path):
