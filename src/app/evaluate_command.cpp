@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "island/candidate_model.hpp"
 #include "island/model_evaluator.hpp"
+#include "merge/merged_config.hpp"
 #include "merge/path_plan.hpp"
 #include "merge/source_layout.hpp"
 #include "task/evaluate.hpp"
@@ -89,23 +90,29 @@ Job prepare_job(const EvaluateArguments& arguments,
     return job;
 }
 
-std::unique_ptr<CandidateModel> make_model(const Job& job, const Communicator& world,
-                                           std::uint64_t seed, const DecoderOptions& options) {
-    if (!job.recipe.layer_path)
-        return std::make_unique<CandidateModel>(job.sources, *job.donor, world, seed, options);
-    const LayerSlots slots(*job.recipe.layer_path);
-    auto architecture =
-        slot_architecture(slots, *job.donor, job.sources, index_sources(job.sources));
-    return std::make_unique<CandidateModel>(job.sources, *job.donor, std::move(architecture),
-                                            slots.route(*job.recipe.layer_path), world, seed,
-                                            options);
-}
+/// What is merged, and the network that it is for.
+struct Network {
+    Architecture architecture;
+    LayerRoute route;
+    MergePlan plan;
+};
 
-MergePlan plan_of(const Job& job) {
+Network network_of(const Job& job) {
     const auto index = index_sources(job.sources);
-    if (!job.recipe.layer_path) return make_plan(job.recipe, job.sources, index);
-    return make_slot_plan(LayerSlots(*job.recipe.layer_path).layers(), donor_model(job.recipe),
-                          job.sources, index);
+    Network network;
+    if (job.recipe.layer_path) {
+        const LayerSlots slots(*job.recipe.layer_path);
+        network.architecture = slot_architecture(slots, *job.donor, job.sources, index);
+        network.route = slots.route(*job.recipe.layer_path);
+        network.plan = make_slot_plan(slots.layers(), donor_model(job.recipe), job.sources, index);
+        return network;
+    }
+    network.plan = make_plan(job.recipe, job.sources, index);
+    network.architecture =
+        candidate_architecture(merged_config(job.recipe, job.sources, index, network.plan.layers),
+                               *job.donor, job.sources);
+    network.route = LayerRoute::plain(network.architecture.layers);
+    return network;
 }
 
 nlohmann::ordered_json describe(const PreparedTask& task, const TaskResult& result, double seconds,
@@ -130,7 +137,8 @@ int run_evaluate(const EvaluateArguments& arguments, const ProgramContext& conte
     together_once_a_node(world, [&] {
         auto recipe = recipe_of(arguments.model);
         auto sources = open_sources(recipe);
-        if (!recipe.layer_path || equally_deep(sources)) check_compatible(sources);
+        // Slices and paths may combine models of different depths.
+        if (equally_deep(sources)) check_compatible(sources);
         job = prepare_job(arguments, std::move(sources), std::move(recipe));
     });
     together(world, [&] {
@@ -143,12 +151,13 @@ int run_evaluate(const EvaluateArguments& arguments, const ProgramContext& conte
     options.max_tokens = job.longest_row;
     options.batch_tokens = std::max(arguments.batch_tokens, job.longest_row);
     std::unique_ptr<CandidateModel> model;
-    MergePlan plan;
+    Network network;
     together(world, [&] {
-        model = make_model(job, world, arguments.seed, options);
-        plan = plan_of(job);
+        network = network_of(job);
+        model = std::make_unique<CandidateModel>(job.sources, *job.donor, network.architecture,
+                                                 network.route, world, arguments.seed, options);
     });
-    model->merge(plan);
+    model->merge(network.plan);
 
     nlohmann::ordered_json report{{"model", arguments.model},
                                   {"results", nlohmann::ordered_json::array()}};

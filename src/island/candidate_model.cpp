@@ -20,16 +20,6 @@ nlohmann::json generation_setting(const ModelFolder& folder, const char* key) {
     return folder.config().value(key, nlohmann::json());
 }
 
-/// The base's architecture. One source with an output head of its own gives the candidate one.
-Architecture candidate_architecture(const Source& layout_source,
-                                    const std::vector<std::shared_ptr<const Source>>& sources) {
-    auto architecture = Architecture::from_config(
-        layout_source.config(), (layout_source.folder().folder() / "config.json").string());
-    architecture.tied_embeddings = std::all_of(
-        sources.begin(), sources.end(), [](const auto& source) { return source->folder().tied(); });
-    return architecture;
-}
-
 }  // namespace
 
 std::vector<std::int32_t> end_of_text_ids(const ModelFolder& folder) {
@@ -49,10 +39,20 @@ std::optional<std::int32_t> prefix_id(const ModelFolder& folder) {
     return ends.empty() ? std::nullopt : std::optional(ends.front());
 }
 
+Architecture candidate_architecture(const nlohmann::json& config, const Source& layout_source,
+                                    const std::vector<std::shared_ptr<const Source>>& sources) {
+    auto architecture = Architecture::from_config(
+        config, (layout_source.folder().folder() / "config.json").string());
+    architecture.tied_embeddings = std::all_of(
+        sources.begin(), sources.end(), [](const auto& source) { return source->folder().tied(); });
+    return architecture;
+}
+
 CandidateModel::CandidateModel(std::vector<std::shared_ptr<const Source>> sources,
                                const Source& layout_source, const Communicator& group,
                                std::uint64_t seed, DecoderOptions options)
-    : CandidateModel(sources, layout_source, candidate_architecture(layout_source, sources), {},
+    : CandidateModel(sources, layout_source,
+                     candidate_architecture(layout_source.config(), layout_source, sources), {},
                      group, seed, options) {}
 
 CandidateModel::CandidateModel(std::vector<std::shared_ptr<const Source>> sources,

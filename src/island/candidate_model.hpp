@@ -15,13 +15,18 @@
 
 namespace galapagos {
 
+/// What `config`, read from `layout_source`, describes. One source with an output head of its own
+/// gives the candidate one.
+Architecture candidate_architecture(const nlohmann::json& config, const Source& layout_source,
+                                    const std::vector<std::shared_ptr<const Source>>& sources);
+
 class CandidateModel {
   public:
     /// Collective over `group`. `layout_source` gives the architecture, its folder the end-of-text
     /// ids. Sources, group and all memory are held for the life of the object.
     CandidateModel(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
                    const Communicator& group, std::uint64_t seed, DecoderOptions options);
-    /// The same for a network whose layers run along a route.
+    /// The same for another network; its layers run along the route, if that has hops.
     CandidateModel(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
                    Architecture architecture, const LayerRoute& route, const Communicator& group,
                    std::uint64_t seed, DecoderOptions options);

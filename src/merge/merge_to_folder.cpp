@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "merge/aligned_embeddings.hpp"
+#include "merge/merged_config.hpp"
 #include "merge/merged_vocabulary.hpp"
 #include "merge/merger.hpp"
 #include "merge/output_tokenizer.hpp"
@@ -112,12 +113,11 @@ void write_weights(const MergePlan& plan, Merger& merger,
 /// The plan, and config.json as far as it depends on that.
 UnrolledModel plan_model(const Recipe& recipe,
                          const std::vector<std::shared_ptr<const Source>>& sources,
-                         const SourceIndex& index, const Source& donor) {
+                         const SourceIndex& index) {
     if (recipe.layer_path) return unroll(recipe, sources, index);
-    UnrolledModel model{make_plan(recipe, sources, index), donor.config()};
-    for (const char* key : {"num_hidden_layers", "n_layer"})
-        if (model.config.contains(key)) model.config[key] = model.plan.layers;
-    return model;
+    auto plan = make_plan(recipe, sources, index);
+    auto config = merged_config(recipe, sources, index, plan.layers);
+    return {std::move(plan), std::move(config)};
 }
 
 void write_config(nlohmann::json config, const Recipe& recipe, const fs::path& folder) {
@@ -146,7 +146,7 @@ void merge_to_folder(const Recipe& recipe, const fs::path& out, const MergeToFol
         sources = align_embeddings(recipe, sources, index, *vocabulary, work);
     }
     const Source& donor = *sources[static_cast<std::size_t>(index.at(donor_model(recipe)))];
-    auto [plan, config] = plan_model(recipe, sources, index, donor);
+    auto [plan, config] = plan_model(recipe, sources, index);
 
     Merger merger(sources, Sharding(), options.seed);
     write_weights(plan, merger, sources, partial.path(), options);

@@ -1,4 +1,4 @@
-"""Layer paths through the program: evaluated from a recipe file, written to a folder, and refused where they are wrong."""
+"""Layer paths and slices through the program: evaluated from a recipe file, written to a folder, and refused where they are wrong."""
 
 import json
 
@@ -37,6 +37,15 @@ def test_a_path_scores_as_its_folder(tiny, write_path, tmp_path):
     assert expected != pytest.approx(scores(tiny, tiny / "a"), abs=1e-2)
     for ranks in (1, 2, 4):
         assert scores(tiny, path, ranks) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("ranges", [[("a", 0, 3), ("b", 1, 4)], [("b", 0, 1), ("a", 3, 4)]])
+def test_a_stack_of_slices_scores_as_its_folder(tiny, tmp_path, ranges):
+    recipe = tmp_path / "stack.yaml"
+    recipe.write_text("merge_method: passthrough\nslices:\n" + "".join(
+        f"  - sources: [{{model: {tiny / model}, layer_range: [{begin}, {end}]}}]\n" for model, begin, end in ranges))
+    run_alone("merge", recipe, tmp_path / "out")
+    assert scores(tiny, recipe, 2) == pytest.approx(scores(tiny, tmp_path / "out"), abs=1e-4)
 
 
 @pytest.mark.parametrize("hop, message", [

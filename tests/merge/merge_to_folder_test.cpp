@@ -111,6 +111,44 @@ parameters: {weight: 1}
               floats_of(sources_[2]->tensor("lm_head.weight")));
 }
 
+constexpr const char* stack = R"(
+merge_method: linear
+slices:
+  - sources: [{model: typed, layer_range: [0, 2]}]
+  - sources: [{model: typed, layer_range: [1, 3]}]
+parameters: {weight: 1}
+)";
+
+TEST_F(MergeToFolder, LayersKeepTheTypesThatConfigLists) {
+    TinyModelOptions typed = options_;
+    typed.extra_config = {{"model_type", "of another program"}, {"layer_types", {"x", "y", "z"}}};
+    make_tiny_model(folder_ / "typed", typed);
+    merge_to_folder(recipe(stack), folder_ / "work" / "deep", merge_options_);
+    EXPECT_EQ(ModelFolder(folder_ / "work" / "deep").config().at("layer_types"),
+              nlohmann::json({"x", "y", "y", "z"}));
+}
+
+TEST_F(MergeToFolder, LayersKeepTheWindowsThatTheirNumbersGaveThem) {
+    TinyModelOptions typed = options_;
+    typed.extra_config = {{"model_type", "gemma2"}, {"sliding_window", 8}};
+    make_tiny_model(folder_ / "typed", typed);
+    merge_to_folder(recipe(stack), folder_ / "work" / "deep", merge_options_);
+    const char *sliding = "sliding_attention", *full = "full_attention";
+    EXPECT_EQ(ModelFolder(folder_ / "work" / "deep").config().at("layer_types"),
+              nlohmann::json({sliding, full, full, sliding}));
+    // Two layers on, every other layer still has a window without being told so.
+    Recipe even = recipe(stack);
+    even.slices[1].sources[0].layer_range = Range{0, 2};
+    merge_to_folder(even, folder_ / "work" / "even", merge_options_);
+    EXPECT_FALSE(ModelFolder(folder_ / "work" / "even").config().contains("layer_types"));
+    // Layers that are all alike need no list.
+    typed.extra_config = {{"model_type", "mistral"}, {"sliding_window", 8}};
+    fs::remove_all(folder_ / "typed");
+    make_tiny_model(folder_ / "typed", typed);
+    merge_to_folder(recipe(stack), folder_ / "work" / "alike", merge_options_);
+    EXPECT_FALSE(ModelFolder(folder_ / "work" / "alike").config().contains("layer_types"));
+}
+
 TEST_F(MergeToFolder, AdaptersAreSources) {
     make_tiny_adapter(folder_ / "lora", options_);
     Recipe wanted =
