@@ -20,7 +20,8 @@ struct Bucket {
     std::int64_t sum = 0;
 };
 
-/// Sums up the counters of all chunks: count(begin, end, counters) fills those of one.
+/// Adds up the counters of all chunks: count(begin, end, counters) fills those of one, two for each
+/// bucket.
 template <typename Count>
 std::vector<Bucket> count_buckets(std::int64_t elements, std::size_t buckets, const Count& count) {
     std::vector<Bucket> result(buckets);
@@ -66,37 +67,24 @@ void add_up(std::vector<Step>& steps, std::int64_t above, std::int64_t sum_above
 /// Bits below the first buckets', and below those of their parts. The last parts are single values.
 constexpr int first_shift = 15, second_shift = 7;
 
-std::vector<Bucket> first_buckets(const DeltaPair& pair, const FixedPoint& fixed) {
-    const auto count = [&](std::int64_t begin, std::int64_t end, std::vector<Bucket>& buckets) {
-        alignas(64) std::int32_t units[block_elements];
-        for_each_key_block(
-            pair, begin, end, [&](const std::uint32_t* keys, std::int64_t, std::int64_t elements) {
-                loops::to_fixed_point(keys, fixed.scale, units, elements);
-                for (std::int64_t i = 0; i < elements; ++i) {
-                    Bucket& bucket =
-                        buckets[2 * (keys[i] >> first_shift) + static_cast<std::size_t>(i & 1)];
-                    bucket.count += 1;
-                    bucket.sum += fixed.finite ? units[i] : 0;
-                }
-            });
-    };
-    return count_buckets(pair.count, std::size_t{1} << (31 - first_shift), count);
-}
+constexpr std::uint32_t largest_key = 0x7FFFFFFFu;
 
 /// The keys from `low` to `high`, in buckets of 1 << shift.
 std::vector<Bucket> buckets_of(const DeltaPair& pair, const FixedPoint& fixed, std::uint32_t low,
                                std::uint32_t high, int shift) {
     const auto count = [&](std::int64_t begin, std::int64_t end, std::vector<Bucket>& buckets) {
+        alignas(64) std::int32_t units[block_elements] = {};
         const auto add = [&](const std::uint32_t* keys, std::int64_t, std::int64_t elements) {
+            if (fixed.finite) loops::to_fixed_point(keys, fixed.scale, units, elements);
             for (std::int64_t i = 0; i < elements; ++i) {
                 const std::uint32_t offset = keys[i] - low;
                 if (offset > high - low) continue;
-                Bucket& bucket =
-                    buckets[2 * (offset >> shift) + static_cast<std::size_t>(i & 1)];
+                Bucket& bucket = buckets[2 * (offset >> shift) + static_cast<std::size_t>(i & 1)];
                 bucket.count += 1;
-                bucket.sum += fixed.finite ? fixed.quantise(keys[i]) : 0;
+                bucket.sum += units[i];
             }
         };
+        if (high - low == largest_key) return for_each_key_block(pair, begin, end, add);
         for_each_matching_run(pair, begin, end, low, high,
                               [&](std::int64_t at, std::int64_t length, std::int64_t) {
                                   for_each_key_block(pair, at, at + length, add);
@@ -109,7 +97,8 @@ std::vector<Bucket> buckets_of(const DeltaPair& pair, const FixedPoint& fixed, s
 
 DeltaLadder::DeltaLadder(const DeltaPair& pair, const FixedPoint& fixed)
     : pair_(pair), fixed_(fixed), crowd_(std::max<std::int64_t>(16, pair.count / 512)) {
-    append_steps(first_buckets(pair, fixed), 0, first_shift, crowd_, steps_);
+    append_steps(buckets_of(pair, fixed, 0, largest_key, first_shift), 0, first_shift, crowd_,
+                 steps_);
     add_up(steps_, 0, 0);
 }
 
@@ -118,7 +107,9 @@ void DeltaLadder::refine(std::int64_t k) {
         const Step step = step_of(k);
         if (step.count <= crowd_ || step.one_value() || k - step.above == step.count) return;
         const std::uint32_t width = step.high - step.low;
-        const int shift = width >> second_shift > 0 ? second_shift : 0;
+        // A tensor of many elements is worth a counter for each value at once.
+        const bool twice = width >> second_shift > 0 && pair_.count < 8 * delta_chunk;
+        const int shift = twice ? second_shift : 0;
         std::vector<Step> finer;
         append_steps(buckets_of(pair_, fixed_, step.low, step.high, shift), step.low, shift, crowd_,
                      finer);
@@ -147,7 +138,8 @@ std::int64_t DeltaLadder::total() const noexcept {
 
 std::size_t DeltaLadder::bytes() const noexcept {
     std::size_t total = steps_.capacity() * sizeof(Step);
-    for (const auto& entry : ties_) total += entry.second.capacity() * sizeof(TieCounts::value_type);
+    for (const auto& entry : ties_)
+        total += entry.second.capacity() * sizeof(TieCounts::value_type);
     return total;
 }
 

@@ -17,7 +17,7 @@ void count_in_runs(const DeltaPair& pair, std::int64_t begin, std::int64_t runs,
                    std::uint32_t high, std::uint8_t* counts);
 
 /// Calls visit(first element, length, matches) for the runs of [begin, end) that hold such
-/// elements.
+/// elements, neighbours together.
 template <typename Visit>
 void for_each_matching_run(const DeltaPair& pair, std::int64_t begin, std::int64_t end,
                            std::uint32_t low, std::uint32_t high, Visit&& visit) {
@@ -27,8 +27,13 @@ void for_each_matching_run(const DeltaPair& pair, std::int64_t begin, std::int64
     while (end - at >= scan_run) {
         const std::int64_t runs = std::min(most, (end - at) / scan_run);
         count_in_runs(pair, at, runs, low, high, counts);
-        for (std::int64_t run = 0; run < runs; ++run, at += scan_run)
-            if (counts[run] > 0) visit(at, scan_run, std::int64_t{counts[run]});
+        for (std::int64_t run = 0; run < runs;) {
+            std::int64_t matches = 0, first = run;
+            for (; run < runs && counts[run] > 0; ++run) matches += counts[run];
+            if (matches > 0) visit(at + first * scan_run, (run - first) * scan_run, matches);
+            while (run < runs && counts[run] == 0) ++run;
+        }
+        at += runs * scan_run;
     }
     if (at == end) return;
     for_each_key_block(pair, at, end, [&](const std::uint32_t* keys, std::int64_t, std::int64_t n) {

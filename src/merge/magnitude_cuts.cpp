@@ -107,7 +107,8 @@ struct Item {
     std::int64_t chunk;
 };
 
-/// The chunks that have to be read, those of one base one after the other, while it is in the cache.
+/// The chunks that have to be read, those of one base one after the other, while it is in the
+/// cache.
 std::vector<Item> chunks_to_read(std::span<CutRequest> requests) {
     std::vector<Item> items;
     for (std::size_t r = 0; r < requests.size(); ++r) {
