@@ -12,9 +12,9 @@ namespace galapagos {
 namespace {
 
 constexpr double highest_rank = 65535;
-constexpr double words = 65536;  ///< values of a random word's upper half
+constexpr double words = 65536;  ///< values of a random word
 
-/// What a random word's upper half must stay below.
+/// What a random word must stay below.
 GALAPAGOS_VECTOR_CLONES
 void rank_limits(const std::uint16_t* __restrict ranks, float lowest, float slope,
                  float* __restrict limits, std::int64_t count) {
@@ -22,9 +22,7 @@ void rank_limits(const std::uint16_t* __restrict ranks, float lowest, float slop
         limits[i] = lowest + slope * static_cast<float>(ranks[i]);
 }
 
-bool is_kept(std::uint32_t word, float limit) {
-    return static_cast<float>(word >> 16) + 0.5f < limit;
-}
+bool is_kept(RandomWord word, float limit) { return static_cast<float>(word) + 0.5f < limit; }
 
 }  // namespace
 
@@ -65,7 +63,7 @@ ThinnedNorms thinned_norms(const DeltaPair& pair, const FixedPoint& fixed, const
                            const MaskStream& stream) {
     std::atomic<std::int64_t> total{0}, kept{0};
     parallel_for(0, delta_chunks(pair.count), 1, [&](std::int64_t first, std::int64_t last) {
-        alignas(64) std::uint32_t random[block_elements];
+        alignas(64) RandomWord random[block_elements];
         alignas(64) std::int32_t units[block_elements];
         alignas(64) float limits[block_elements];
         std::int64_t own_total = 0, own_kept = 0;
@@ -92,7 +90,7 @@ void keep_by_rank(const TensorJob& job, const JobInput& input, std::int64_t glob
     const std::int64_t first = global / mask_tile * mask_tile;
     const std::int64_t last = (global + count + mask_tile - 1) / mask_tile * mask_tile;
     mask_words({job.seed, job.name_hash, input.position}, first, last - first, buffers.random);
-    const std::uint32_t* random = buffers.random + (global - first);
+    const RandomWord* random = buffers.random + (global - first);
     rank_limits(input.ranks + global, input.lowest, input.slope, limits, count);
     for (std::int64_t i = 0; i < count; ++i) {
         const float value = input.inverse_p

@@ -36,8 +36,8 @@ struct Stream {
     /// and, in a band, not larger than `most`.
     std::int32_t most[wide];
     /// Random: kept if the element's word is below `keep_below`.
-    const std::uint32_t* random = nullptr;
-    std::uint32_t keep_below[wide] = {};
+    const RandomWord* random = nullptr;
+    std::uint32_t keep_below[wide] = {};  ///< in the upper halves
 };
 
 struct Streams {
@@ -52,18 +52,21 @@ GALAPAGOS_INLINE void read(const T* numbers, Vector& values) {
     std::memcpy(&values, numbers, sizeof values);
 }
 
-/// The random words of the elements that `load` gives.
+/// The random words of the elements that `load` gives, in upper halves; what is below counts for
+/// nothing.
 template <DType dtype, int lanes, int half>
-GALAPAGOS_INLINE void load_words(const std::uint32_t* random, std::int64_t at,
+GALAPAGOS_INLINE void load_words(const RandomWord* random, std::int64_t at,
                                  typename Vectors<lanes>::Words& words) {
-    if constexpr (dtype == DType::f32 || lanes == 1) {
-        std::memcpy(&words, random + at + half * lanes, sizeof words);
+    if constexpr (lanes == 1) {
+        words[0] = std::uint32_t{random[at]} << 16;
+    } else if constexpr (dtype == DType::bf16) {
+        std::memcpy(&words, random + at, sizeof words);
+        if constexpr (half == 0) words <<= 16;
     } else {
-        typename Vectors<lanes>::Words low, high;
-        std::memcpy(&low, random + at, sizeof low);
-        std::memcpy(&high, random + at + lanes, sizeof high);
-        words = __builtin_shufflevector(low, high, half, half + 2, half + 4, half + 6, half + 8,
-                                        half + 10, half + 12, half + 14);
+        typedef RandomWord Halves __attribute__((vector_size(sizeof(RandomWord) * lanes)));
+        Halves halves;
+        std::memcpy(&halves, random + at + half * lanes, sizeof halves);
+        words = __builtin_convertvector(halves, typename Vectors<lanes>::Words) << 16;
     }
 }
 
@@ -287,7 +290,7 @@ Kept kept_of(const TensorJob& job) {
 struct Scratch {
     std::vector<Stream> streams;
     std::vector<std::int64_t> ties;
-    std::vector<std::uint32_t> words;
+    std::vector<RandomWord> words;
 };
 
 const std::byte* data_at(const StoredTensor& tensor, std::int64_t global) {
@@ -297,8 +300,8 @@ const std::byte* data_at(const StoredTensor& tensor, std::int64_t global) {
 /// Room for one input's words of a block, which lie on full tiles.
 constexpr std::int64_t words_of_block = block_elements + 2 * mask_tile;
 
-const std::uint32_t* draw_words(const TensorJob& job, const JobInput& input, std::int64_t global,
-                                std::int64_t count, std::uint32_t* words) {
+const RandomWord* draw_words(const TensorJob& job, const JobInput& input, std::int64_t global,
+                             std::int64_t count, RandomWord* words) {
     const std::int64_t first = global / mask_tile * mask_tile;
     const std::int64_t last = (global + count + mask_tile - 1) / mask_tile * mask_tile;
     mask_words({job.seed, job.name_hash, input.position}, first, last - first, words);
@@ -336,9 +339,9 @@ void find_ties(const TensorJob& job, std::int64_t global, std::int64_t count,
 
 /// An input of which everything is kept, among thinned ones: words that are below any limit.
 void keep_all(Stream& stream) {
-    static const std::vector<std::uint32_t> zeros(block_elements);
+    static const std::vector<RandomWord> zeros(block_elements);
     stream.random = zeros.data();
-    std::fill_n(stream.keep_below, wide, 1u);
+    std::fill_n(stream.keep_below, wide, std::uint32_t{1} << 16);
 }
 
 }  // namespace
@@ -377,12 +380,12 @@ void fused_delta_block(const TensorJob& job, bool elect_signs, std::int64_t glob
     const Kept kind = kept_of(job);
     for (const JobInput& input : job.inputs) {
         if (input.sparsity == Sparsity::empty) continue;
-        std::uint32_t* own = words.data() + streams.size() * words_of_block;
+        RandomWord* own = words.data() + streams.size() * words_of_block;
         Stream& stream =
             streams.emplace_back(data_at(input.tensor, global), input.gain, input.vote);
         if (input.sparsity == Sparsity::random) {
             stream.random = draw_words(job, input, global, count, own);
-            std::fill_n(stream.keep_below, wide, input.keep_below);
+            std::fill_n(stream.keep_below, wide, std::uint32_t{input.keep_below} << 16);
         } else if (kind == Kept::random) {
             keep_all(stream);
         }

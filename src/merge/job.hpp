@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "merge/method.hpp"
+#include "merge/random_mask.hpp"
 #include "weights/dtype.hpp"
 
 namespace galapagos {
@@ -48,7 +49,7 @@ struct JobInput {
     float slope = 0;
     bool inverse_p = false;
     /// Random: keep where the element's random word is below this.
-    std::uint32_t keep_below = 0;
+    RandomWord keep_below = 0;
     std::uint32_t position = 0;  ///< among the recipe's inputs; keys the random words
 };
 
@@ -95,7 +96,8 @@ struct BlockBuffers {
     alignas(64) float negative[block_elements];
     alignas(64) float positive_vote[block_elements];
     alignas(64) float negative_vote[block_elements];
-    alignas(64) std::uint32_t random[block_elements + 256];
+    alignas(64) std::uint32_t keys[block_elements];
+    alignas(64) RandomWord random[block_elements + 2 * mask_tile];
 };
 
 /// Elements [global, global + count) of a stored tensor as floats; count <= block_elements.

@@ -51,7 +51,7 @@ void drop_from(std::uint32_t least, float* x, std::int64_t count) {
 }
 
 GALAPAGOS_VECTOR_CLONES
-void keep_random(const std::uint32_t* __restrict random, std::uint32_t limit, float* __restrict x,
+void keep_random(const std::uint16_t* __restrict random, std::uint16_t limit, float* __restrict x,
                  std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) x[i] = random[i] < limit ? x[i] : 0.0f;
 }

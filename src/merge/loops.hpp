@@ -18,7 +18,7 @@ void keep_from(std::uint32_t least, float* x, std::int64_t count);
 /// Zeroes every x whose |x| has a bit pattern of `least` or more.
 void drop_from(std::uint32_t least, float* x, std::int64_t count);
 /// Zeroes every x whose random word is not below `limit`.
-void keep_random(const std::uint32_t* random, std::uint32_t limit, float* x, std::int64_t count);
+void keep_random(const std::uint16_t* random, std::uint16_t limit, float* x, std::int64_t count);
 
 /// Running totals of a sign election, for each element.
 struct Tally {

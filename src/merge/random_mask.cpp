@@ -21,9 +21,9 @@ constexpr std::int64_t lanes = 16;
 GALAPAGOS_VECTOR_CLONES
 void philox_tiles(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t word1,
                   std::uint32_t word2, std::uint32_t word3, std::uint32_t first_counter,
-                  std::int64_t tiles, std::uint32_t* __restrict words) {
+                  std::int64_t tiles, RandomWord* __restrict words) {
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
-        std::uint32_t* __restrict out = words + tile * mask_tile;
+        RandomWord* __restrict out = words + tile * mask_tile;
         const std::uint32_t counter = first_counter + static_cast<std::uint32_t>(tile * lanes);
         for (std::uint32_t lane = 0; lane < lanes; ++lane) {
             std::uint32_t c0 = counter + lane, c1 = word1, c2 = word2, c3 = word3;
@@ -39,14 +39,12 @@ void philox_tiles(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t w
                 k0 += 0x9E3779B9u;
                 k1 += 0xBB67AE85u;
             }
-            out[0 * lanes + lane] = c0;
-            out[1 * lanes + lane] = c0 << 16;
-            out[2 * lanes + lane] = c1;
-            out[3 * lanes + lane] = c1 << 16;
-            out[4 * lanes + lane] = c2;
-            out[5 * lanes + lane] = c2 << 16;
-            out[6 * lanes + lane] = c3;
-            out[7 * lanes + lane] = c3 << 16;
+            const std::uint32_t block[] = {c0, c1, c2, c3};
+#pragma GCC unroll 4
+            for (int word = 0; word < 4; ++word) {
+                out[2 * (word * lanes + lane)] = static_cast<RandomWord>(block[word]);
+                out[2 * (word * lanes + lane) + 1] = static_cast<RandomWord>(block[word] >> 16);
+            }
         }
     }
 }
@@ -59,7 +57,7 @@ __attribute__((target("avx2"))) void philox_tiles_avx2(std::uint32_t key_low,
                                                        std::uint32_t key_high, std::uint32_t word1,
                                                        std::uint32_t word2, std::uint32_t word3,
                                                        std::uint32_t first_counter,
-                                                       std::int64_t tiles, std::uint32_t* words) {
+                                                       std::int64_t tiles, RandomWord* words) {
     constexpr int rounds = 10;
     const __m256i multiplier0 = _mm256_set1_epi64x(0xD2511F53u),
                   multiplier1 = _mm256_set1_epi64x(0xCD9E8D57u);
@@ -69,7 +67,7 @@ __attribute__((target("avx2"))) void philox_tiles_avx2(std::uint32_t key_low,
         keys[round][1] = _mm256_set1_epi64x(key_high + round * 0xBB67AE85u);
     }
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
-        std::uint32_t* out = words + tile * mask_tile;
+        RandomWord* out = words + tile * mask_tile;
         const std::uint32_t counter = first_counter + static_cast<std::uint32_t>(tile * lanes);
         for (std::uint32_t part = 0; part < lanes; part += 8) {
             // Even counters in one set of vectors, odd ones in another: together, in order.
@@ -87,10 +85,10 @@ __attribute__((target("avx2"))) void philox_tiles_avx2(std::uint32_t key_low,
                 for (auto& state : c) {
                     const __m256i p0 = _mm256_mul_epu32(multiplier0, state[0]);
                     const __m256i p1 = _mm256_mul_epu32(multiplier1, state[2]);
-                    state[0] = _mm256_xor_si256(
-                        _mm256_xor_si256(_mm256_srli_epi64(p1, 32), state[1]), keys[round][0]);
-                    state[2] = _mm256_xor_si256(
-                        _mm256_xor_si256(_mm256_srli_epi64(p0, 32), state[3]), keys[round][1]);
+                    state[0] = _mm256_xor_si256(_mm256_srli_epi64(p1, 32),
+                                                _mm256_xor_si256(state[1], keys[round][0]));
+                    state[2] = _mm256_xor_si256(_mm256_srli_epi64(p0, 32),
+                                                _mm256_xor_si256(state[3], keys[round][1]));
                     state[1] = p1;
                     state[3] = p0;
                 }
@@ -98,10 +96,8 @@ __attribute__((target("avx2"))) void philox_tiles_avx2(std::uint32_t key_low,
             for (int word = 0; word < 4; ++word) {
                 const __m256i odd = _mm256_slli_epi64(c[1][word], 32);
                 const __m256i whole = _mm256_blend_epi32(c[0][word], odd, 0xAA);
-                std::uint32_t* target = out + 2 * word * lanes + part;
+                RandomWord* target = out + 2 * (word * lanes + part);
                 _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), whole);
-                _mm256_storeu_si256(reinterpret_cast<__m256i*>(target + lanes),
-                                    _mm256_slli_epi32(whole, 16));
             }
         }
     }
@@ -110,7 +106,7 @@ __attribute__((target("avx2"))) void philox_tiles_avx2(std::uint32_t key_low,
 #endif
 
 using PhiloxTiles = void (*)(std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t,
-                             std::uint32_t, std::uint32_t, std::int64_t, std::uint32_t*);
+                             std::uint32_t, std::uint32_t, std::int64_t, RandomWord*);
 
 PhiloxTiles choose_philox_tiles() {
 #if defined(__x86_64__)
@@ -122,7 +118,7 @@ PhiloxTiles choose_philox_tiles() {
 }  // namespace
 
 void mask_words(const MaskStream& stream, std::int64_t first, std::int64_t count,
-                std::uint32_t* words) {
+                RandomWord* words) {
     const std::uint32_t purpose = static_cast<std::uint32_t>(Purpose::merge_mask);
     static const PhiloxTiles tiles = choose_philox_tiles();
     tiles(static_cast<std::uint32_t>(stream.seed), static_cast<std::uint32_t>(stream.seed >> 32),

@@ -19,22 +19,24 @@ struct MaskStream {
     bool operator==(const MaskStream&) const = default;
 };
 
+/// Half a word of Philox4x32-10.
+using RandomWord = std::uint16_t;
+
 /// Elements whose words come from the same 16 Philox counters.
 inline constexpr std::int64_t mask_tile = 128;
 
 /// Writes the words of elements [first, first + count), which must begin and end on a multiple of
-/// mask_tile. Element e takes half a word of Philox4x32-10 in its upper 16 bits (those below may be
-/// anything): with j = e mod 128, counter number 16 * (e div 128) + j mod 16, word j div 32, upper
-/// half if j div 16 is even, else lower. The counter's other words are (position, purpose) and the
-/// hash of the tensor's name; the key is the seed.
+/// mask_tile. With j = e mod 128, element e takes, of counter number 16 * (e div 128) + (j mod 32)
+/// div 2, word j div 32, the lower half if j is even, else the upper. The counter's other words are
+/// (position, purpose) and the hash of the tensor's name; the key is the seed.
 void mask_words(const MaskStream& stream, std::int64_t first, std::int64_t count,
-                std::uint32_t* words);
+                RandomWord* words);
 
 /// The density's level, at least 1 and at most levels - 1 for densities strictly between 0 and 1.
 std::uint32_t probability_level(double density) noexcept;
 /// An element is kept if its word is below this.
-constexpr std::uint32_t keep_limit(std::uint32_t level) noexcept {
-    return level << (32 - probability_bits);
+constexpr RandomWord keep_limit(std::uint32_t level) noexcept {
+    return static_cast<RandomWord>(level << (16 - probability_bits));
 }
 
 }  // namespace galapagos

@@ -150,7 +150,7 @@ SceSettings sce_settings(const TensorJob& job) {
 void sce_block(const TensorJob& job, std::int64_t global, std::int64_t count, BlockBuffers& buffers,
                float* out) {
     load_block(job.base, global, count, buffers.base);
-    if (selects(job)) variance_keys(job, global, count, buffers.random);
+    if (selects(job)) variance_keys(job, global, count, buffers.keys);
     for (float* totals : {buffers.sum, buffers.positive, buffers.negative, buffers.positive_vote,
                           buffers.negative_vote})
         std::fill(totals, totals + count, 0.0f);
@@ -158,7 +158,7 @@ void sce_block(const TensorJob& job, std::int64_t global, std::int64_t count, Bl
         if (input.sparsity == Sparsity::empty) continue;
         load_block(input.tensor, global, count, buffers.value);
         loops::subtract(buffers.base, buffers.value, count);
-        if (selects(job)) select(job, buffers.random, global, count, buffers.value);
+        if (selects(job)) select(job, buffers.keys, global, count, buffers.value);
         tally(buffers.value, input.gain, buffers.sum, buffers.positive, buffers.negative,
               buffers.positive_vote, buffers.negative_vote, count);
     }

@@ -18,7 +18,7 @@ using test::DeviceJobCase;
 
 /// What the sixteen threads of a tile do together, done by one.
 void words_of_host(const DeviceJob& job, const MaskKey& key, const Pack& pack,
-                   std::uint32_t (&words)[pack_elements]) {
+                   RandomWord (&words)[pack_elements]) {
     if (!job.whole_tiles) return words_one_by_one(job, key, pack, words);
     MaskTile tile;
     for (int lane = 0; lane < mask_lanes; ++lane)
@@ -132,11 +132,11 @@ TEST(DeviceJob, EveryHalfAndBfloat16HasTheBitsOfTheCpu) {
 TEST(DeviceJob, WordsAreTheSameFromTilesAndOneByOne) {
     const MaskStream stream{0x123456789ABCDEFull, 0xFEDCBA987654321ull, 5};
     const MaskKey key = mask_key(stream.seed, stream.name_hash, stream.position);
-    std::vector<std::uint32_t> words(4 * mask_tile);
+    std::vector<RandomWord> words(4 * mask_tile);
     const std::int64_t first = (std::int64_t{1} << 33) + 8 * mask_tile;
     mask_words(stream, first, 4 * mask_tile, words.data());
     for (std::int64_t i = 0; i < 4 * mask_tile; ++i)
-        ASSERT_EQ(word_of_element(key, first + i) >> 16, words[static_cast<std::size_t>(i)] >> 16);
+        ASSERT_EQ(word_of_element(key, first + i), words[static_cast<std::size_t>(i)]);
 }
 
 TEST(DeviceJob, ChunksAreNumberedThroughTheEntries) {

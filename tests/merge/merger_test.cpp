@@ -119,7 +119,7 @@ std::vector<double> dare_reference(const Sources& sources, const TensorMerge& te
         const MergeInput& input = tensor.inputs[position];
         const std::vector<float> source =
             floats_of(sources[static_cast<std::size_t>(input.source)]->tensor(input.tensor));
-        std::vector<std::uint32_t> words((base.size() + 127) / 128 * 128);
+        std::vector<RandomWord> words((base.size() + 127) / 128 * 128);
         mask_words({seed, fnv1a(tensor.output_name), static_cast<std::uint32_t>(position)}, 0,
                    static_cast<std::int64_t>(words.size()), words.data());
         const std::uint32_t level = probability_level(input.density);
@@ -151,11 +151,12 @@ std::vector<double> dare_reference(const Sources& sources, const TensorMerge& te
 TEST_F(MergerTest, DareAgreesWithItsDefinition) {
     for (const char* method : {"dare_linear", "dare_ties"}) {
         for (const char* rescale : {"true", "false", "inverse_p"}) {
+            // Weights of which no small multiples are equal: no sum is zero but for its rounding.
             const MergePlan recipe =
                 plan("merge_method: " + std::string(method) +
                      "\nbase_model: base\nmodels:\n"
                      "  - {model: a, parameters: {weight: 0.7, density: 0.4}}\n"
-                     "  - {model: b, parameters: {weight: -0.2, density: 0.83}}\n"
+                     "  - {model: b, parameters: {weight: -0.2137, density: 0.83}}\n"
                      "parameters: {lambda: 1.2, rescale: " +
                      rescale + "}\n");
             Merger merger(sources_, Sharding(), 77);

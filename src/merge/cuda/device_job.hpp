@@ -32,7 +32,7 @@ struct DeviceInput {
     Sparsity sparsity;  ///< dense, magnitude or random
     std::uint32_t threshold;
     std::uint32_t ceiling;
-    std::uint32_t keep_below;
+    RandomWord keep_below;
     std::uint32_t position;
     std::int64_t last_tie;
     std::int64_t last_dropped_tie;

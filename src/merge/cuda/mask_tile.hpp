@@ -64,20 +64,21 @@ GALAPAGOS_HOST_DEVICE inline void fill_lane(MaskTile& tile, const MaskKey& key, 
     for (int w = 0; w < 4; ++w) tile.word[w][lane] = words.word[w];
 }
 
-/// Element `j` of a tile has its half word in the upper 16 bits of what is returned.
-GALAPAGOS_HOST_DEVICE inline std::uint32_t half_word(std::uint32_t word, int j) {
-    return j / mask_lanes % 2 == 0 ? word : word << 16;
+/// Element `j` of a tile has half of word `word_of(j)` of lane `lane_of(j)`.
+GALAPAGOS_HOST_DEVICE inline int word_of(int j) { return j / (2 * mask_lanes); }
+GALAPAGOS_HOST_DEVICE inline int lane_of(int j) { return j % (2 * mask_lanes) / 2; }
+GALAPAGOS_HOST_DEVICE inline RandomWord half_word(std::uint32_t word, int j) {
+    return static_cast<RandomWord>(j % 2 == 0 ? word : word >> 16);
 }
-GALAPAGOS_HOST_DEVICE inline std::uint32_t word_in_tile(const MaskTile& tile, int j) {
-    return half_word(tile.word[j / (2 * mask_lanes)][j % mask_lanes], j);
+GALAPAGOS_HOST_DEVICE inline RandomWord word_in_tile(const MaskTile& tile, int j) {
+    return half_word(tile.word[word_of(j)][lane_of(j)], j);
 }
 
 /// The same for a single element of the tensor, eight times the work.
-GALAPAGOS_HOST_DEVICE inline std::uint32_t word_of_element(const MaskKey& key,
-                                                           std::int64_t element) {
+GALAPAGOS_HOST_DEVICE inline RandomWord word_of_element(const MaskKey& key, std::int64_t element) {
     const int j = static_cast<int>(element % mask_tile);
-    const MaskWords words = philox(key, mask_counter(element - j, j % mask_lanes));
-    return half_word(words.word[j / (2 * mask_lanes)], j);
+    const MaskWords words = philox(key, mask_counter(element - j, lane_of(j)));
+    return half_word(words.word[word_of(j)], j);
 }
 
 }  // namespace galapagos::cuda

@@ -27,7 +27,7 @@ struct TeamWords {
     unsigned team_of_warp;  ///< the team's threads in their warp
 
     __device__ void operator()(const DeviceJob& job, const MaskKey& key, const Pack& pack,
-                               std::uint32_t (&words)[pack_elements]) const {
+                               RandomWord (&words)[pack_elements]) const {
         if (!job.whole_tiles) return words_one_by_one(job, key, pack, words);
         __syncwarp(team_of_warp);  // the tile before has been read
         fill_lane(tile, key, job.runs.global(pack.first / mask_tile * mask_tile), lane);

@@ -165,12 +165,12 @@ GALAPAGOS_HOST_DEVICE inline void store_pack(const DeviceJob& job, const Pack& p
 }
 
 // A pack's random words are made together with the packs beside it: by a function
-//     make_words(const DeviceJob&, const MaskKey&, const Pack&, std::uint32_t (&)[pack_elements])
+//     make_words(const DeviceJob&, const MaskKey&, const Pack&, RandomWord (&)[pack_elements])
 // that all sixteen threads of a tile call, those with empty packs as well. It ends in one of these.
 
 /// The words of a pack, read from its tile.
 GALAPAGOS_HOST_DEVICE inline void words_from_tile(const MaskTile& tile, const Pack& pack,
-                                                  std::uint32_t (&words)[pack_elements]) {
+                                                  RandomWord (&words)[pack_elements]) {
     const int j = static_cast<int>(pack.first % mask_tile);
     for (int i = 0; i < pack_elements; ++i) words[i] = word_in_tile(tile, j + i);
 }
@@ -178,7 +178,7 @@ GALAPAGOS_HOST_DEVICE inline void words_from_tile(const MaskTile& tile, const Pa
 /// The words of a pack that is in no tile, or in two.
 GALAPAGOS_HOST_DEVICE inline void words_one_by_one(const DeviceJob& job, const MaskKey& key,
                                                    const Pack& pack,
-                                                   std::uint32_t (&words)[pack_elements]) {
+                                                   RandomWord (&words)[pack_elements]) {
     for (int i = 0; i < pack_elements; ++i)
         if (i < pack.count) words[i] = word_of_element(key, job.runs.global(pack.first + i));
 }
@@ -196,7 +196,7 @@ GALAPAGOS_HOST_DEVICE inline void load_delta(const DeviceJob& job, const DeviceI
             values[i] = keep_by_magnitude(
                 values[i], input, job.side_by_side ? first + i : job.runs.global(pack.first + i));
     } else if (input.sparsity == Sparsity::random) {
-        std::uint32_t words[pack_elements] = {};
+        RandomWord words[pack_elements] = {};
         make_words(job, mask_key(job.seed, job.name_hash, input.position), pack, words);
         for (int i = 0; i < pack_elements; ++i)
             values[i] = words[i] < input.keep_below ? values[i] : 0.0f;
