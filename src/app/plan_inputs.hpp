@@ -1,0 +1,56 @@
+// What a plan is made from: the config with its models and tasks, and the machines.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "app/config.hpp"
+#include "app/plan.hpp"
+#include "forecast/workload.hpp"
+
+namespace galapagos {
+
+/// Sizes of the models, from their headers.
+struct ModelSizes {
+    double files = 0;                 ///< bytes of weight files that are mapped, each folder once
+    double adapted = 0;               ///< bytes of the cache files of adapters
+    std::vector<TensorSpec> tensors;  ///< of all sources: what a device holds
+};
+
+struct PlanInputs {
+    Config config;
+    ModelSizes sizes;
+    std::shared_ptr<const Source> donor;
+    std::optional<SearchSpace> space;
+    Architecture architecture;
+    DecoderOptions decoder;
+    /// Of one candidate, per split.
+    std::array<Workload, all_splits.size()> workloads;
+    std::uint64_t population = 0;
+
+    const Workload& workload(Split split) const {
+        return workloads[static_cast<std::size_t>(split)];
+    }
+};
+
+/// Opens headers of models and the tasks. `new_tokens`: as in count_workload.
+PlanInputs open_plan_inputs(Config config, int new_tokens);
+
+/// The machines, and what of the run lies where.
+struct PlanMachines {
+    bool gpu = false;
+    int nodes = 1;
+    int ranks_per_node = 1;
+    double limit = 0;  ///< memory of a GPU, or else of a node
+    int islands = 1;
+    int evaluators = 1;  ///< an island
+    int threads = 1;     ///< a rank
+};
+
+/// Settings that are not given are those that the config needs, or this machine's. Throws
+/// UsageError when the run needs more ranks.
+PlanMachines plan_machines(const Config& config, const PlanSettings& settings);
+
+}  // namespace galapagos
