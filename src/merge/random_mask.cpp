@@ -69,37 +69,37 @@ __attribute__((target("avx2"))) void philox_tiles_avx2(std::uint32_t key_low,
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
         RandomWord* out = words + tile * mask_tile;
         const std::uint32_t counter = first_counter + static_cast<std::uint32_t>(tile * lanes);
-        for (std::uint32_t part = 0; part < lanes; part += 8) {
-            // Even counters in one set of vectors, odd ones in another: together, in order.
-            __m256i c[2][4];
-            for (std::uint32_t odd = 0; odd < 2; ++odd) {
-                const std::uint32_t first = counter + part + odd;
-                c[odd][0] = _mm256_setr_epi64x(first, first + 2, first + 4, first + 6);
-                c[odd][1] = _mm256_set1_epi64x(word1);
-                c[odd][2] = _mm256_set1_epi64x(word2);
-                c[odd][3] = _mm256_set1_epi64x(word3);
-            }
+        // Each half of the counters takes two sets of vectors, the even and the odd ones: together,
+        // in order. Four sets keep the multipliers busy.
+        __m256i c[4][4];
+        for (std::uint32_t set = 0; set < 4; ++set) {
+            const std::uint32_t first = counter + set / 2 * 8 + set % 2;
+            c[set][0] = _mm256_setr_epi64x(first, first + 2, first + 4, first + 6);
+            c[set][1] = _mm256_set1_epi64x(word1);
+            c[set][2] = _mm256_set1_epi64x(word2);
+            c[set][3] = _mm256_set1_epi64x(word3);
+        }
 #pragma GCC unroll 10
-            for (int round = 0; round < rounds; ++round) {
-#pragma GCC unroll 2
-                for (auto& state : c) {
-                    const __m256i p0 = _mm256_mul_epu32(multiplier0, state[0]);
-                    const __m256i p1 = _mm256_mul_epu32(multiplier1, state[2]);
-                    state[0] = _mm256_xor_si256(_mm256_srli_epi64(p1, 32),
-                                                _mm256_xor_si256(state[1], keys[round][0]));
-                    state[2] = _mm256_xor_si256(_mm256_srli_epi64(p0, 32),
-                                                _mm256_xor_si256(state[3], keys[round][1]));
-                    state[1] = p1;
-                    state[3] = p0;
-                }
-            }
-            for (int word = 0; word < 4; ++word) {
-                const __m256i odd = _mm256_slli_epi64(c[1][word], 32);
-                const __m256i whole = _mm256_blend_epi32(c[0][word], odd, 0xAA);
-                RandomWord* target = out + 2 * (word * lanes + part);
-                _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), whole);
+        for (int round = 0; round < rounds; ++round) {
+#pragma GCC unroll 4
+            for (auto& state : c) {
+                const __m256i p0 = _mm256_mul_epu32(multiplier0, state[0]);
+                const __m256i p1 = _mm256_mul_epu32(multiplier1, state[2]);
+                state[0] = _mm256_xor_si256(_mm256_srli_epi64(p1, 32),
+                                            _mm256_xor_si256(state[1], keys[round][0]));
+                state[2] = _mm256_xor_si256(_mm256_srli_epi64(p0, 32),
+                                            _mm256_xor_si256(state[3], keys[round][1]));
+                state[1] = p1;
+                state[3] = p0;
             }
         }
+        for (int word = 0; word < 4; ++word)
+            for (int half = 0; half < 2; ++half) {
+                const __m256i odd = _mm256_slli_epi64(c[2 * half + 1][word], 32);
+                const __m256i whole = _mm256_blend_epi32(c[2 * half][word], odd, 0xAA);
+                RandomWord* target = out + 2 * (word * lanes + 8 * half);
+                _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), whole);
+            }
     }
 }
 
