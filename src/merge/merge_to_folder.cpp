@@ -110,14 +110,32 @@ void write_weights(const MergePlan& plan, Merger& merger,
     writer.finish();
 }
 
+/// A result with an output head is not tied, whatever the donor's config.json says.
+void untie_stored_head(const MergePlan& plan, nlohmann::json& config) {
+    const ArchitectureLayout* layout = find_layout(config);
+    if (layout == nullptr) return;
+    const auto said = config.find("tie_word_embeddings");
+    const bool tied =
+        said == config.end() || said->is_null() ? layout->tied_by_default : said->get<bool>();
+    if (!tied) return;
+    if (std::any_of(plan.tensors.begin(), plan.tensors.end(),
+                    [&](const auto& tensor) { return tensor.output_name == layout->head; }))
+        config["tie_word_embeddings"] = false;
+}
+
 /// The plan, and config.json as far as it depends on that.
 UnrolledModel plan_model(const Recipe& recipe,
                          const std::vector<std::shared_ptr<const Source>>& sources,
                          const SourceIndex& index) {
-    if (recipe.layer_path) return unroll(recipe, sources, index);
-    auto plan = make_plan(recipe, sources, index);
-    auto config = merged_config(recipe, sources, index, plan.layers);
-    return {std::move(plan), std::move(config)};
+    UnrolledModel model;
+    if (recipe.layer_path) {
+        model = unroll(recipe, sources, index);
+    } else {
+        model.plan = make_plan(recipe, sources, index);
+        model.config = merged_config(recipe, sources, index, model.plan.layers);
+    }
+    untie_stored_head(model.plan, model.config);
+    return model;
 }
 
 void write_config(nlohmann::json config, const Recipe& recipe, const fs::path& folder) {

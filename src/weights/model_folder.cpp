@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <map>
 #include <set>
 
@@ -98,6 +99,10 @@ bool read_tied(const nlohmann::json& config, const ArchitectureLayout* layout,
     return found->get<bool>();
 }
 
+bool same_contents(const TensorView& a, const TensorView& b) {
+    return a.dtype == b.dtype && a.shape == b.shape && std::memcmp(a.data, b.data, a.bytes()) == 0;
+}
+
 }  // namespace
 
 ModelFolder::ModelFolder(const fs::path& folder) : folder_(folder) {
@@ -177,11 +182,18 @@ void ModelFolder::resolve_tied_head() {
     const auto head = tensors_.find(std::string(layout->head));
     if (head == tensors_.end()) return;
     // Files may leave out the embedding's outermost prefix.
-    const bool has_embedding = std::any_of(
-        tensors_.begin(), tensors_.end(),
-        [&](const auto& entry) { return ends_with_component(layout->embedding, entry.first); });
-    if (!has_embedding) tensors_.emplace(std::string(layout->embedding), head->second);
-    tensors_.erase(std::string(layout->head));
+    const auto embedding = std::find_if(tensors_.begin(), tensors_.end(), [&](const auto& entry) {
+        return ends_with_component(layout->embedding, entry.first);
+    });
+    if (embedding == tensors_.end()) {
+        const TensorView only = head->second;
+        tensors_.erase(head);
+        tensors_.emplace(std::string(layout->embedding), only);
+    } else if (same_contents(embedding->second, head->second)) {
+        tensors_.erase(head);
+    } else {
+        tied_ = false;  // transformers, too, believes the file more than config.json
+    }
 }
 
 std::vector<std::string> ModelFolder::all_files() const {

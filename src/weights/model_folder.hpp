@@ -32,7 +32,7 @@ class ModelFolder {
 
     const std::filesystem::path& folder() const noexcept { return folder_; }
     const nlohmann::json& config() const noexcept { return config_; }
-    /// True if the output head is the embedding.
+    /// True if the output head is the embedding: config.json says so, and no other head is stored.
     bool tied() const noexcept { return tied_; }
 
     /// Names of all tensors, sorted.

@@ -202,6 +202,14 @@ TEST_F(MergeToFolder, ATiedSourceLendsItsEmbeddingAsHead) {
     ASSERT_NE(head, plan.tensors.end());
     EXPECT_EQ(head->inputs[0].tensor, "lm_head.weight");
     EXPECT_EQ(head->inputs[1].tensor, "model.embed_tokens.weight");
+
+    // The result is not tied, even if the model that lends its config.json is.
+    merge_to_folder(recipe("merge_method: linear\nbase_model: tied\nmodels: [{model: a}, {model: "
+                           "tied}]\nparameters: {weight: 1}\n"),
+                    folder_ / "work" / "merged", merge_options_);
+    const ModelFolder merged(folder_ / "work" / "merged");
+    EXPECT_EQ(merged.config().at("tie_word_embeddings"), false);
+    EXPECT_TRUE(merged.has("lm_head.weight"));
 }
 
 }  // namespace

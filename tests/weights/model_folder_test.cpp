@@ -94,11 +94,34 @@ TEST_F(ModelFolderTest, TiedModelsShowTheEmbeddingOnly) {
     EXPECT_TRUE(model.has("model.embed_tokens.weight"));
 }
 
-TEST_F(ModelFolderTest, AStoredHeadOfATiedModelIsIgnored) {
-    TinyModelOptions options;
-    options.extra_config = {{"tie_word_embeddings", true}};  // the file holds a head all the same
-    const ModelFolder model(make(options));
+/// A Llama whose config.json ties the head, of two stored tensors.
+class StoredHead : public ModelFolderTest {
+  protected:
+    ModelFolder make_with(const std::string& embedding, const std::string& head) {
+        const fs::path path = folder_ / "stored-head";
+        fs::create_directory(path);
+        write(path / "config.json", R"({"model_type":"llama","tie_word_embeddings":true})");
+        const std::string header =
+            write_safetensors_header({{"model.embed_tokens.weight", DType::f32, {1, 2}, 0, 8},
+                                      {"lm_head.weight", DType::f32, {1, 2}, 8, 16}},
+                                     {});
+        std::string bytes(8, '\0');
+        bytes[0] = static_cast<char>(header.size());
+        write(path / "model.safetensors", bytes + header + embedding + head);
+        return ModelFolder(path);
+    }
+};
+
+TEST_F(StoredHead, IsTheEmbeddingIfItIsACopy) {
+    const ModelFolder model = make_with("abcdefgh", "abcdefgh");
+    EXPECT_TRUE(model.tied());
     EXPECT_FALSE(model.has("lm_head.weight"));
+}
+
+TEST_F(StoredHead, CountsIfItDiffers) {
+    const ModelFolder model = make_with("abcdefgh", "abcdefgx");
+    EXPECT_FALSE(model.tied());
+    EXPECT_TRUE(model.has("lm_head.weight"));
 }
 
 TEST_F(ModelFolderTest, AHeadStandsInForAMissingEmbedding) {
