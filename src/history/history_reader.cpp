@@ -163,13 +163,13 @@ class PartReader {
 
     void unpack(const PackedGeneration& packed) {
         const HistorySchema& schema = part_.schema;
-        part_.generations.push_back(
-            unpack_generation(packed.row, cast_rows<double>(packed.diagnostics)));
+        part_.generations.push_back(to_record(packed.row));
+        part_.generations.back().diagnostics = cast_rows<double>(packed.diagnostics);
         const auto genomes = cast_rows<double>(packed.genomes);
         const auto scores = cast_rows<double>(packed.scores);
         const auto rows = cast_rows<CandidateRow>(packed.candidates);
         for (size_t i = 0; i < rows.size(); ++i) {
-            CandidateRecord record = unpack_candidate(rows[i]);
+            CandidateRecord record = to_record(rows[i]);
             record.genome = slice(genomes, i, schema.genes.size());
             record.scores = slice(scores, i, schema.tasks.size());
             if (options_.answers) record.answers = unpack_answer_rows(packed, i);
@@ -178,7 +178,7 @@ class PartReader {
         const auto migrant_genomes = cast_rows<double>(packed.migration_genomes);
         const auto migrants = cast_rows<MigrationRow>(packed.migrations);
         for (size_t i = 0; i < migrants.size(); ++i) {
-            MigrationRecord record = unpack_migration(migrants[i]);
+            MigrationRecord record = to_record(migrants[i]);
             record.genome = slice(migrant_genomes, i, schema.genes.size());
             part_.migrations.push_back(std::move(record));
         }

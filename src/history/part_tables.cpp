@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "history/columns.hpp"
 
 namespace galapagos {
 namespace {
@@ -14,29 +15,28 @@ const std::vector<std::string>& answer_type_names() {
     return names;
 }
 
-H5Handle copy_type(hid_t type) { return {H5Tcopy(type), H5Tclose, "can't copy an HDF5 type"}; }
-
 using MakeTable = H5Table (*)(hid_t, const std::string&, H5Handle, uint64_t);
 
 PartTables make_tables(hid_t file, const HistorySchema& schema, MakeTable make) {
     PartTables tables;
-    const auto numbers = [&](const std::string& name, hid_t type, uint64_t width) {
-        return width == 0 ? H5Table() : make(file, name, copy_type(type), width);
+    const auto numbers = [&](const std::string& name, H5Handle type, uint64_t width) {
+        return width == 0 ? H5Table() : make(file, name, std::move(type), width);
     };
     tables.generation = make(file, "/generation", generation_row_type(), 0);
-    tables.diagnostics = numbers("/diagnostics", H5T_IEEE_F64LE, schema.diagnostics.size());
+    tables.diagnostics = numbers("/diagnostics", cell_type<double>(), schema.diagnostics.size());
     tables.candidates = make(file, "/candidates/table", candidate_row_type(), 0);
-    tables.genomes = numbers("/candidates/genome", H5T_IEEE_F64LE, schema.genes.size());
-    tables.scores = numbers("/candidates/scores", H5T_IEEE_F64LE, schema.tasks.size());
+    tables.genomes = numbers("/candidates/genome", cell_type<double>(), schema.genes.size());
+    tables.scores = numbers("/candidates/scores", cell_type<double>(), schema.tasks.size());
     for (size_t i = 0; i < schema.tasks.size(); ++i) {
         const TaskColumns& task = schema.tasks[i];
         const bool real = task.answers == AnswerType::real;
         tables.answers.push_back(numbers(fmt::format("/answers/task{}", i),
-                                         real ? H5T_IEEE_F32LE : H5T_STD_U8LE,
+                                         real ? cell_type<float>() : cell_type<uint8_t>(),
                                          answer_row_bytes(task) == 0 ? 0 : task.items.size()));
     }
     tables.migrations = make(file, "/migration/table", migration_row_type(), 0);
-    tables.migration_genomes = numbers("/migration/genome", H5T_IEEE_F64LE, schema.genes.size());
+    tables.migration_genomes =
+        numbers("/migration/genome", cell_type<double>(), schema.genes.size());
     tables.events = make(file, "/events", event_row_type(), 0);
     return tables;
 }
