@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "model/for_each_range.hpp"
 #include "model/torch_types.hpp"
 
 namespace galapagos {
@@ -70,8 +71,8 @@ void Attention<T>::run(std::span<const Segment> segments, const T* queries, KvCa
         while (end < segments.size() && segments[end].count == 1) ++end;
         const auto singles = segments.subspan(index, end - index);
         const auto tasks = static_cast<int64_t>(singles.size()) * heads_.kv;
-        at::parallel_for(0, tasks, 1, [&](int64_t first, int64_t last) {
-            float* scratch = scratch_.data() + at::get_thread_num() * scratch_per_thread_;
+        for_each_range(0, tasks, 1, [&](int64_t first, int64_t last, int range) {
+            float* scratch = scratch_.data() + range * scratch_per_thread_;
             for (int64_t task = first; task < last; ++task) {
                 const int64_t token = task / heads_.kv;
                 attend_one(singles[static_cast<size_t>(token)], task % heads_.kv,

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cstdint>
+
+#include "model/for_each_range.hpp"
 
 namespace galapagos {
 
@@ -13,7 +13,7 @@ void for_each_row(int64_t rows, int64_t width, Body&& body) {
     /// Elements of row-wise work that are worth waking another thread for.
     constexpr int64_t elements_per_task = 16384;
     const int64_t grain = std::max<int64_t>(1, elements_per_task / std::max<int64_t>(1, width));
-    at::parallel_for(0, rows, grain, [&](int64_t first, int64_t last) {
+    for_each_range(0, rows, grain, [&](int64_t first, int64_t last, int) {
         for (int64_t row = first; row < last; ++row) body(row);
     });
 }

@@ -1,9 +1,8 @@
 #include "model/linear.hpp"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 
+#include "model/for_each_range.hpp"
 #include "model/kernels/matrix_kernels.hpp"
 
 namespace galapagos {
@@ -24,7 +23,7 @@ void run_tasks(std::span<const MatrixTask<T>> tasks, bool transposed) {
     for (const MatrixTask<T>& task : tasks) total += units_of(task.out);
     const int64_t work_per_unit = std::max<int64_t>(1, tasks[0].rows * tasks[0].in * unit);
     const int64_t grain = std::max<int64_t>(1, work_per_task / work_per_unit);
-    at::parallel_for(0, total, grain, [&](int64_t first, int64_t last) {
+    for_each_range(0, total, grain, [&](int64_t first, int64_t last, int) {
         int64_t offset = 0;
         for (MatrixTask<T> part : tasks) {
             const int64_t units = units_of(part.out);

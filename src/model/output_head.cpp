@@ -1,12 +1,11 @@
 #include "model/output_head.hpp"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "base/error.hpp"
+#include "model/for_each_range.hpp"
 
 namespace galapagos {
 namespace {
@@ -35,7 +34,7 @@ void OutputHead<T>::multiply_rows(const T* hidden, int64_t rows) {
     linear(weights_, hidden, rows, logits_.data());
     if (softcap_ == 0) return;
     const int64_t width = vocabulary_.size();
-    at::parallel_for(0, rows, 1, [&](int64_t first, int64_t last) {
+    for_each_range(0, rows, 1, [&](int64_t first, int64_t last, int) {
         row_kernels<T>().soft_cap(logits_.data() + first * width, (last - first) * width, softcap_);
     });
 }
@@ -44,7 +43,7 @@ template <typename T>
 void OutputHead<T>::summarise(std::span<const HeadQuery> queries, int64_t first_row,
                               Shard* shards) {
     const int64_t count = vocabulary_.size();
-    const auto summarise_range = [&](int64_t first, int64_t last) {
+    const auto summarise_range = [&](int64_t first, int64_t last, int) {
         ShardStatistics statistics{};
         int64_t known_row = -1;
         for (int64_t i = first; i < last; ++i) {
@@ -61,7 +60,7 @@ void OutputHead<T>::summarise(std::span<const HeadQuery> queries, int64_t first_
                          statistics.sum_exp, target};
         }
     };
-    at::parallel_for(0, static_cast<int64_t>(queries.size()), 1, summarise_range);
+    for_each_range(0, static_cast<int64_t>(queries.size()), 1, summarise_range);
 }
 
 template <typename T>
