@@ -268,4 +268,10 @@ SearchSpace make_search_space(const Config& config,
     return SearchSpace(config.search, config.merge, std::move(description));
 }
 
+Recipe recipe_of_candidate(const Config& config, const SearchSpace& space, const Genome& genome) {
+    Recipe recipe = space.recipe(genome);
+    recipe.random_seed = static_cast<std::uint64_t>(config.seed);
+    return recipe;
+}
+
 }  // namespace galapagos

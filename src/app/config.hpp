@@ -76,4 +76,8 @@ std::string config_help();
 SearchSpace make_search_space(const Config& config,
                               const std::vector<std::shared_ptr<const Source>>& models);
 
+/// The recipe of a run's candidate with the seed of the run's random masks: merging it gives the
+/// candidate's bits.
+Recipe recipe_of_candidate(const Config& config, const SearchSpace& space, const Genome& genome);
+
 }  // namespace galapagos

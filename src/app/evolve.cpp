@@ -60,13 +60,15 @@ void print_header(const Evolution& evolution) {
     std::fflush(stdout);
 }
 
+void write_best_recipe(const Evolution& evolution, const Genome& genome) {
+    const auto recipe = recipe_of_candidate(evolution.config, *evolution.space, genome);
+    write_atomically(evolution.run.best_recipe(), to_yaml(recipe));
+}
+
 CoordinatorCallbacks callbacks(const Evolution& evolution, ProgressPrinter& progress) {
-    return {.progress = [&progress](const ProgressReport& report) { progress.print(report); },
-            .best =
-                [&evolution](const BestSoFar& best) {
-                    write_atomically(evolution.run.best_recipe(),
-                                     to_yaml(evolution.space->recipe(best.genome)));
-                }};
+    return {
+        .progress = [&progress](const ProgressReport& report) { progress.print(report); },
+        .best = [&evolution](const BestSoFar& best) { write_best_recipe(evolution, best.genome); }};
 }
 
 RunOutcome run_island_root(Evolution& evolution, ProgressPrinter& progress) {
@@ -97,8 +99,7 @@ void print_winner(const Evolution& evolution, const nlohmann::json& winner) {
 }
 
 void write_result(const Evolution& evolution, nlohmann::json winner) {
-    const auto genome = winner.at("genome").get<Genome>();
-    write_atomically(evolution.run.best_recipe(), to_yaml(evolution.space->recipe(genome)));
+    write_best_recipe(evolution, winner.at("genome").get<Genome>());
     nlohmann::json tasks = nlohmann::json::array();
     for (const auto& [task, weight] : evolution.tasks)
         tasks.push_back({{"name", task.name()}, {"weight", weight}});
