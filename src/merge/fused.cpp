@@ -37,7 +37,7 @@ struct Stream {
     std::int32_t most[wide];
     /// Random: kept if the element's word is below `keep_below`.
     const RandomWord* random = nullptr;
-    std::uint32_t keep_below[wide] = {};  ///< in the upper halves
+    RandomWord keep_below[2 * wide] = {};
 };
 
 struct Streams {
@@ -52,21 +52,29 @@ GALAPAGOS_INLINE void read(const T* numbers, Vector& values) {
     std::memcpy(&values, numbers, sizeof values);
 }
 
-/// The random words of the elements that `load` gives, in upper halves; what is below counts for
-/// nothing.
+/// As `load`, with the base's elements in place of those that are dropped at random: their delta is
+/// zero. Sixteen bf16 elements are chosen at once, before they are floats.
 template <DType dtype, int lanes, int half>
-GALAPAGOS_INLINE void load_words(const RandomWord* random, std::int64_t at,
-                                 typename Vectors<lanes>::Words& words) {
-    if constexpr (lanes == 1) {
-        words[0] = std::uint32_t{random[at]} << 16;
-    } else if constexpr (dtype == DType::bf16) {
-        std::memcpy(&words, random + at, sizeof words);
-        if constexpr (half == 0) words <<= 16;
+GALAPAGOS_INLINE void load_random(const Stream& stream, const std::byte* base_data, std::int64_t at,
+                                  const typename Vectors<lanes>::Floats& base,
+                                  typename Vectors<lanes>::Floats& value) {
+    if constexpr (dtype == DType::bf16 && lanes == wide) {
+        typedef std::uint16_t Halves __attribute__((vector_size(4 * wide)));
+        Halves source, dropped, words, limit;
+        std::memcpy(&source, stream.data + 2 * at, sizeof source);
+        std::memcpy(&dropped, base_data + 2 * at, sizeof dropped);
+        std::memcpy(&words, stream.random + at, sizeof words);
+        std::memcpy(&limit, stream.keep_below, sizeof limit);
+        source = words < limit ? source : dropped;
+        load<dtype, lanes, half>(reinterpret_cast<const std::byte*>(&source), 0, value);
     } else {
         typedef RandomWord Halves __attribute__((vector_size(sizeof(RandomWord) * lanes)));
-        Halves halves;
-        std::memcpy(&halves, random + at + half * lanes, sizeof halves);
-        words = __builtin_convertvector(halves, typename Vectors<lanes>::Words) << 16;
+        Halves words, limit;
+        std::memcpy(&words, stream.random + at + half * lanes, sizeof words);
+        std::memcpy(&limit, stream.keep_below, sizeof limit);
+        load<dtype, lanes, half>(stream.data, at, value);
+        using Ints = typename Vectors<lanes>::Ints;
+        value = __builtin_convertvector(words < limit, Ints) != 0 ? value : base;
     }
 }
 
@@ -121,21 +129,18 @@ struct Sum {
 
 /// gain * delta, zero where the element is dropped.
 template <Kept kind, DType dtype, int lanes, int half>
-GALAPAGOS_INLINE void task_value(const Stream& stream, std::int64_t at,
+GALAPAGOS_INLINE void task_value(const Stream& stream, const std::byte* base_data, std::int64_t at,
                                  const typename Vectors<lanes>::Floats& base,
                                  typename Vectors<lanes>::Floats& value) {
     using Floats = typename Vectors<lanes>::Floats;
     using Ints = typename Vectors<lanes>::Ints;
-    load<dtype, lanes, half>(stream.data, at, value);
+    if constexpr (kind == Kept::random)
+        load_random<dtype, lanes, half>(stream, base_data, at, base, value);
+    else
+        load<dtype, lanes, half>(stream.data, at, value);
     value -= base;
     const Ints bits = reinterpret_cast<Ints>(value);
     Ints bound, kept;
-    if constexpr (kind == Kept::random) {
-        typename Vectors<lanes>::Words words, limit;
-        load_words<dtype, lanes, half>(stream.random, at, words);
-        read(stream.keep_below, limit);
-        kept = words < limit;
-    }
     if constexpr (kind == Kept::largest || kind == Kept::band) {
         read(stream.above, bound);
         kept = (bits & largest_key) > bound;
@@ -144,7 +149,8 @@ GALAPAGOS_INLINE void task_value(const Stream& stream, std::int64_t at,
         read(stream.most, bound);
         kept &= (bits & largest_key) <= bound;
     }
-    if constexpr (kind != Kept::all) value = reinterpret_cast<Floats>(bits & kept);
+    if constexpr (kind == Kept::largest || kind == Kept::band)
+        value = reinterpret_cast<Floats>(bits & kept);
     Floats gain;
     read(stream.gain, gain);
     value = gain * value;
@@ -159,7 +165,7 @@ struct TaskSum {
         Floats base, value, sum = -Floats{};
         load<dtype, lanes, half>(streams.base, at, base);
         for (const Stream* s = streams.begin; s != streams.end; ++s) {
-            task_value<kind, dtype, lanes, half>(*s, at, base, value);
+            task_value<kind, dtype, lanes, half>(*s, streams.base, at, base, value);
             sum += value;
         }
         result = base + streams.factor * sum;
@@ -185,7 +191,8 @@ struct Election {
         load<dtype, lanes, half>(streams.base, at, base);
 #pragma GCC unroll 8
         for (int i = 0; i < count; ++i) {
-            task_value<kind, dtype, lanes, half>(streams.begin[i], at, base, values[i]);
+            task_value<kind, dtype, lanes, half>(streams.begin[i], streams.base, at, base,
+                                                 values[i]);
             sum += values[i];
         }
         const Ints turn = ~(sum >= zero) & (-largest_key - 1);
@@ -341,7 +348,7 @@ void find_ties(const TensorJob& job, std::int64_t global, std::int64_t count,
 void keep_all(Stream& stream) {
     static const std::vector<RandomWord> zeros(block_elements);
     stream.random = zeros.data();
-    std::fill_n(stream.keep_below, wide, std::uint32_t{1} << 16);
+    std::fill_n(stream.keep_below, 2 * wide, RandomWord{1});
 }
 
 }  // namespace
@@ -385,7 +392,7 @@ void fused_delta_block(const TensorJob& job, bool elect_signs, std::int64_t glob
             streams.emplace_back(data_at(input.tensor, global), input.gain, input.vote);
         if (input.sparsity == Sparsity::random) {
             stream.random = draw_words(job, input, global, count, own);
-            std::fill_n(stream.keep_below, wide, std::uint32_t{input.keep_below} << 16);
+            std::fill_n(stream.keep_below, 2 * wide, input.keep_below);
         } else if (kind == Kept::random) {
             keep_all(stream);
         }
