@@ -13,6 +13,22 @@ namespace {
 
 constexpr const char* what = "the search space can't be built";
 
+/// Methods that take their models alike can be listed together, unless a parameter of theirs means
+/// something else to each.
+void check_company(Method method, const MergeSettings& merge) {
+    for (const std::string& name : merge.methods) {
+        const Method other = method_named(name);
+        if (other == method) continue;
+        const bool alike = traits_of(method).most > 1 && traits_of(other).most > 1 &&
+                           takes_a_pair(method) == takes_a_pair(other);
+        const bool both_have_t = uses(method, "t") && uses(other, "t");
+        if (!alike || both_have_t)
+            throw UsageError(what,
+                             fmt::format("{} and {} share no parameters", name_of(method), name),
+                             "list one of them alone in merge.method");
+    }
+}
+
 }  // namespace
 
 void check_settings(const SearchSettings& search, const SearchModels& models) {
@@ -49,10 +65,7 @@ void check_methods(const MergeSettings& merge, const SearchModels& models) {
     for (const std::string& name : merge.methods) {
         const Method method = method_named(name);
         const MethodTraits& traits = traits_of(method);
-        if ((takes_a_pair(method) || traits.most == 1) && merge.methods.size() > 1) {
-            throw UsageError(what, name + " shares no parameters with other methods",
-                             "list it alone in merge.method");
-        }
+        check_company(method, merge);
         const bool pair = takes_a_pair(method) && models.sources.size() == 2;
         if (traits.base == BaseUse::required && models.base.empty() && !pair) {
             throw UsageError(what, "its merge method " + name + " needs a base model",

@@ -244,6 +244,17 @@ TEST_F(Spaces, SlerpGoesBetweenTwoModels) {
     EXPECT_EQ(tensors["model.norm.weight"].base->source, 0);
 }
 
+TEST_F(Spaces, MethodsOfTwoModelsShareASearch) {
+    const SearchSpace space = this->space("{}", "{method: [arcee_fusion, slerp]}");
+    ASSERT_THAT(names(space), ElementsAre("method", "json.t"));
+    const Recipe fusion = space.recipe({0, 0.3});
+    EXPECT_EQ(fusion.method, Method::arcee_fusion);
+    EXPECT_TRUE(fusion.parameters.empty());
+    EXPECT_FALSE(plan(fusion).empty());
+    const auto slerped = plan(space.recipe({1, 0.3}));
+    EXPECT_EQ(slerped.at("model.norm.weight").t, 0.3);
+}
+
 TEST_F(Spaces, LinearNeedsNoBase) {
     SearchModels models = this->models();
     models.base.clear();
@@ -309,6 +320,7 @@ TEST_F(Spaces, RefuseContradictions) {
     EXPECT_EQ(error_of("{layer_groups: 6}"), "no error");
     EXPECT_THAT(error_of("{sources: {math: {weight: 1}}}"), HasSubstr("maths"));
     EXPECT_THAT(error_of("{}", "{method: [slerp, ties]}"), HasSubstr("alone"));
+    EXPECT_THAT(error_of("{}", "{method: [slerp, nearswap]}"), HasSubstr("alone"));
     SearchModels three = models();
     three.sources.push_back({"third", reference("base")});
     EXPECT_THROW(SearchSpace(search_of("{}"), merge_of("{method: slerp}"), three), UsageError);
