@@ -24,7 +24,11 @@ class Candidate {
   public:
     explicit Candidate(std::vector<DeviceJobCase> cases) : cases_(std::move(cases)) {
         for (const DeviceJobCase& drawn : cases_) {
-            for (const JobInput& input : drawn.job.inputs) place(drawn.part_of(input.tensor));
+            for (const JobInput& input : drawn.job.inputs) {
+                place(drawn.part_of(input.tensor));
+                place(drawn.ranks_part(input));
+            }
+            place(drawn.line_factors());
             place(drawn.part_of(drawn.job.base));
             place(drawn.expected());  // as much room as it takes
         }
@@ -72,8 +76,13 @@ class Candidate {
         };
         for (const DeviceJobCase& drawn : cases_) {
             DeviceAddresses where;
-            for (std::size_t i = 0; i < drawn.job.inputs.size(); ++i) where.inputs.push_back(put());
-            where.base = put();
+            for (std::size_t i = 0; i < drawn.job.inputs.size(); ++i) {
+                where.inputs.push_back(put());
+                where.ranks.push_back(reinterpret_cast<const std::uint16_t*>(put()));
+            }
+            where.line_factors = reinterpret_cast<const float*>(put());
+            const std::byte* base = put();
+            if (drawn.job.base.data != nullptr) where.base = base;
             std::fill(contents_[next].begin(), contents_[next].end(), std::byte{0xA5});
             where.out = put();
             where.out_dtype = drawn.out_dtype;
@@ -90,22 +99,17 @@ class Candidate {
     std::vector<std::byte*> outs_;
 };
 
-Arithmetic arithmetic_of(const DeviceJobCase& drawn) {
-    if (drawn.job.method == Method::linear) return Arithmetic::weighted_sum;
-    const bool elects = drawn.job.method == Method::ties || drawn.job.method == Method::dare_ties ||
-                        drawn.job.method == Method::breadcrumbs_ties;
-    return elects ? Arithmetic::sign_election : Arithmetic::task_vectors;
-}
-
 TEST_F(MergeKernel, GivesTheBitsOfTheCpuForManyTensorsInOneLaunch) {
     const Stream stream;
     for (const Arithmetic arithmetic :
-         {Arithmetic::weighted_sum, Arithmetic::task_vectors, Arithmetic::sign_election}) {
+         {Arithmetic::weighted_sum, Arithmetic::task_vectors, Arithmetic::sign_election,
+          Arithmetic::line_factors, Arithmetic::sce, Arithmetic::ram, Arithmetic::arcee_fusion,
+          Arithmetic::nearswap}) {
         std::vector<DeviceJobCase> cases;
         std::vector<std::uint64_t> numbers;
-        for (std::uint64_t index = 0; index < 600; ++index) {
+        for (std::uint64_t index = 0; index < 2000; ++index) {
             DeviceJobCase drawn = test::drawn_case(index);
-            if (arithmetic_of(drawn) != arithmetic) continue;
+            if (arithmetic_of(drawn.job) != arithmetic) continue;
             cases.push_back(std::move(drawn));
             numbers.push_back(index);
         }

@@ -1,103 +1,19 @@
-// Random merge jobs of every kind that the GPU has a kernel for, with the CPU's result.
+// Random merge jobs of every method, for the GPU's kernels.
 #pragma once
 
-#include <algorithm>
 #include <bit>
+#include <memory>
 #include <utility>
-#include <vector>
 
-#include "base/random.hpp"
+#include "merge/arcee_fusion.hpp"
 #include "merge/cuda/device_job.hpp"
-#include "merge/job.hpp"
+#include "merge/della.hpp"
+#include "merge/device_job_draws.hpp"
+#include "merge/ram.hpp"
 #include "merge/random_mask.hpp"
-#include "weights/dtype.hpp"
-#include "weights/sharding.hpp"
+#include "merge/sce.hpp"
 
 namespace galapagos::test {
-
-class Draw {
-  public:
-    explicit Draw(std::uint64_t index) : random_(7, 0, Purpose::test, index) {}
-
-    std::int64_t below(std::int64_t bound) {
-        return static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(bound)));
-    }
-    bool coin() { return below(2) == 0; }
-    float normal() { return static_cast<float>(random_.normal()); }
-    template <typename T>
-    T one_of(std::initializer_list<T> values) {
-        return values.begin()[below(static_cast<std::int64_t>(values.size()))];
-    }
-
-  private:
-    RandomStream random_;
-};
-
-/// One tensor: the job with whole tensors in host memory, and this rank's part of it.
-struct DeviceJobCase {
-    TensorJob job;
-    Shape shape;
-    TensorSlice slice;
-    DType out_dtype = DType::f32;
-    std::vector<std::vector<std::byte>> stored;  ///< what the job's tensors point to
-
-    std::int64_t part_elements() const { return element_count(sliced_shape(slice, shape)); }
-
-    /// A whole tensor's part for this rank, as it lies in the rank's memory.
-    std::vector<std::byte> part_of(const StoredTensor& tensor) const {
-        if (tensor.data == nullptr) return {};
-        std::vector<std::byte> part(static_cast<std::size_t>(part_elements()) *
-                                    size_of(tensor.dtype));
-        copy_slice({tensor.data, tensor.dtype, shape}, slice,
-                   {part.data(), tensor.dtype, sliced_shape(slice, shape)});
-        return part;
-    }
-
-    /// The part of what the CPU merges, as stored.
-    std::vector<std::byte> expected() const {
-        BlockBuffers buffers;
-        std::vector<float> merged(static_cast<std::size_t>(job.count));
-        for (std::int64_t at = 0; at < job.count; at += block_elements)
-            merge_block(job, at, std::min(block_elements, job.count - at), buffers,
-                        merged.data() + at);
-        std::vector<std::byte> whole(merged.size() * size_of(out_dtype));
-        from_float(merged.data(), merged.size(), whole.data(), out_dtype);
-        return part_of({whole.data(), out_dtype});
-    }
-};
-
-/// A few amounts, so that magnitudes are equal and sums vanish.
-inline float coarse_weight(Draw& draw) { return static_cast<float>(draw.below(9) - 4) * 0.25f; }
-
-/// Ordinary weights, with zeros, large, tiny and coarse ones among them. All finite in half
-/// precision: processors differ in the bits of the NaN that infinity minus infinity gives, and
-/// sources that hold either are refused.
-inline float drawn_weight(Draw& draw) {
-    switch (draw.below(12)) {
-        case 0:
-            return draw.coin() ? 0.0f : -0.0f;
-        case 1:
-            return draw.normal() * 1e-7f;
-        case 2:
-            return draw.normal() * 1e3f;
-        case 3:
-            return draw.normal() * 1e-41f;
-        case 4:
-        case 5:
-            return coarse_weight(draw);
-        default:
-            return draw.normal() * 0.1f;
-    }
-}
-
-inline StoredTensor drawn_tensor(Draw& draw, bool coarse, DeviceJobCase& made) {
-    std::vector<float> values(static_cast<std::size_t>(made.job.count));
-    for (float& value : values) value = coarse ? coarse_weight(draw) : drawn_weight(draw);
-    const DType dtype = draw.one_of({DType::f32, DType::f16, DType::bf16});
-    auto& bytes = made.stored.emplace_back(values.size() * size_of(dtype));
-    from_float(values.data(), values.size(), bytes.data(), dtype);
-    return {bytes.data(), dtype};
-}
 
 /// The bit pattern of |delta| at an element.
 inline std::uint32_t key_at(std::int64_t element, const TensorJob& job, const JobInput& input) {
@@ -118,29 +34,83 @@ inline void draw_cuts(Draw& draw, const TensorJob& job, JobInput& input) {
     if (draw.coin()) input.last_dropped_tie = draw.coin() ? high : draw.below(job.count);
 }
 
-inline void draw_sparsity(Draw& draw, const TensorJob& job, JobInput& input) {
-    input.sparsity = draw.one_of({Sparsity::dense, Sparsity::magnitude, Sparsity::magnitude,
-                                  Sparsity::random, Sparsity::random, Sparsity::empty});
+/// Thins as any method may. Ranks stay in memory with the case.
+inline void draw_sparsity(Draw& draw, DeviceJobCase& made, JobInput& input) {
+    const TensorJob& job = made.job;
+    input.sparsity =
+        draw.one_of({Sparsity::dense, Sparsity::magnitude, Sparsity::magnitude, Sparsity::random,
+                     Sparsity::random, Sparsity::by_rank, Sparsity::empty});
+    const double density = 0.1 + 0.1 * static_cast<double>(draw.below(9));
     if (input.sparsity == Sparsity::magnitude) draw_cuts(draw, job, input);
     if (input.sparsity == Sparsity::random)
-        input.keep_below =
-            keep_limit(probability_level(0.1 + 0.1 * static_cast<double>(draw.below(9))));
+        input.keep_below = keep_limit(probability_level(density));
+    if (input.sparsity == Sparsity::by_rank) {
+        set_rank_probabilities(density, draw.one_of({0.0, 0.05, 0.1}), input);
+        input.inverse_p = draw.coin();
+        input.ranks =
+            made.ranks
+                .emplace_back(magnitude_ranks({job.base, input.tensor, job.count}, job.row_length))
+                .data();
+    }
 }
 
-/// A slice as tensor parallelism cuts it: all, rows, columns, or the blocks of a fused matrix.
-inline TensorSlice drawn_slice(Draw& draw, const Shape& shape) {
-    TensorSlice slice;
-    slice.dim = static_cast<int>(draw.below(3)) - 1;
-    if (slice.dim < 0) return slice;
-    const std::int64_t extent = shape[static_cast<std::size_t>(slice.dim)];
-    const std::int64_t blocks = extent >= 6 ? 1 + draw.below(2) : 1;
-    for (std::int64_t block = 0; block < blocks; ++block) {
-        const Range whole = near_even_part(extent, blocks, block);
-        const std::int64_t begin = draw.below(whole.size());
-        slice.ranges.push_back(
-            {whole.begin + begin, whole.begin + begin + 1 + draw.below(whole.size() - begin)});
+/// A factor for each row, for each column, or for a single row of all elements.
+inline std::shared_ptr<const LineFactors> drawn_lines(Draw& draw, const TensorJob& job) {
+    auto lines = std::make_shared<LineFactors>();
+    lines->columns = draw.coin();
+    lines->length = lines->columns || draw.coin() ? job.row_length : job.count;
+    lines->lines = lines->columns ? lines->length : job.count / lines->length;
+    lines->factors.resize(job.inputs.size() * static_cast<std::size_t>(lines->lines));
+    for (float& factor : lines->factors) factor = draw.below(8) == 0 ? 0.0f : draw.normal();
+    return lines;
+}
+
+inline void settle_sce(Draw& draw, TensorJob& job) {
+    job.numbers.select_topk = draw.one_of({1.0, 0.9, 0.5, 0.1, 0.0});
+    const SceSettings settings = sce_settings(job);
+    job.threshold = settings.cut.threshold;
+    job.last_tie = settings.cut.last_tie;
+    for (std::size_t i = 0; i < job.inputs.size(); ++i)
+        job.inputs[i].gain = static_cast<float>(settings.weights[i]);
+}
+
+/// Takes the threshold that belongs to the tensor, or one that some change just reaches.
+inline void settle_fusion(Draw& draw, TensorJob& job) {
+    auto rows = std::make_shared<LineFactors>();
+    rows->factors = row_divergences(job);
+    float threshold = importance_threshold(job, rows->factors);
+    if (draw.coin()) {
+        const std::int64_t element = draw.below(job.count);
+        threshold = std::bit_cast<float>(key_at(element, job, job.inputs.front())) *
+                    rows->factors[static_cast<std::size_t>(element / job.row_length)];
     }
-    return slice;
+    job.threshold = std::bit_cast<std::uint32_t>(threshold);
+    job.lines = std::move(rows);
+}
+
+/// What the whole tensor says about a job whose inputs are known.
+inline void settle(Draw& draw, TensorJob& job) {
+    job.base_gain = draw.normal();
+    job.t = draw.one_of({0.0f, -0.1f, 1e-3f, 0.25f, 1.0f});
+    job.epsilon = draw.one_of({0.0f, 1e-5f, 0.25f});
+    job.numbers.epsilon = job.epsilon;
+    if (job.method == Method::sce) settle_sce(draw, job);
+    if (job.method == Method::arcee_fusion) settle_fusion(draw, job);
+    if ((job.method == Method::nuslerp || job.method == Method::model_stock) && draw.coin())
+        job.lines = drawn_lines(draw, job);
+    if (job.method == Method::ramplus_tl) {
+        const std::vector<double> gains = ramplus_gains(job);
+        for (std::size_t i = 0; i < gains.size(); ++i)
+            job.inputs[i].gain = static_cast<float>(gains[i]);
+    }
+}
+
+/// How many models a method takes beside the base.
+inline std::int64_t drawn_inputs(Draw& draw, const TensorJob& job) {
+    const MethodTraits& traits = traits_of(job.method);
+    const int base = job.base.data == nullptr ? 0 : 1;
+    if (traits.most <= 3) return std::min(2, traits.most - base);
+    return 1 + draw.below(draw.below(8) == 0 ? cuda::most_inputs : 4);
 }
 
 /// Case number `index`: always the same one.
@@ -152,25 +122,29 @@ inline DeviceJobCase drawn_case(std::uint64_t index) {
     made.slice = drawn_slice(draw, made.shape);
     made.out_dtype = draw.one_of({DType::f32, DType::f16, DType::bf16});
     TensorJob& job = made.job;
-    job.method = draw.one_of({Method::linear, Method::task_arithmetic, Method::dare_linear,
-                              Method::ties, Method::dare_ties, Method::breadcrumbs_ties});
+    job.method = all_methods[static_cast<std::size_t>(draw.below(std::ssize(all_methods)))];
     job.count = element_count(made.shape);
+    job.row_length = made.shape.back();
+    job.rows = made.shape.front();
     job.seed = static_cast<std::uint64_t>(draw.below(std::int64_t{1} << 62));
     job.name_hash = static_cast<std::uint64_t>(draw.below(std::int64_t{1} << 62));
     job.normalize = draw.coin();
     job.factor = draw.coin() ? 1.0f : draw.normal();
     const bool coarse = draw.coin();
-    if (job.method != Method::linear) job.base = drawn_tensor(draw, coarse, made);
-    const std::int64_t inputs = 1 + draw.below(draw.below(8) == 0 ? cuda::most_inputs : 4);
+    const MethodTraits& traits = traits_of(job.method);
+    if (traits.base == BaseUse::required || (traits.base == BaseUse::optional && draw.coin()))
+        job.base = drawn_tensor(draw, coarse, made);
+    const std::int64_t inputs = drawn_inputs(draw, job);
     for (std::int64_t i = 0; i < inputs; ++i) {
         JobInput input;
         input.tensor = drawn_tensor(draw, coarse, made);
         input.gain = coarse ? draw.one_of({1.0f, -1.0f, 0.5f}) : draw.normal();
         input.vote = draw.one_of({0.0f, 1.0f, input.gain});
         input.position = static_cast<std::uint32_t>(i);
-        if (job.method != Method::linear) draw_sparsity(draw, job, input);
+        if (traits.thinning != Thinning::none) draw_sparsity(draw, made, input);
         job.inputs.push_back(input);
     }
+    settle(draw, job);
     return made;
 }
 

@@ -3,68 +3,63 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
+#include <cstdlib>
 
 #include "base/error.hpp"
-#include "merge/cuda/merge_pack.hpp"
+#include "merge/cuda/pack.hpp"
 
 namespace galapagos::cuda {
 namespace {
 
-/// As merge_block chooses.
-std::optional<Arithmetic> arithmetic_of(const TensorJob& job) {
-    if (job.lines) return std::nullopt;
-    switch (job.method) {
-        case Method::linear:
-        case Method::karcher:
-        case Method::passthrough:
-            return Arithmetic::weighted_sum;
-        case Method::nuslerp:
-        case Method::multislerp:
-        case Method::model_stock:
-            return job.base.data == nullptr ? Arithmetic::weighted_sum : Arithmetic::task_vectors;
-        case Method::task_arithmetic:
-        case Method::dare_linear:
-        case Method::breadcrumbs:
-            return Arithmetic::task_vectors;
-        case Method::ties:
-        case Method::dare_ties:
-        case Method::breadcrumbs_ties:
-            return Arithmetic::sign_election;
-        default:
-            return std::nullopt;
-    }
+void add_input(const DeviceInput& input, DeviceJob& entry) {
+    if (entry.input_count == most_inputs)
+        throw Error("a tensor can't be merged on the GPU",
+                    fmt::format("it has more than {} sources", most_inputs),
+                    "merge on the CPU, or in two steps");
+    entry.inputs[entry.input_count++] = input;
 }
 
 void add_inputs(const TensorJob& job, const DeviceAddresses& where, DeviceJob& entry) {
     for (std::size_t i = 0; i < job.inputs.size(); ++i) {
         const JobInput& input = job.inputs[i];
         if (input.sparsity == Sparsity::empty) continue;
-        if (entry.input_count == most_inputs)
-            throw Error("a tensor can't be merged on the GPU",
-                        fmt::format("it has more than {} sources", most_inputs),
-                        "merge on the CPU, or in two steps");
-        entry.inputs[entry.input_count++] = {{where.inputs[i], input.tensor.dtype},
-                                             input.gain,
-                                             input.vote,
-                                             input.sparsity,
-                                             input.threshold,
-                                             input.ceiling,
-                                             input.keep_below,
-                                             input.position,
-                                             input.last_tie,
-                                             input.last_dropped_tie};
+        DeviceInput added{};
+        added.tensor = {where.inputs[i], input.tensor.dtype};
+        added.gain = input.gain;
+        added.vote = input.vote;
+        added.sparsity = input.sparsity;
+        added.threshold = input.threshold;
+        added.ceiling = input.ceiling;
+        added.keep_below = input.keep_below;
+        added.position = input.position;
+        added.last_tie = input.last_tie;
+        added.last_dropped_tie = input.last_dropped_tie;
+        added.ranks = input.sparsity == Sparsity::by_rank ? where.ranks[i] : nullptr;
+        added.lowest = input.lowest;
+        added.slope = input.slope;
+        added.inverse_p = input.inverse_p;
+        add_input(added, entry);
     }
 }
 
-bool is_aligned(const std::byte* address) {
+void add_lines(const TensorJob& job, const float* factors, DeviceJob& entry) {
+    if (!job.lines) return;
+    const LineFactors& lines = *job.lines;
+    entry.lines = {factors, lines.length, lines.lines, lines.columns};
+    if (job.method == Method::arcee_fusion)
+        entry.lines = {factors, job.row_length, job.count / job.row_length, false};
+}
+
+bool is_aligned(const void* address) {
     return reinterpret_cast<std::uintptr_t>(address) % vector_bytes == 0;
 }
 
 bool addresses_aligned(const DeviceJob& entry) {
     return is_aligned(entry.out) && is_aligned(entry.base.data) &&
            std::all_of(entry.inputs, entry.inputs + entry.input_count,
-                       [](const DeviceInput& input) { return is_aligned(input.tensor.data); });
+                       [](const DeviceInput& input) {
+                           return is_aligned(input.tensor.data) && is_aligned(input.ranks);
+                       });
 }
 
 /// Adds one range's runs to a copy of `entry`.
@@ -85,19 +80,46 @@ void append_range(DeviceJob entry, const EvenRuns& runs, std::int64_t count,
 
 }  // namespace
 
-bool runs_on_device(const TensorJob& job) {
-    return arithmetic_of(job).has_value() &&
-           std::none_of(job.inputs.begin(), job.inputs.end(),
-                        [](const JobInput& input) { return input.sparsity == Sparsity::by_rank; });
+// As merge_block chooses.
+Arithmetic arithmetic_of(const TensorJob& job) {
+    if (job.lines && job.method != Method::arcee_fusion) return Arithmetic::line_factors;
+    switch (job.method) {
+        case Method::linear:
+        case Method::karcher:
+        case Method::passthrough:
+        case Method::slerp:
+            return Arithmetic::weighted_sum;
+        case Method::nuslerp:
+        case Method::multislerp:
+        case Method::model_stock:
+            return job.base.data == nullptr ? Arithmetic::weighted_sum : Arithmetic::task_vectors;
+        case Method::task_arithmetic:
+        case Method::dare_linear:
+        case Method::breadcrumbs:
+        case Method::della_linear:
+            return Arithmetic::task_vectors;
+        case Method::ties:
+        case Method::dare_ties:
+        case Method::breadcrumbs_ties:
+        case Method::della:
+            return Arithmetic::sign_election;
+        case Method::sce:
+            return Arithmetic::sce;
+        case Method::ram:
+        case Method::ramplus_tl:
+            return Arithmetic::ram;
+        case Method::arcee_fusion:
+            return Arithmetic::arcee_fusion;
+        case Method::nearswap:
+            return Arithmetic::nearswap;
+    }
+    std::abort();  // there is no other method
 }
 
 void append_device_jobs(const TensorJob& job, const TensorSlice& slice, const Shape& shape,
                         const DeviceAddresses& where, std::vector<DeviceJob>& jobs) {
-    if (!runs_on_device(job))
-        throw Error("a tensor can't be merged on the GPU", "there is no kernel for the method",
-                    "merge on the CPU");
     DeviceJob entry{};
-    entry.arithmetic = *arithmetic_of(job);
+    entry.arithmetic = arithmetic_of(job);
     entry.normalize = job.normalize;
     entry.factor = job.factor;
     entry.out = where.out;
@@ -105,7 +127,19 @@ void append_device_jobs(const TensorJob& job, const TensorSlice& slice, const Sh
     entry.base = {where.base, job.base.dtype};
     entry.seed = job.seed;
     entry.name_hash = job.name_hash;
+    entry.t = job.t;
+    entry.epsilon = job.epsilon;
+    entry.selects = job.numbers.select_topk < 1;
+    entry.threshold = job.threshold;
+    entry.last_tie = job.last_tie;
+    if (job.method == Method::slerp) {  // its base is a model like the other
+        DeviceInput base{};
+        base.tensor = entry.base;
+        base.gain = job.base_gain;
+        add_input(base, entry);
+    }
     add_inputs(job, where, entry);
+    add_lines(job, where.line_factors, entry);
 
     if (slice.whole()) {
         append_range(entry, {job.count, 0, 0, 0, 0}, job.count, jobs);

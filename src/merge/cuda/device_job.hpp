@@ -14,7 +14,19 @@ namespace galapagos::cuda {
 inline constexpr int most_inputs = 16;
 
 /// Which of the methods' kernels: several methods share one.
-enum class Arithmetic : std::uint8_t { weighted_sum, task_vectors, sign_election };
+enum class Arithmetic : std::uint8_t {
+    weighted_sum,
+    task_vectors,
+    sign_election,
+    line_factors,  ///< sums of tensors or task vectors with a factor for each row or column
+    sce,
+    ram,
+    arcee_fusion,
+    nearswap,
+};
+
+/// The kernel that gives what merge_block gives for the job.
+Arithmetic arithmetic_of(const TensorJob& job);
 
 // Entries are copied to shared memory as they are, so their members have no initial values.
 
@@ -29,13 +41,25 @@ struct DeviceInput {
     DeviceTensor tensor;
     float gain;
     float vote;
-    Sparsity sparsity;  ///< dense, magnitude or random
+    Sparsity sparsity;  ///< all but empty
     std::uint32_t threshold;
     std::uint32_t ceiling;
     RandomWord keep_below;
     std::uint32_t position;
     std::int64_t last_tie;
     std::int64_t last_dropped_tie;
+    const std::uint16_t* ranks;  ///< of this rank's part
+    float lowest;
+    float slope;
+    bool inverse_p;
+};
+
+/// As LineFactors; for arcee_fusion the divergence of each row.
+struct DeviceLines {
+    const float* factors;
+    std::int64_t length;
+    std::int64_t count;
+    bool columns;
 };
 
 /// Runs of equal length, evenly spaced both in the whole tensor and in this rank's part. Element i
@@ -74,23 +98,28 @@ struct DeviceJob {
     std::int64_t first_chunk;  ///< of the launch, see assign_chunks
     std::uint64_t seed;
     std::uint64_t name_hash;
+    DeviceLines lines;
+    float t;        ///< nearswap
+    float epsilon;  ///< ram
+    bool selects;   ///< sce: only the elements where the models differ most
+    std::uint32_t threshold;
+    std::int64_t last_tie;
     DeviceInput inputs[most_inputs];
 };
 
-/// Where this rank's parts of a job's tensors lie, without gaps.
+/// Where this rank's parts of a job's tensors lie, without gaps, and the job's tables.
 struct DeviceAddresses {
-    const std::byte* base = nullptr;
+    const std::byte* base = nullptr;       ///< null where the job has none
     std::vector<const std::byte*> inputs;  ///< one for each of the job's
+    /// For inputs thinned by rank, this rank's part of the ranks; may be left out if there is none.
+    std::vector<const std::uint16_t*> ranks;
+    const float* line_factors = nullptr;  ///< all of the job's, on every rank
     std::byte* out = nullptr;
     DType out_dtype = DType::f32;
 };
 
-/// True if the GPU has a kernel for the job's method: for all but slerp, della, sce, ram,
-/// ramplus_tl, arcee_fusion, nearswap, and factors by row or column.
-bool runs_on_device(const TensorJob& job);
-
 /// Appends the entries for a slice of a tensor of shape `shape`: one for each range of the slice.
-/// The job's own addresses are not used. Throws Error unless `runs_on_device`.
+/// The job's own addresses are not used. Throws Error if it has too many sources.
 void append_device_jobs(const TensorJob& job, const TensorSlice& slice, const Shape& shape,
                         const DeviceAddresses& where, std::vector<DeviceJob>& jobs);
 

@@ -13,15 +13,31 @@ namespace galapagos::cuda {
 /// As JobInput::ceiling: nothing is dropped for being too large.
 inline constexpr std::uint32_t no_ceiling = std::numeric_limits<std::uint32_t>::max();
 
+inline constexpr std::uint32_t magnitude_bits = 0x7FFFFFFFu;
+
+GALAPAGOS_HOST_DEVICE inline float magnitude_of(float x) {
+    return float_of(bits_of(x) & magnitude_bits);
+}
+
 /// Keeps a task vector's element if it is among the largest, but not among the very largest.
 GALAPAGOS_HOST_DEVICE inline float keep_by_magnitude(float x, const DeviceInput& input,
                                                      std::int64_t element) {
-    const std::uint32_t key = bits_of(x) & 0x7FFFFFFFu;
+    const std::uint32_t key = bits_of(x) & magnitude_bits;
     const std::uint32_t least = input.threshold + (element <= input.last_tie ? 0u : 1u);
     if (!(key >= least)) return 0.0f;
     if (input.ceiling == no_ceiling) return x;
     const std::uint32_t dropped = input.ceiling + (element <= input.last_dropped_tie ? 0u : 1u);
     return key >= dropped ? 0.0f : x;
+}
+
+/// Keeps it with a probability that grows with its rank, and divides by that if so asked.
+GALAPAGOS_HOST_DEVICE inline float keep_by_rank(float x, const DeviceInput& input,
+                                                std::uint32_t rank, RandomWord word) {
+    constexpr float words = 65536;  // values of a random word
+    const float slope = input.slope * static_cast<float>(rank);
+    const float limit = input.lowest + slope;
+    const float value = input.inverse_p ? x * (words / limit) : x;
+    return static_cast<float>(word) + 0.5f < limit ? value : 0.0f;
 }
 
 /// Running totals of a sign election.

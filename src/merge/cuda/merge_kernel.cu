@@ -79,14 +79,8 @@ void launch_as(const MergeLaunch& launch, const Stream& stream) {
 
 void launch_merge(const MergeLaunch& launch, const Stream& stream) {
     if (launch.chunks == 0) return;
-    switch (launch.arithmetic) {
-        case Arithmetic::weighted_sum:
-            return launch_as<Arithmetic::weighted_sum>(launch, stream);
-        case Arithmetic::task_vectors:
-            return launch_as<Arithmetic::task_vectors>(launch, stream);
-        case Arithmetic::sign_election:
-            return launch_as<Arithmetic::sign_election>(launch, stream);
-    }
+    with_arithmetic(launch.arithmetic,
+                    [&]<Arithmetic arithmetic>() { launch_as<arithmetic>(launch, stream); });
 }
 
 }  // namespace galapagos::cuda
