@@ -65,6 +65,7 @@ inline std::shared_ptr<const LineFactors> drawn_lines(Draw& draw, const TensorJo
     return lines;
 }
 
+/// The models' own weights, or one so small that the divisor has to be held up.
 inline void settle_sce(Draw& draw, TensorJob& job) {
     job.numbers.select_topk = draw.one_of({1.0, 0.9, 0.5, 0.1, 0.0});
     const SceSettings settings = sce_settings(job);
@@ -72,6 +73,7 @@ inline void settle_sce(Draw& draw, TensorJob& job) {
     job.last_tie = settings.cut.last_tie;
     for (std::size_t i = 0; i < job.inputs.size(); ++i)
         job.inputs[i].gain = static_cast<float>(settings.weights[i]);
+    if (draw.coin()) job.inputs.front().gain = draw.one_of({1e-5f, 1e-7f});
 }
 
 /// Takes the threshold that belongs to the tensor, or one that some change just reaches.
