@@ -98,3 +98,5 @@ if [ ! -f "$deps/models/smollm2/model.safetensors" ]; then
     echo "setup: base model of the quickstart"
     "$python" jobs/quickstart/fetch_base.py "$deps/models/smollm2"
 fi
+# Configs name the model below .deps, wherever that is.
+if [ ! -e .deps ]; then ln -sfn "$(realpath "$deps")" .deps; fi

@@ -187,7 +187,11 @@ def test_a_full_disk_ends_the_job_and_loses_nothing(cluster, config, undisturbed
 def test_the_quickstart_loses_a_node(cluster, run_dir):
     """The quickstart as it is, on two nodes, one of which is switched off on the way."""
     job = cluster.submit("slurm/evolve.sbatch", "jobs/quickstart/evolve.yaml", "--run-dir", run_dir, nodes=2)
-    until(lambda: len({path.name.split(".")[0] for path in run_dir.glob("checkpoint/*.ckpt")}) == 2, 600, f"checkpoints\n{job.log[-3000:]}")
+
+    def both_islands_have_one():
+        assert job.state not in ("COMPLETED", "FAILED"), job.log[-3000:]
+        return len({path.name.split(".")[0] for path in run_dir.glob("checkpoint/*.ckpt")}) == 2
+    until(both_islands_have_one, 600, "checkpoints")
     cluster.call("power-off", "n2")
     try:
         until(lambda: job.restarts == 1, 120, "Slurm notices")
