@@ -25,12 +25,11 @@ double process_bytes() {
     return pages * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
-bool uses_method(const Config& config, bool (*property)(Method)) {
-    const auto& names = config.merge.methods;
-    return std::any_of(names.begin(), names.end(), [&](const auto& name) {
-        const auto method = parse_method(name);
-        return method && property(*method);
-    });
+std::vector<Method> methods_of(const Config& config) {
+    std::vector<Method> methods;
+    for (const auto& name : config.merge.methods)
+        if (const auto method = parse_method(name)) methods.push_back(*method);
+    return methods;
 }
 
 void judge(ordered_json& m, double needs, double has, const char* where) {
@@ -48,15 +47,11 @@ ordered_json memory_at(int width, const PlanInputs& in, const PlanMachines& mach
                        double process) {
     const Sharding sharding(in.donor->config(), width, 0);
     const auto decoder = decoder_memory(in.architecture, sharding, in.decoder, machines.threads);
-    const bool ladders = uses_method(in.config, [](Method m) { return is_sparse(m); });
-    const bool masks = uses_method(
-        in.config, [](Method m) { return m == Method::dare_linear || m == Method::dare_ties; });
-    const auto deltas = static_cast<std::int64_t>(in.sizes.tensors.size());
     ordered_json m{{"width", width}};
     m["arena"] = arena_bytes(in.architecture, sharding, in.decoder.dtype);
     m["kv_cache"] = decoder.kv_cache;
     m["activations"] = decoder.activations;
-    m["statistics"] = statistics_bytes(deltas, ladders, masks);
+    m["statistics"] = statistics_bytes(in.sizes.tensors, methods_of(in.config));
     double rank =
         m["arena"].get<double>() + m["kv_cache"].get<double>() + m["activations"].get<double>();
     if (machines.gpu) {

@@ -1,8 +1,9 @@
 #include "forecast/memory.hpp"
 
 #include <algorithm>
+#include <set>
 
-#include "merge/delta_ladder.hpp"
+#include "merge/source_statistics.hpp"
 
 namespace galapagos {
 namespace {
@@ -65,13 +66,34 @@ std::int64_t sharded_bytes(const std::vector<TensorSpec>& tensors, const Shardin
     return bytes;
 }
 
-std::int64_t statistics_bytes(std::int64_t tensors, bool ladders, bool masks) {
-    constexpr std::int64_t ladder_steps = 2 * 512;  // a step holds at most one element in 512
-    constexpr std::int64_t mask_levels = (1 << 16) + 1;
+namespace {
+
+std::int64_t ladder_bytes(std::int64_t elements) {
+    // Two neighbouring steps hold more than one element in 512, or more than 16. A vector may have
+    // set aside twice what it holds.
+    const std::int64_t steps = std::min<std::int64_t>(2 * 512, elements / 8) + 2;
+    const auto a_step = static_cast<std::int64_t>(2 * sizeof(DeltaLadder::Step));
+    const auto ties = static_cast<std::int64_t>(sizeof(DeltaLadder::TieCounts::value_type));
+    return steps * (a_step + delta_chunks(elements) * ties);
+}
+
+}  // namespace
+
+std::int64_t statistics_bytes(const std::vector<TensorSpec>& tensors,
+                              const std::vector<Method>& methods) {
+    constexpr std::int64_t mask_table = (probability_levels + 1) * sizeof(std::int64_t);
+    std::set<Thinning> used;
+    for (const Method method : methods) used.insert(traits_of(method).thinning);
     std::int64_t bytes = 0;
-    if (ladders)
-        bytes += tensors * ladder_steps * static_cast<std::int64_t>(sizeof(DeltaLadder::Step));
-    if (masks) bytes += tensors * mask_levels * static_cast<std::int64_t>(sizeof(std::int64_t));
+    for (const TensorSpec& tensor : tensors) {
+        const std::int64_t elements = element_count(tensor.shape);
+        bytes += sizeof(DeltaStatistics);
+        if (used.contains(Thinning::largest) || used.contains(Thinning::middle))
+            bytes += ladder_bytes(elements);
+        if (used.contains(Thinning::random)) bytes += mask_table;
+        if (used.contains(Thinning::by_rank))
+            bytes += elements * static_cast<std::int64_t>(sizeof(std::uint16_t));
+    }
     return bytes;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "merge/method.hpp"
 #include "model/decoder.hpp"
 #include "weights/tensor.hpp"
 
@@ -25,7 +26,8 @@ std::int64_t arena_bytes(const Architecture& architecture, const Sharding& shard
 std::int64_t sharded_bytes(const std::vector<TensorSpec>& tensors, const Sharding& sharding);
 
 /// Most bytes that the merge statistics of `tensors` (of all sources) can take: magnitude ladders,
-/// where a method needs them, and mask tables of methods that drop at random.
-std::int64_t statistics_bytes(std::int64_t tensors, bool ladders, bool masks);
+/// mask tables or ranks, as the methods need them.
+std::int64_t statistics_bytes(const std::vector<TensorSpec>& tensors,
+                              const std::vector<Method>& methods);
 
 }  // namespace galapagos

@@ -1,6 +1,7 @@
 // Forecasts of memory and work against what the real objects allocate and are asked to do.
 #include "forecast/memory.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -9,6 +10,7 @@
 #include <numeric>
 
 #include "forecast/workload.hpp"
+#include "merge/merger.hpp"
 #include "model/threads.hpp"
 #include "support/tiny_models.hpp"
 #include "task/task_files.hpp"
@@ -89,6 +91,47 @@ TEST(Memory, IsWhatADecoderAllocates) {
                       static_cast<std::int64_t>(arena.bytes()))
                 << architecture.model_type;
         }
+}
+
+TEST(Memory, StatisticsStayWithinWhatIsForetold) {
+    const test::TemporaryFolder folder;
+    std::vector<std::shared_ptr<const Source>> sources;
+    std::string models;
+    std::vector<TensorSpec> tensors;
+    for (const std::uint64_t seed : {1, 2, 3}) {
+        const std::string name = fmt::format("m{}", seed);
+        test::TinyModelOptions options;
+        options.hidden = 64;
+        options.seed = seed;
+        options.dtype = DType::bf16;
+        sources.push_back(
+            Source::open({name, test::make_tiny_model(folder.path() / name, options), {}}));
+        const auto own = test::tiny_tensors(options);
+        tensors.insert(tensors.end(), own.begin(), own.end());
+        if (seed > 1) models += fmt::format("{{model: {}, parameters: {{weight: 1}}}}, ", name);
+    }
+    for (const Method method :
+         {Method::ties, Method::breadcrumbs, Method::dare_ties, Method::della}) {
+        Merger merger(sources, Sharding(), 1);
+        for (int percent = 2; percent < 99; percent += 3) {
+            const Recipe recipe = parse_recipe_text(
+                fmt::format(
+                    "merge_method: {}\nbase_model: m1\nmodels: [{}]\n"
+                    "parameters: {{density: {}, gamma: 0.01, epsilon: 0.01, rescale: true}}",
+                    traits_of(method).name, models, percent / 100.0),
+                "recipe");
+            const MergePlan plan = make_plan(recipe, sources, index_sources(sources));
+            std::vector<TensorSpec> specs;
+            for (const TensorMerge& tensor : plan.tensors)
+                specs.push_back({tensor.output_name, DType::bf16, tensor.shape});
+            Arena arena(specs);
+            merger.merge(plan, arena);
+        }
+        const auto used = static_cast<std::int64_t>(merger.statistics_bytes());
+        const std::int64_t bound = statistics_bytes(tensors, {method});
+        EXPECT_LE(used, bound) << traits_of(method).name;
+        EXPECT_GE(20 * used, bound) << traits_of(method).name;
+    }
 }
 
 TEST(Memory, ShardsAddUpToTheWhole) {
