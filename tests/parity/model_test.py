@@ -6,36 +6,16 @@ Tiny random models cover the settings of each architecture; the quickstart's Smo
 import copy
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import transformers
+from tiny_decoders import (GEMMA3_ROPE, LLAMA3, LONGROPE, NEOX, SOURCE, UNEVEN, VOCABULARY, WIDTHS, YARN, launch, make_tiny_decoder,
+                           read_answers)
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-SOURCE = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("GALAPAGOS_BINARY_DIR", SOURCE / "build/release"))
 SMOLLM2 = Path(os.environ.get("GALAPAGOS_DEPS", SOURCE / ".deps")) / "models/smollm2"
-WIDTHS = (1, 2, 4)
-# Two thread pools on a busy machine wait for each other; one thread is quick enough.
-torch.set_num_threads(1)
-
-VOCABULARY = 131
-SIZES = dict(vocab_size=VOCABULARY, hidden_size=48, intermediate_size=70, num_hidden_layers=3, num_attention_heads=4,
-             num_key_value_heads=2, tie_word_embeddings=False, initializer_range=0.25, bos_token_id=0, eos_token_id=1,
-             pad_token_id=2)
-UNEVEN = dict(hidden_size=54, num_attention_heads=9, num_key_value_heads=3)
-LLAMA3 = dict(rope_type="llama3", rope_theta=500000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
-              original_max_position_embeddings=32)
-YARN = dict(rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=32)
-LONGROPE = dict(rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.3, 1.7, 2.9], long_factor=[1.0, 2, 4, 9])
-GPT2 = dict(vocab_size=VOCABULARY, n_embd=48, n_layer=3, n_head=6, n_positions=128, n_inner=70, initializer_range=0.25,
-            bos_token_id=0, eos_token_id=1)
-NEOX = dict(hidden_size=72, num_attention_heads=6, num_key_value_heads=None)
-GEMMA3_ROPE = dict(sliding_attention=dict(rope_type="default", rope_theta=300.0),
-                   full_attention=dict(rope_type="linear", rope_theta=20000.0, factor=8.0))
 
 # What each case is there for stands in its name. The first case of an architecture is also run in bfloat16.
 CASES = {
@@ -85,23 +65,6 @@ CASES = {
 FIRST = [name for i, name in enumerate(CASES) if name.split("-")[0] not in [n.split("-")[0] for n in list(CASES)[:i]]]
 
 
-def tiny_model(case, folder):
-    model_type = case.split("-")[0]
-    config_class = transformers.CONFIG_MAPPING[model_type]
-    settings = {**(GPT2 if model_type == "gpt2" else SIZES), **CASES[case]}
-    if model_type == "gpt_neox":
-        del settings["num_key_value_heads"]
-    torch.manual_seed(3)
-    model = AutoModelForCausalLM.from_config(config_class(**settings), attn_implementation="eager").eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            # Norm weights and biases start as constants, which would hide a missing one.
-            if parameter.dim() == 1:
-                parameter.add_(torch.randn_like(parameter) * 0.2)
-    model.save_pretrained(folder)
-    return model
-
-
 def sequences_of(case):
     lengths = (700,) if case.endswith("long_prompt") else (1, 2, 19, 70)
     random = np.random.default_rng(5)
@@ -121,25 +84,6 @@ def requests_of(case):
     return requests
 
 
-def launch(jobs, width):
-    """Runs jobs (folder, dtype, requests, answers) one after the other in one launch: starting costs more than a tiny model."""
-    command = [BINARY / "tests/model/run_decoder", *(part for job in jobs for part in job)]
-    if width > 1:
-        command = ["mpirun", "-n", str(width), "--oversubscribe", "--bind-to", "none", *command]
-    environment = dict(os.environ, OMP_NUM_THREADS="1", OMPI_MCA_mpi_yield_when_idle="1", OMPI_ALLOW_RUN_AS_ROOT="1",
-                       OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
-    subprocess.run(command, check=True, env=environment, timeout=1800)
-
-
-def read_answers(reply, requests):
-    """What run_decoder says, with its logits as one array [positions, vocabulary]."""
-    answers = json.loads(reply.read_text())
-    if "logits" in requests:
-        positions = sum(len(ids) for ids in requests["logits"])
-        answers["logits"] = np.fromfile(f"{reply}.logits", np.float32).reshape(positions, -1)
-    return answers
-
-
 def answer(folder, requests, width, scratch, dtype="F32"):
     question, reply = scratch / f"requests{width}.json", scratch / f"answers{width}.json"
     question.write_text(json.dumps(requests))
@@ -151,7 +95,7 @@ def answer(folder, requests, width, scratch, dtype="F32"):
 def tiny(tmp_path_factory):
     """All tiny models and what run_decoder says of them: {(case, dtype, width): answers}."""
     root = tmp_path_factory.mktemp("tiny")
-    models = {case: tiny_model(case, root / case) for case in CASES}
+    models = {case: make_tiny_decoder(case.split("-")[0], CASES[case], 3, root / case) for case in CASES}
     answers = {}
     for width in WIDTHS:
         jobs = {}
