@@ -2,6 +2,8 @@
 
 #include <type_traits>
 
+#include "model/kernels/of_type.hpp"
+
 namespace galapagos {
 
 namespace portable_kernels {
@@ -22,19 +24,11 @@ void multiply(const MatrixTask<Bf16>& task);
 
 namespace {
 
-template <typename T>
-const MatrixKernels<T>& pick(const MatrixKernels<float>& floats, const MatrixKernels<Bf16>& bf16s) {
-    if constexpr (std::is_same_v<T, float>)
-        return floats;
-    else
-        return bf16s;
-}
-
 #ifdef GALAPAGOS_X86_KERNELS
 
 template <typename T>
 const MatrixKernels<T>& avx2() {
-    return pick<T>(avx2_kernels::float_matrix_kernels, avx2_kernels::bf16_matrix_kernels);
+    return of_type<T>(avx2_kernels::float_matrix_kernels, avx2_kernels::bf16_matrix_kernels);
 }
 
 /// Of AVX-512 there is the product with weights [out, in], which for bf16 takes the dot-product
@@ -61,8 +55,8 @@ const MatrixKernels<T>& matrix_kernels(InstructionSet set) {
             return avx512<T>();
 #endif
         default:
-            return pick<T>(portable_kernels::float_matrix_kernels,
-                           portable_kernels::bf16_matrix_kernels);
+            return of_type<T>(portable_kernels::float_matrix_kernels,
+                              portable_kernels::bf16_matrix_kernels);
     }
 }
 

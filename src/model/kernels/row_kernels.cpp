@@ -1,5 +1,7 @@
 #include "model/kernels/row_kernels.hpp"
 
+#include "model/kernels/of_type.hpp"
+
 namespace galapagos {
 
 namespace portable_kernels {
@@ -18,29 +20,17 @@ extern const RowKernels<Bf16> bf16_kernels;
 }  // namespace avx512_kernels
 #endif
 
-namespace {
-
-template <typename T>
-const RowKernels<T>& pick(const RowKernels<float>& floats, const RowKernels<Bf16>& bf16s) {
-    if constexpr (sizeof(T) == sizeof(float))
-        return floats;
-    else
-        return bf16s;
-}
-
-}  // namespace
-
 template <typename T>
 const RowKernels<T>& row_kernels(InstructionSet set) {
     switch (set) {
 #ifdef GALAPAGOS_X86_KERNELS
         case InstructionSet::avx2:
-            return pick<T>(avx2_kernels::float_kernels, avx2_kernels::bf16_kernels);
+            return of_type<T>(avx2_kernels::float_kernels, avx2_kernels::bf16_kernels);
         case InstructionSet::avx512:
-            return pick<T>(avx512_kernels::float_kernels, avx512_kernels::bf16_kernels);
+            return of_type<T>(avx512_kernels::float_kernels, avx512_kernels::bf16_kernels);
 #endif
         default:
-            return pick<T>(portable_kernels::float_kernels, portable_kernels::bf16_kernels);
+            return of_type<T>(portable_kernels::float_kernels, portable_kernels::bf16_kernels);
     }
 }
 
