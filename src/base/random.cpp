@@ -3,33 +3,15 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/philox.hpp"
+
 namespace galapagos {
-namespace {
-
-struct Product {
-    std::uint32_t high, low;
-};
-
-Product multiply(std::uint32_t a, std::uint32_t b) {
-    const std::uint64_t product = static_cast<std::uint64_t>(a) * b;
-    return {static_cast<std::uint32_t>(product >> 32), static_cast<std::uint32_t>(product)};
-}
-
-}  // namespace
 
 std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter,
                                            std::array<std::uint32_t, 2> key) {
-    // Multipliers and Weyl increments of the paper, section 3.3.
-    constexpr std::uint32_t multiplier0 = 0xD2511F53, multiplier1 = 0xCD9E8D57;
-    constexpr std::uint32_t weyl0 = 0x9E3779B9, weyl1 = 0xBB67AE85;
-    for (int round = 0; round < 10; ++round) {
-        const auto [high0, low0] = multiply(multiplier0, counter[0]);
-        const auto [high1, low1] = multiply(multiplier1, counter[2]);
-        counter = {high1 ^ counter[1] ^ key[0], low1, high0 ^ counter[3] ^ key[1], low0};
-        key[0] += weyl0;
-        key[1] += weyl1;
-    }
-    return counter;
+    philox::State state{counter[0], counter[1], counter[2], counter[3], key[0], key[1]};
+    for (int round = 0; round < philox::rounds; ++round) state.advance();
+    return {state.c0, state.c1, state.c2, state.c3};
 }
 
 RandomStream::RandomStream(std::uint64_t seed, std::uint32_t island, Purpose purpose,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/philox.hpp"
 #include "base/random.hpp"
 #include "merge/vector_clones.hpp"
 #include "weights/instruction_set.hpp"
@@ -17,7 +18,7 @@ namespace {
 
 constexpr std::int64_t lanes = 16;
 
-/// Philox4x32-10 as in base/random.cpp, on sixteen counters at a time, in the layout of a tile.
+/// Philox4x32-10 on sixteen counters at a time, in the layout of a tile.
 GALAPAGOS_VECTOR_CLONES
 void philox_tiles(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t word1,
                   std::uint32_t word2, std::uint32_t word3, std::uint32_t first_counter,
@@ -26,20 +27,10 @@ void philox_tiles(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t w
         RandomWord* __restrict out = words + tile * mask_tile;
         const std::uint32_t counter = first_counter + static_cast<std::uint32_t>(tile * lanes);
         for (std::uint32_t lane = 0; lane < lanes; ++lane) {
-            std::uint32_t c0 = counter + lane, c1 = word1, c2 = word2, c3 = word3;
-            std::uint32_t k0 = key_low, k1 = key_high;
+            philox::State state{counter + lane, word1, word2, word3, key_low, key_high};
 #pragma GCC unroll 10
-            for (int round = 0; round < 10; ++round) {
-                const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * c0;
-                const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * c2;
-                c0 = static_cast<std::uint32_t>(p1 >> 32) ^ c1 ^ k0;
-                c2 = static_cast<std::uint32_t>(p0 >> 32) ^ c3 ^ k1;
-                c1 = static_cast<std::uint32_t>(p1);
-                c3 = static_cast<std::uint32_t>(p0);
-                k0 += 0x9E3779B9u;
-                k1 += 0xBB67AE85u;
-            }
-            const std::uint32_t block[] = {c0, c1, c2, c3};
+            for (int round = 0; round < philox::rounds; ++round) state.advance();
+            const std::uint32_t block[] = {state.c0, state.c1, state.c2, state.c3};
 #pragma GCC unroll 4
             for (int word = 0; word < 4; ++word) {
                 out[2 * (word * lanes + lane)] = static_cast<RandomWord>(block[word]);
@@ -58,13 +49,12 @@ __attribute__((target("avx2"))) void philox_tiles_avx2(std::uint32_t key_low,
                                                        std::uint32_t word2, std::uint32_t word3,
                                                        std::uint32_t first_counter,
                                                        std::int64_t tiles, RandomWord* words) {
-    constexpr int rounds = 10;
-    const __m256i multiplier0 = _mm256_set1_epi64x(0xD2511F53u),
-                  multiplier1 = _mm256_set1_epi64x(0xCD9E8D57u);
-    __m256i keys[rounds][2];
-    for (std::uint32_t round = 0; round < rounds; ++round) {
-        keys[round][0] = _mm256_set1_epi64x(key_low + round * 0x9E3779B9u);
-        keys[round][1] = _mm256_set1_epi64x(key_high + round * 0xBB67AE85u);
+    const __m256i multiplier0 = _mm256_set1_epi64x(philox::multiplier0),
+                  multiplier1 = _mm256_set1_epi64x(philox::multiplier1);
+    __m256i keys[philox::rounds][2];
+    for (std::uint32_t round = 0; round < philox::rounds; ++round) {
+        keys[round][0] = _mm256_set1_epi64x(key_low + round * philox::weyl0);
+        keys[round][1] = _mm256_set1_epi64x(key_high + round * philox::weyl1);
     }
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
         RandomWord* out = words + tile * mask_tile;
@@ -80,7 +70,7 @@ __attribute__((target("avx2"))) void philox_tiles_avx2(std::uint32_t key_low,
             c[set][3] = _mm256_set1_epi64x(word3);
         }
 #pragma GCC unroll 10
-        for (int round = 0; round < rounds; ++round) {
+        for (int round = 0; round < philox::rounds; ++round) {
 #pragma GCC unroll 4
             for (auto& state : c) {
                 const __m256i p0 = _mm256_mul_epu32(multiplier0, state[0]);

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "merge/cuda/host_device.hpp"
+#include "base/host_device.hpp"
 #include "merge/job.hpp"
 #include "weights/sharding.hpp"
 

@@ -3,8 +3,9 @@
 
 #include <cstdint>
 
+#include "base/host_device.hpp"
+#include "base/philox.hpp"
 #include "base/random.hpp"
-#include "merge/cuda/host_device.hpp"
 #include "merge/random_mask.hpp"
 
 namespace galapagos::cuda {
@@ -34,21 +35,11 @@ struct MaskWords {
     std::uint32_t word[4];
 };
 
-/// Philox4x32-10, as in base/random.cpp.
-GALAPAGOS_HOST_DEVICE inline MaskWords philox(const MaskKey& key, std::uint32_t counter) {
-    std::uint32_t c0 = counter, c1 = key.counter[0], c2 = key.counter[1], c3 = key.counter[2];
-    std::uint32_t k0 = key.seed[0], k1 = key.seed[1];
-    for (int round = 0; round < 10; ++round) {
-        const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * c0;
-        const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * c2;
-        c0 = static_cast<std::uint32_t>(p1 >> 32) ^ c1 ^ k0;
-        c2 = static_cast<std::uint32_t>(p0 >> 32) ^ c3 ^ k1;
-        c1 = static_cast<std::uint32_t>(p1);
-        c3 = static_cast<std::uint32_t>(p0);
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    return {{c0, c1, c2, c3}};
+GALAPAGOS_HOST_DEVICE inline MaskWords mask_words_of(const MaskKey& key, std::uint32_t counter) {
+    philox::State state{counter,        key.counter[0], key.counter[1],
+                        key.counter[2], key.seed[0],    key.seed[1]};
+    for (int round = 0; round < philox::rounds; ++round) state.advance();
+    return {{state.c0, state.c1, state.c2, state.c3}};
 }
 
 /// The counter of the tile that begins at element `begin` (a multiple of mask_tile) and a lane.
@@ -60,7 +51,7 @@ GALAPAGOS_HOST_DEVICE inline std::uint32_t mask_counter(std::int64_t begin, int 
 /// A lane's share of making a tile. The tile is whole once all sixteen have done theirs.
 GALAPAGOS_HOST_DEVICE inline void fill_lane(MaskTile& tile, const MaskKey& key, std::int64_t begin,
                                             int lane) {
-    const MaskWords words = philox(key, mask_counter(begin, lane));
+    const MaskWords words = mask_words_of(key, mask_counter(begin, lane));
     for (int w = 0; w < 4; ++w) tile.word[w][lane] = words.word[w];
 }
 
@@ -77,7 +68,7 @@ GALAPAGOS_HOST_DEVICE inline RandomWord word_in_tile(const MaskTile& tile, int j
 /// The same for a single element of the tensor, eight times the work.
 GALAPAGOS_HOST_DEVICE inline RandomWord word_of_element(const MaskKey& key, std::int64_t element) {
     const int j = static_cast<int>(element % mask_tile);
-    const MaskWords words = philox(key, mask_counter(element - j, lane_of(j)));
+    const MaskWords words = mask_words_of(key, mask_counter(element - j, lane_of(j)));
     return half_word(words.word[word_of(j)], j);
 }
 

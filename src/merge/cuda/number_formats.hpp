@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "merge/cuda/host_device.hpp"
+#include "base/host_device.hpp"
 
 namespace galapagos::cuda {
 
