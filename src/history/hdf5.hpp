@@ -1,4 +1,4 @@
-// The little of HDF5 that histories need: owned handles, checked calls, strings, growing tables.
+// The little of HDF5 that histories need: owned handles, checked calls, strings, whole datasets.
 #pragma once
 
 #include <hdf5.h>
@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -65,38 +64,9 @@ std::vector<std::string> h5_read_strings(hid_t location, const std::string& name
 void h5_write_doubles(hid_t location, const std::string& name, const std::vector<double>& values);
 std::vector<double> h5_read_doubles(hid_t location, const std::string& name);
 
-/// A dataset that grows along its first dimension: [rows] of a compound, or [rows, width] numbers.
-/// Memory and file layout are the same, so rows travel as plain bytes.
-class H5Table {
-  public:
-    H5Table() = default;
-    /// Makes an empty table; width 0 means one-dimensional.
-    static H5Table create(hid_t location, const std::string& name, H5Handle type, uint64_t width);
-    /// Opens one that must have this type and width (0: one-dimensional).
-    static H5Table open(hid_t location, const std::string& name, H5Handle type, uint64_t width);
-
-    explicit operator bool() const { return static_cast<bool>(dataset_); }
-    hid_t id() const { return dataset_.get(); }
-    uint64_t rows() const { return rows_; }
-    uint64_t row_bytes() const { return row_bytes_; }
-    /// Bytes of new chunks that `more` rows will make the file grow by, at most.
-    uint64_t growth(uint64_t more) const;
-
-    void append(std::span<const std::byte> bytes);
-    void flush();
-    /// Rows [begin, end) as bytes.
-    std::vector<std::byte> read(uint64_t begin, uint64_t end) const;
-    /// After a failed write: forget the dataset without touching the file.
-    void abandon() noexcept;
-
-  private:
-    H5Handle type_;
-    H5Handle dataset_;
-    std::string name_;
-    uint64_t width_ = 0;
-    uint64_t row_bytes_ = 0;
-    uint64_t chunk_rows_ = 1;
-    uint64_t rows_ = 0;
-};
+/// Throws Error(what, ...) when a dataset claims far more cells than the file holds: a damaged file
+/// may claim any size, and memory is set aside only for about what it stores. (The last rows of a
+/// killed writer may have been claimed and not stored.)
+void h5_check_stored(hid_t dataset, uint64_t cells, uint64_t cell_bytes, const std::string& what);
 
 }  // namespace galapagos

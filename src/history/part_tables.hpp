@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "history/hdf5.hpp"
+#include "history/hdf5_table.hpp"
 #include "history/part_format.hpp"
 #include "history/records.hpp"
 
