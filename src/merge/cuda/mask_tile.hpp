@@ -69,7 +69,10 @@ GALAPAGOS_HOST_DEVICE inline RandomWord word_in_tile(const MaskTile& tile, int j
 GALAPAGOS_HOST_DEVICE inline RandomWord word_of_element(const MaskKey& key, std::int64_t element) {
     const int j = static_cast<int>(element % mask_tile);
     const MaskWords words = mask_words_of(key, mask_counter(element - j, lane_of(j)));
-    return half_word(words.word[word_of(j)], j);
+    // Chosen, not indexed: a GPU keeps what is indexed in memory.
+    const std::uint32_t low = word_of(j) % 2 == 0 ? words.word[0] : words.word[1];
+    const std::uint32_t high = word_of(j) % 2 == 0 ? words.word[2] : words.word[3];
+    return half_word(word_of(j) < 2 ? low : high, j);
 }
 
 }  // namespace galapagos::cuda
