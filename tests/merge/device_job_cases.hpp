@@ -107,11 +107,13 @@ inline void settle(Draw& draw, TensorJob& job) {
     }
 }
 
-/// How many models a method takes beside the base.
+/// How many models a method takes beside the base. Those of weight zero are left out, perhaps all.
 inline std::int64_t drawn_inputs(Draw& draw, const TensorJob& job) {
     const MethodTraits& traits = traits_of(job.method);
     const int base = job.base.data == nullptr ? 0 : 1;
     if (traits.most <= 3) return std::min(2, traits.most - base);
+    const bool may_be_alone = traits.adds_task_vectors || job.method == Method::linear;
+    if (may_be_alone && draw.below(16) == 0) return 0;
     return 1 + draw.below(draw.below(8) == 0 ? cuda::most_inputs : 4);
 }
 

@@ -49,17 +49,17 @@ struct Totals {
     float negative_vote;
 };
 
-GALAPAGOS_HOST_DEVICE inline void tally(Totals& t, float x, float gain, float vote, bool first) {
+GALAPAGOS_HOST_DEVICE inline void tally(Totals& t, float x, float gain, float vote) {
     const float value = gain * x;
     const float plus = value > 0 ? value : 0.0f;
     const float minus = value < 0 ? value : 0.0f;
     const float plus_vote = value > 0 ? vote : 0.0f;
     const float minus_vote = value < 0 ? vote : 0.0f;
-    t.sum = first ? value : t.sum + value;
-    t.positive = first ? plus : t.positive + plus;
-    t.negative = first ? minus : t.negative + minus;
-    t.positive_vote = first ? plus_vote : t.positive_vote + plus_vote;
-    t.negative_vote = first ? minus_vote : t.negative_vote + minus_vote;
+    t.sum = t.sum + value;
+    t.positive = t.positive + plus;
+    t.negative = t.negative + minus;
+    t.positive_vote = t.positive_vote + plus_vote;
+    t.negative_vote = t.negative_vote + minus_vote;
 }
 
 GALAPAGOS_HOST_DEVICE inline float elect(const Totals& t, float base, bool normalize,

@@ -14,12 +14,16 @@
 
 namespace galapagos::cuda {
 
-/// Sums of weighted tensors, of weighted task vectors, and of those that agree in sign.
+/// Sums of weighted tensors, of weighted task vectors, and of those that agree in sign. A sum of
+/// terms begins with -0, which changes no first term; without any it is the +0 that `sum` holds.
 template <Arithmetic arithmetic, typename Words>
 GALAPAGOS_HOST_DEVICE inline void merge_weighted(const DeviceJob& job, const Pack& pack,
                                                  Words&& make_words, float (&sum)[pack_elements]) {
     float base[pack_elements], value[pack_elements];
     Totals totals[pack_elements];
+    for (Totals& t : totals) t = {-0.0f, 0, 0, 0, 0};
+    if (job.input_count > 0)
+        for (float& s : sum) s = -0.0f;
     if (arithmetic != Arithmetic::weighted_sum) load_pack(job, job.base, pack, base);
     for (int k = 0; k < job.input_count; ++k) {
         const DeviceInput& input = job.inputs[k];
@@ -29,10 +33,10 @@ GALAPAGOS_HOST_DEVICE inline void merge_weighted(const DeviceJob& job, const Pac
             load_delta(job, input, pack, base, make_words, value);
         for (int i = 0; i < pack_elements; ++i) {
             if (arithmetic == Arithmetic::sign_election) {
-                tally(totals[i], value[i], input.gain, input.vote, k == 0);
+                tally(totals[i], value[i], input.gain, input.vote);
             } else {
                 const float product = input.gain * value[i];
-                sum[i] = k == 0 ? product : sum[i] + product;
+                sum[i] = sum[i] + product;
             }
         }
     }
