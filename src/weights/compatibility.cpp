@@ -23,10 +23,17 @@ struct Pair {
     const Source& other;
     Vocabularies vocabularies;
 
-    [[noreturn]] void differ(const std::string& how) const {
+    [[noreturn]] void differ(
+        const std::string& how,
+        const char* remedy = "all sources must be fine-tuned from one base") const {
         throw Error(
             fmt::format("sources '{}' and '{}' can't be merged", first.name(), other.name()), how,
-            "all sources must be fine-tuned from one base");
+            remedy);
+    }
+    [[noreturn]] void differ_in_vocabulary(const std::string& how) const {
+        differ(how,
+               "a recipe of galapagos merge may align vocabularies: set 'tokenizer_source' to base "
+               "or union");
     }
 };
 
@@ -51,8 +58,9 @@ void compare_config(const Pair& pair) {
         const bool defaulted =
             (key == keys.kv_heads || key == keys.head_dim) && (a == "(absent)" || b == "(absent)");
         // What an absent value defaults to shows in the shapes.
-        if (a != b && !defaulted)
-            pair.differ(fmt::format("config.json: {} is {} and {}", key, a, b));
+        if (a == b || defaulted) continue;
+        const std::string how = fmt::format("config.json: {} is {} and {}", key, a, b);
+        key == keys.vocab ? pair.differ_in_vocabulary(how) : pair.differ(how);
     }
 }
 
@@ -130,7 +138,7 @@ void compare_tokenizers(const Pair& pair) {
     for (const auto& [id, token] : read_tokens(text_b, path_b.string())) {
         const auto found = tokens_a.find(id);
         if (found != tokens_a.end() && found->second != token) {
-            pair.differ(
+            pair.differ_in_vocabulary(
                 fmt::format("tokenizer.json: token {} is '{}' and '{}'", id, found->second, token));
         }
     }
