@@ -26,10 +26,8 @@ void keep_largest(const JobInput& input, std::int64_t global, std::int64_t count
 
 void keep_at_random(const TensorJob& job, const JobInput& input, std::int64_t global,
                     std::int64_t count, BlockBuffers& buffers) {
-    const std::int64_t first = global / mask_tile * mask_tile;
-    const std::int64_t last = (global + count + mask_tile - 1) / mask_tile * mask_tile;
-    mask_words({job.seed, job.name_hash, input.position}, first, last - first, buffers.random);
-    loops::keep_random(buffers.random + (global - first), input.keep_below, buffers.value, count);
+    const RandomWord* words = mask_words(mask_stream(job, input), global, count, buffers.random);
+    loops::keep_random(words, input.keep_below, buffers.value, count);
 }
 
 }  // namespace

@@ -67,17 +67,17 @@ ThinnedNorms thinned_norms(const DeltaPair& pair, const FixedPoint& fixed, const
         alignas(64) std::int32_t units[block_elements];
         alignas(64) float limits[block_elements];
         std::int64_t own_total = 0, own_kept = 0;
-        for_each_key_block(
-            pair, first * delta_chunk, std::min(pair.count, last * delta_chunk),
-            [&](const std::uint32_t* keys, std::int64_t at, std::int64_t count) {
-                loops::to_fixed_point(keys, fixed.scale, units, count);
-                mask_words(stream, at, (count + mask_tile - 1) / mask_tile * mask_tile, random);
-                rank_limits(input.ranks + at, input.lowest, input.slope, limits, count);
-                for (std::int64_t i = 0; i < count; ++i) {
-                    own_total += units[i];
-                    own_kept += is_kept(random[i], limits[i]) ? units[i] : 0;
-                }
-            });
+        for_each_key_block(pair, first * delta_chunk, std::min(pair.count, last * delta_chunk),
+                           [&](const std::uint32_t* keys, std::int64_t at, std::int64_t count) {
+                               loops::to_fixed_point(keys, fixed.scale, units, count);
+                               mask_words(stream, at, count, random);
+                               rank_limits(input.ranks + at, input.lowest, input.slope, limits,
+                                           count);
+                               for (std::int64_t i = 0; i < count; ++i) {
+                                   own_total += units[i];
+                                   own_kept += is_kept(random[i], limits[i]) ? units[i] : 0;
+                               }
+                           });
         total += own_total;
         kept += own_kept;
     });
@@ -87,10 +87,7 @@ ThinnedNorms thinned_norms(const DeltaPair& pair, const FixedPoint& fixed, const
 void keep_by_rank(const TensorJob& job, const JobInput& input, std::int64_t global,
                   std::int64_t count, BlockBuffers& buffers) {
     alignas(64) float limits[block_elements];
-    const std::int64_t first = global / mask_tile * mask_tile;
-    const std::int64_t last = (global + count + mask_tile - 1) / mask_tile * mask_tile;
-    mask_words({job.seed, job.name_hash, input.position}, first, last - first, buffers.random);
-    const RandomWord* random = buffers.random + (global - first);
+    const RandomWord* random = mask_words(mask_stream(job, input), global, count, buffers.random);
     rank_limits(input.ranks + global, input.lowest, input.slope, limits, count);
     for (std::int64_t i = 0; i < count; ++i) {
         const float value = input.inverse_p

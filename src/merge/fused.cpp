@@ -304,16 +304,8 @@ const std::byte* data_at(const StoredTensor& tensor, std::int64_t global) {
     return tensor.data + static_cast<std::size_t>(global) * size_of(tensor.dtype);
 }
 
-/// Room for one input's words of a block, which lie on full tiles.
-constexpr std::int64_t words_of_block = block_elements + 2 * mask_tile;
-
-const RandomWord* draw_words(const TensorJob& job, const JobInput& input, std::int64_t global,
-                             std::int64_t count, RandomWord* words) {
-    const std::int64_t first = global / mask_tile * mask_tile;
-    const std::int64_t last = (global + count + mask_tile - 1) / mask_tile * mask_tile;
-    mask_words({job.seed, job.name_hash, input.position}, first, last - first, words);
-    return words + (global - first);
-}
+/// Room for one input's words of a block.
+constexpr std::int64_t words_of_block = block_elements + mask_room;
 
 /// Largest key that a range of elements does not keep, or does keep: equal ones are on one side up
 /// to an element's number, and on the other side after it.
@@ -391,7 +383,7 @@ void fused_delta_block(const TensorJob& job, bool elect_signs, std::int64_t glob
         Stream& stream =
             streams.emplace_back(data_at(input.tensor, global), input.gain, input.vote);
         if (input.sparsity == Sparsity::random) {
-            stream.random = draw_words(job, input, global, count, own);
+            stream.random = mask_words(mask_stream(job, input), global, count, own);
             std::fill_n(stream.keep_below, 2 * wide, input.keep_below);
         } else if (kind == Kept::random) {
             keep_all(stream);

@@ -87,6 +87,11 @@ struct TensorJob {
     std::uint64_t name_hash = 0;
 };
 
+/// The random words of an input.
+inline MaskStream mask_stream(const TensorJob& job, const JobInput& input) {
+    return {job.seed, job.name_hash, input.position};
+}
+
 /// Scratch of one thread.
 struct BlockBuffers {
     alignas(64) float base[block_elements];
@@ -97,7 +102,7 @@ struct BlockBuffers {
     alignas(64) float positive_vote[block_elements];
     alignas(64) float negative_vote[block_elements];
     alignas(64) std::uint32_t keys[block_elements];
-    alignas(64) RandomWord random[block_elements + 2 * mask_tile];
+    alignas(64) RandomWord random[block_elements + mask_room];
 };
 
 /// Elements [global, global + count) of a stored tensor as floats; count <= block_elements.

@@ -141,14 +141,12 @@ void compute_outcomes(const std::vector<TensorJob>& jobs,
             outcome.base_gain = coefficients.a;
             outcome.gain = coefficients.b;
         } else if (request.kind == Statistic::masks) {
-            const DeltaStatistics& known =
-                statistics.with_masks(pair, {job.seed, job.name_hash, input.position});
+            const DeltaStatistics& known = statistics.with_masks(pair, mask_stream(job, input));
             outcome.gain =
                 l1_rescale(known.fixed, known.masks->total(), known.masks->kept(request.level));
         } else if (request.kind == Statistic::rank_masks) {
             const FixedPoint fixed = statistics.plain(pair).fixed;
-            const ThinnedNorms norms =
-                thinned_norms(pair, fixed, input, {job.seed, job.name_hash, input.position});
+            const ThinnedNorms norms = thinned_norms(pair, fixed, input, mask_stream(job, input));
             outcome.gain = l1_rescale(fixed, norms.total, norms.kept);
         } else if (request.kind == Statistic::whole_job) {
             if (together_of != request.job) together = settle_job(job, statistics);

@@ -13,14 +13,13 @@ void add_chunk(const DeltaPair& pair, const FixedPoint& fixed, const MaskStream&
                std::int64_t begin, std::int64_t end, std::vector<std::int64_t>& sums) {
     alignas(64) RandomWord words[block_elements];
     alignas(64) std::int32_t units[block_elements];
-    for_each_key_block(
-        pair, begin, end, [&](const std::uint32_t* keys, std::int64_t at, std::int64_t count) {
-            loops::to_fixed_point(keys, fixed.scale, units, count);
-            const std::int64_t padded = (count + mask_tile - 1) / mask_tile * mask_tile;
-            mask_words(stream, at, padded, words);
-            for (std::int64_t i = 0; i < count; ++i)
-                sums[words[i] >> (16 - probability_bits)] += units[i];
-        });
+    for_each_key_block(pair, begin, end,
+                       [&](const std::uint32_t* keys, std::int64_t at, std::int64_t count) {
+                           loops::to_fixed_point(keys, fixed.scale, units, count);
+                           mask_words(stream, at, count, words);
+                           for (std::int64_t i = 0; i < count; ++i)
+                               sums[words[i] >> (16 - probability_bits)] += units[i];
+                       });
 }
 
 }  // namespace

@@ -107,14 +107,18 @@ PhiloxTiles choose_philox_tiles() {
 
 }  // namespace
 
-void mask_words(const MaskStream& stream, std::int64_t first, std::int64_t count,
-                RandomWord* words) {
+const RandomWord* mask_words(const MaskStream& stream, std::int64_t first, std::int64_t count,
+                             RandomWord* room) {
     const std::uint32_t purpose = static_cast<std::uint32_t>(Purpose::merge_mask);
-    static const PhiloxTiles tiles = choose_philox_tiles();
-    tiles(static_cast<std::uint32_t>(stream.seed), static_cast<std::uint32_t>(stream.seed >> 32),
-          (stream.position << 16) | purpose, static_cast<std::uint32_t>(stream.name_hash),
-          static_cast<std::uint32_t>(stream.name_hash >> 32),
-          static_cast<std::uint32_t>(first / mask_tile * lanes), count / mask_tile, words);
+    static const PhiloxTiles make_tiles = choose_philox_tiles();
+    const std::int64_t first_tile = first / mask_tile;
+    const std::int64_t end_tile = (first + count + mask_tile - 1) / mask_tile;
+    make_tiles(static_cast<std::uint32_t>(stream.seed),
+               static_cast<std::uint32_t>(stream.seed >> 32), (stream.position << 16) | purpose,
+               static_cast<std::uint32_t>(stream.name_hash),
+               static_cast<std::uint32_t>(stream.name_hash >> 32),
+               static_cast<std::uint32_t>(first_tile * lanes), end_tile - first_tile, room);
+    return room + (first - first_tile * mask_tile);
 }
 
 std::uint32_t probability_level(double density) noexcept {

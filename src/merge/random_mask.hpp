@@ -25,12 +25,14 @@ using RandomWord = std::uint16_t;
 /// Elements whose words come from the same 16 Philox counters.
 inline constexpr std::int64_t mask_tile = 128;
 
-/// Writes the words of elements [first, first + count), which must begin and end on a multiple of
-/// mask_tile. With j = e mod 128, element e takes, of counter number 16 * (e div 128) + (j mod 32)
-/// div 2, word j div 32, the lower half if j is even, else the upper. The counter's other words are
-/// (position, purpose) and the hash of the tensor's name; the key is the seed.
-void mask_words(const MaskStream& stream, std::int64_t first, std::int64_t count,
-                RandomWord* words);
+/// Makes the words of elements [first, first + count) and returns where they lie in `room`, which
+/// takes whole tiles: count + mask_room elements are always enough. With j = e mod 128, element e
+/// takes, of counter number 16 * (e div 128) + (j mod 32) div 2, word j div 32, the lower half if j
+/// is even, else the upper. The counter's other words are (position, purpose) and the hash of the
+/// tensor's name; the key is the seed.
+const RandomWord* mask_words(const MaskStream& stream, std::int64_t first, std::int64_t count,
+                             RandomWord* room);
+inline constexpr std::int64_t mask_room = 2 * mask_tile;
 
 /// The density's level, at least 1 and at most levels - 1 for densities strictly between 0 and 1.
 std::uint32_t probability_level(double density) noexcept;
