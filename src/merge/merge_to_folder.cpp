@@ -113,11 +113,7 @@ void write_weights(const MergePlan& plan, Merger& merger,
 /// A result with an output head is not tied, whatever the donor's config.json says.
 void untie_stored_head(const MergePlan& plan, nlohmann::json& config) {
     const ArchitectureLayout* layout = find_layout(config);
-    if (layout == nullptr) return;
-    const auto said = config.find("tie_word_embeddings");
-    const bool tied =
-        said == config.end() || said->is_null() ? layout->tied_by_default : said->get<bool>();
-    if (!tied) return;
+    if (layout == nullptr || !says_tied(config, "config.json")) return;
     if (std::any_of(plan.tensors.begin(), plan.tensors.end(),
                     [&](const auto& tensor) { return tensor.output_name == layout->head; }))
         config["tie_word_embeddings"] = false;

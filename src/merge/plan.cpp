@@ -6,22 +6,12 @@
 #include "base/error.hpp"
 #include "merge/plan_parameters.hpp"
 #include "merge/plan_slices.hpp"
-#include "weights/architecture_layout.hpp"
 
 namespace galapagos {
 
 namespace {
 
 DType promote(DType a, DType b) { return a == b ? a : DType::f32; }
-
-/// The tensor of a source, or the embedding where that serves as the output head.
-std::string input_name(const Source& source, const std::string& name) {
-    const ArchitectureLayout* layout = find_layout(source.config());
-    if (layout != nullptr && !source.has(name) && name == layout->head && source.folder().tied() &&
-        source.has(layout->embedding))
-        return layout->embedding;
-    return name;
-}
 
 void set_copied(TensorMerge& tensor, const std::vector<TensorView>& views) {
     const std::string what = "tensor '" + tensor.output_name + "' can't be merged";
@@ -138,7 +128,7 @@ class Planner {
             MergeInput input;
             input.source = slice.sources[i];
             const Source& source = *sources_[static_cast<std::size_t>(input.source)];
-            input.tensor = input_name(source, names[i]);
+            input.tensor = stored_name(source, names[i]);
             views.push_back(source.tensor(input.tensor));
             if (is_base(slice, i)) {
                 tensor.base = std::move(input);

@@ -71,13 +71,6 @@ bool may_differ(const Pair& pair, const std::string& name) {
            (name == layout->embedding || name == layout->head);
 }
 
-/// An output head that only one source stores: the other's embedding serves as one.
-bool is_tied_head(const Source& lacking, const std::string& name) {
-    const ArchitectureLayout* layout = find_layout(lacking.config());
-    return layout != nullptr && name == layout->head && lacking.folder().tied() &&
-           lacking.has(layout->embedding);
-}
-
 void compare_tensors(const Pair& pair) {
     const auto lacks = [&](const Source& owner, const Source& lacking, const std::string& name) {
         pair.differ(fmt::format("tensor '{}' is in '{}' but not in '{}'", name, owner.name(),
@@ -85,7 +78,7 @@ void compare_tensors(const Pair& pair) {
     };
     for (const auto& name : pair.first.tensor_names()) {
         if (!pair.other.has(name)) {
-            if (is_tied_head(pair.other, name)) continue;
+            if (stored_name(pair.other, name) != name) continue;
             lacks(pair.first, pair.other, name);
         }
         const Shape& a = pair.first.folder().tensor(name).shape;
@@ -96,7 +89,7 @@ void compare_tensors(const Pair& pair) {
         }
     }
     for (const auto& name : pair.other.tensor_names()) {
-        if (!pair.first.has(name) && !is_tied_head(pair.first, name))
+        if (!pair.first.has(name) && stored_name(pair.first, name) == name)
             lacks(pair.other, pair.first, name);
     }
 }

@@ -87,23 +87,22 @@ bool holds_pickles(const fs::path& folder) {
     return false;
 }
 
-bool read_tied(const nlohmann::json& config, const ArchitectureLayout* layout,
-               const fs::path& folder) {
-    const auto found = config.find("tie_word_embeddings");
-    if (found == config.end() || found->is_null())
-        return layout != nullptr && layout->tied_by_default;
-    if (!found->is_boolean()) {
-        throw Error((folder / "config.json").string() + ": refused",
-                    "tie_word_embeddings is not true or false");
-    }
-    return found->get<bool>();
-}
-
 bool same_contents(const TensorView& a, const TensorView& b) {
     return a.dtype == b.dtype && a.shape == b.shape && std::memcmp(a.data, b.data, a.bytes()) == 0;
 }
 
 }  // namespace
+
+bool says_tied(const nlohmann::json& config, const std::string& origin) {
+    const auto found = config.find("tie_word_embeddings");
+    if (found == config.end() || found->is_null()) {
+        const ArchitectureLayout* layout = find_layout(config);
+        return layout != nullptr && layout->tied_by_default;
+    }
+    if (!found->is_boolean())
+        throw Error(origin + ": refused", "tie_word_embeddings is not true or false");
+    return found->get<bool>();
+}
 
 ModelFolder::ModelFolder(const fs::path& folder) : folder_(folder) {
     if (!fs::is_directory(folder_)) {
@@ -111,7 +110,7 @@ ModelFolder::ModelFolder(const fs::path& folder) : folder_(folder) {
                     "name a folder with config.json and safetensors files");
     }
     config_ = read_object(folder_ / "config.json", max_config_bytes);
-    tied_ = read_tied(config_, find_layout(config_), folder_);
+    tied_ = says_tied(config_, (folder_ / "config.json").string());
     open_weight_files();
     index_tensors();
     resolve_tied_head();

@@ -15,6 +15,10 @@
 
 namespace galapagos {
 
+/// Whether config.json says that the output head is the embedding, or means it by saying nothing.
+/// Throws Error naming `origin` if that is neither true nor false.
+bool says_tied(const nlohmann::json& config, const std::string& origin);
+
 /// An opened model folder. All of its weight files are mapped; views stay valid as long as it
 /// lives.
 ///
@@ -22,8 +26,8 @@ namespace galapagos {
 /// tensor or not.
 ///
 /// Tied weights: where config.json (or the architecture's default) ties the output head to the
-/// embedding, the folder shows the embedding only, under its usual name, whichever of the two (or
-/// both) the files hold.
+/// embedding, the folder shows the embedding only, under its usual name, whichever of the two the
+/// files hold. A stored head with contents of its own counts as one.
 class ModelFolder {
   public:
     /// Opens `folder` and checks every file in it. Throws Error that names the file and field at

@@ -10,6 +10,7 @@
 #include "base/files.hpp"
 #include "base/hash.hpp"
 #include "weights/adapter.hpp"
+#include "weights/architecture_layout.hpp"
 #include "weights/digest_memo.hpp"
 #include "weights/file_lock.hpp"
 #include "weights/safetensors_writer.hpp"
@@ -133,6 +134,14 @@ std::shared_ptr<const Source> Source::with_tensors(const Source& source,
     std::shared_ptr<Source> result(new Source(source.spec(), options));
     for (const auto& file : files) result->replaced_.emplace_back(file);
     return result;
+}
+
+std::string stored_name(const Source& source, const std::string& name) {
+    const ArchitectureLayout* layout = find_layout(source.config());
+    const bool left_to_embedding = layout != nullptr && name == layout->head &&
+                                   source.folder().tied() && !source.has(name) &&
+                                   source.has(layout->embedding);
+    return left_to_embedding ? std::string(layout->embedding) : name;
 }
 
 bool Source::has(std::string_view name) const {

@@ -84,6 +84,10 @@ class Source {
     mutable std::string sha256_;
 };
 
+/// The tensor that `name` stands for in a source: the embedding for an output head that the source
+/// leaves to it, else `name`, whether that is there or not.
+std::string stored_name(const Source& source, const std::string& name);
+
 /// What sources that are merged may have of their own.
 enum class Vocabularies { same, may_differ };
 
