@@ -6,6 +6,7 @@
 
 #include "base/parallel.hpp"
 #include "merge/loops.hpp"
+#include "merge/magnitude.hpp"
 #include "merge/order_statistic.hpp"
 
 namespace galapagos {
@@ -76,7 +77,7 @@ float importance_threshold(const TensorJob& job, const std::vector<float>& diver
         loops::subtract(base, value, count);
         importances(job, divergences.data(), at, count, value, base);
         for (std::int64_t i = 0; i < count; ++i)
-            out[i] = std::bit_cast<std::uint32_t>(base[i]) & 0x7FFFFFFFu;
+            out[i] = std::bit_cast<std::uint32_t>(base[i]) & magnitude_bits;
     };
     std::vector<std::int64_t> places;
     for (const double quartile : {0.25, 0.5, 0.75})

@@ -6,6 +6,7 @@
 
 #include "base/parallel.hpp"
 #include "merge/key_scan.hpp"
+#include "merge/magnitude.hpp"
 
 namespace galapagos {
 
@@ -67,8 +68,6 @@ void add_up(std::vector<Step>& steps, std::int64_t above, std::int64_t sum_above
 /// Bits below the first buckets', and below those of their parts. The last parts are single values.
 constexpr int first_shift = 15, second_shift = 7;
 
-constexpr std::uint32_t largest_key = 0x7FFFFFFFu;
-
 /// The keys from `low` to `high`, in buckets of 1 << shift.
 std::vector<Bucket> buckets_of(const DeltaPair& pair, const FixedPoint& fixed, std::uint32_t low,
                                std::uint32_t high, int shift) {
@@ -84,7 +83,7 @@ std::vector<Bucket> buckets_of(const DeltaPair& pair, const FixedPoint& fixed, s
                 bucket.sum += units[i];
             }
         };
-        if (high - low == largest_key) return for_each_key_block(pair, begin, end, add);
+        if (high - low == magnitude_bits) return for_each_key_block(pair, begin, end, add);
         for_each_matching_run(pair, begin, end, low, high,
                               [&](std::int64_t at, std::int64_t length, std::int64_t) {
                                   for_each_key_block(pair, at, at + length, add);
@@ -97,7 +96,7 @@ std::vector<Bucket> buckets_of(const DeltaPair& pair, const FixedPoint& fixed, s
 
 DeltaLadder::DeltaLadder(const DeltaPair& pair, const FixedPoint& fixed)
     : pair_(pair), fixed_(fixed), crowd_(std::max<std::int64_t>(16, pair.count / 512)) {
-    append_steps(buckets_of(pair, fixed, 0, largest_key, first_shift), 0, first_shift, crowd_,
+    append_steps(buckets_of(pair, fixed, 0, magnitude_bits, first_shift), 0, first_shift, crowd_,
                  steps_);
     add_up(steps_, 0, 0);
 }

@@ -6,13 +6,14 @@
 #include <cstdint>
 #include <cstring>
 
+#include "merge/magnitude.hpp"
 #include "weights/dtype.hpp"
 
 namespace galapagos {
 
 #define GALAPAGOS_INLINE inline __attribute__((always_inline))
 
-inline constexpr std::int32_t largest_key = 0x7FFFFFFF;
+inline constexpr auto largest_key = static_cast<std::int32_t>(magnitude_bits);
 
 template <int lanes>
 struct Vectors {

@@ -1,6 +1,7 @@
 #include "merge/key_scan.hpp"
 
 #include "merge/element_vectors.hpp"
+#include "merge/magnitude.hpp"
 #include "merge/vector_clones.hpp"
 
 namespace galapagos {
@@ -14,7 +15,7 @@ GALAPAGOS_INLINE void count_at(const std::byte* base, const std::byte* source, s
     load<dtype, wide, half>(base, at, before);
     load<dtype, wide, half>(source, at, after);
     after -= before;
-    const auto keys = reinterpret_cast<Vectors<wide>::Words>(after) & 0x7FFFFFFFu;
+    const auto keys = reinterpret_cast<Vectors<wide>::Words>(after) & magnitude_bits;
     total -= keys - low <= width;
 }
 

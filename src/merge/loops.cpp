@@ -3,15 +3,10 @@
 #include <bit>
 #include <cmath>
 
+#include "merge/magnitude.hpp"
 #include "merge/vector_clones.hpp"
 
 namespace galapagos::loops {
-
-namespace {
-
-constexpr std::uint32_t magnitude_bits = 0x7FFFFFFFu;
-
-}  // namespace
 
 GALAPAGOS_VECTOR_CLONES
 void scale(const float* __restrict x, float gain, float* __restrict out, std::int64_t count) {

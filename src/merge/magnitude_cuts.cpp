@@ -6,6 +6,7 @@
 
 #include "base/parallel.hpp"
 #include "merge/key_scan.hpp"
+#include "merge/magnitude.hpp"
 
 namespace galapagos {
 
@@ -16,11 +17,11 @@ using Step = DeltaLadder::Step;
 /// Sorts by descending magnitude, then ascending index: 31 bits and 33 bits.
 constexpr int index_bits = 33;
 std::uint64_t pack(std::uint32_t key, std::int64_t index) {
-    return (static_cast<std::uint64_t>(0x7FFFFFFFu - key) << index_bits) |
+    return (static_cast<std::uint64_t>(magnitude_bits - key) << index_bits) |
            static_cast<std::uint64_t>(index);
 }
 std::uint32_t packed_key(std::uint64_t packed) {
-    return 0x7FFFFFFFu - static_cast<std::uint32_t>(packed >> index_bits);
+    return magnitude_bits - static_cast<std::uint32_t>(packed >> index_bits);
 }
 std::int64_t packed_index(std::uint64_t packed) {
     return static_cast<std::int64_t>(packed & ((std::uint64_t{1} << index_bits) - 1));

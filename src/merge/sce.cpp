@@ -7,6 +7,7 @@
 #include "base/parallel.hpp"
 #include "merge/job.hpp"
 #include "merge/loops.hpp"
+#include "merge/magnitude.hpp"
 #include "merge/vector_clones.hpp"
 
 namespace galapagos {
@@ -40,7 +41,7 @@ void variance_keys(const TensorJob& job, std::int64_t at, std::int64_t count, st
     }
     for (std::int64_t i = 0; i < count; ++i)
         keys[i] =
-            std::bit_cast<std::uint32_t>(static_cast<float>(squares[i] / models)) & 0x7FFFFFFFu;
+            std::bit_cast<std::uint32_t>(static_cast<float>(squares[i] / models)) & magnitude_bits;
 }
 
 bool selects(const TensorJob& job) { return job.numbers.select_topk < 1; }

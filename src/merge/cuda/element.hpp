@@ -7,13 +7,12 @@
 
 #include "merge/cuda/device_job.hpp"
 #include "merge/cuda/number_formats.hpp"
+#include "merge/magnitude.hpp"
 
 namespace galapagos::cuda {
 
 /// As JobInput::ceiling: nothing is dropped for being too large.
 inline constexpr std::uint32_t no_ceiling = std::numeric_limits<std::uint32_t>::max();
-
-inline constexpr std::uint32_t magnitude_bits = 0x7FFFFFFFu;
 
 GALAPAGOS_HOST_DEVICE inline float magnitude_of(float x) {
     return float_of(bits_of(x) & magnitude_bits);
