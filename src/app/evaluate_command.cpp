@@ -93,7 +93,7 @@ Job prepare_job(const EvaluateArguments& arguments,
 /// What is merged, and the network that it is for.
 struct Network {
     Architecture architecture;
-    LayerRoute route;
+    LayerRoute route;  ///< without hops: from the first layer to the last
     MergePlan plan;
 };
 
@@ -111,7 +111,6 @@ Network network_of(const Job& job) {
     network.architecture =
         candidate_architecture(merged_config(job.recipe, job.sources, index, network.plan.layers),
                                *job.donor, job.sources);
-    network.route = LayerRoute::plain(network.architecture.layers);
     return network;
 }
 
