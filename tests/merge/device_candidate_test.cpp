@@ -70,15 +70,7 @@ void compare(const MergePlan& plan, const Jobs& jobs, const Sources& sources,
 
 TEST(DeviceCandidate, HasTheBytesOfTheCpuAtEveryTensorParallelWidth) {
     const TemporaryFolder folder;
-    TinyModelOptions options;
-    options.hidden = 48;
-    options.heads = 6;
-    options.kv_heads = 3;
-    options.head_dim = 8;
-    options.intermediate = 40;
-    options.vocab = 67;
-    options.dtype = DType::bf16;
-    const Sources sources = tiny_sources(folder, {"base", "a", "b"}, options);
+    const Sources sources = tiny_sources(folder, {"base", "a", "b"}, uneven_options());
     for (const std::string& yaml : recipes_of_all_methods()) {
         const MergePlan plan = plan_of(yaml, sources);
         const Jobs jobs(plan, sources);

@@ -27,6 +27,19 @@ inline Sources open_named(const TemporaryFolder& folder, const std::vector<std::
     return sources;
 }
 
+/// Sizes that tensor parallelism cuts unevenly, in bf16.
+inline TinyModelOptions uneven_options() {
+    TinyModelOptions options;
+    options.hidden = 48;
+    options.heads = 6;
+    options.kv_heads = 3;
+    options.head_dim = 8;
+    options.intermediate = 40;
+    options.vocab = 67;
+    options.dtype = DType::bf16;
+    return options;
+}
+
 /// Tiny models of different seeds under the given names.
 inline Sources tiny_sources(const TemporaryFolder& folder, const std::vector<std::string>& names,
                             TinyModelOptions options = {}) {

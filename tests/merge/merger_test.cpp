@@ -22,16 +22,6 @@ using namespace test;
 
 class MergerTest : public ::testing::Test {
   protected:
-    MergerTest() {
-        options_.hidden = 48;
-        options_.heads = 6;
-        options_.kv_heads = 3;
-        options_.head_dim = 8;
-        options_.intermediate = 40;
-        options_.vocab = 67;
-        options_.dtype = DType::bf16;
-        sources_ = tiny_sources(folder_, {"base", "a", "b"}, options_);
-    }
     ~MergerTest() override { set_thread_count(2); }
 
     MergePlan plan(const std::string& yaml) const { return plan_of(yaml, sources_); }
@@ -44,8 +34,8 @@ class MergerTest : public ::testing::Test {
     }
 
     TemporaryFolder folder_;
-    TinyModelOptions options_;
-    Sources sources_;
+    TinyModelOptions options_ = uneven_options();
+    Sources sources_ = tiny_sources(folder_, {"base", "a", "b"}, options_);
 };
 
 std::vector<std::byte> bytes_of(const Arena& arena) {

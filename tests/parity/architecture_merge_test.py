@@ -6,12 +6,11 @@ import pytest
 import torch
 import transformers
 from mergekit_test import merge_both, mergekit_python, run, tensors_of, PROGRAM  # noqa: F401 (a fixture)
+from tiny_decoders import GPT2, SIZES
 from transformers import AutoModelForCausalLM
 
 pytestmark = pytest.mark.slow
 
-SIZES = dict(vocab_size=131, hidden_size=48, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
-             initializer_range=0.25, bos_token_id=0, eos_token_id=1, pad_token_id=2)
 ARCHITECTURES = {
     "llama": SIZES,
     "mistral": dict(SIZES, sliding_window=7, tie_word_embeddings=True),
@@ -20,9 +19,10 @@ ARCHITECTURES = {
     "gemma2": dict(SIZES, head_dim=8, tie_word_embeddings=True),
     "gemma3_text": dict(SIZES, head_dim=16, sliding_window_pattern=2, tie_word_embeddings=True),
     "phi3": SIZES,
-    "gpt2": dict(vocab_size=131, n_embd=48, n_layer=3, n_head=6, n_positions=32, initializer_range=0.25, bos_token_id=0, eos_token_id=1),
-    "gpt_neox": dict({key: value for key, value in SIZES.items() if key != "num_key_value_heads"}, tie_word_embeddings=False),
-    "mixtral": dict(SIZES, num_local_experts=4),
+    "gpt2": GPT2,
+    "gpt_neox": {key: value for key, value in SIZES.items() if key != "num_key_value_heads"},
+    # transformers multiplies by all experts together, which wants rows of whole 16 bytes.
+    "mixtral": dict(SIZES, intermediate_size=64, num_local_experts=4),
 }
 BASE = "base_model: {dir}/base\n"
 MODELS = ("models: [{{model: {dir}/a, parameters: {{weight: 0.6, density: 0.5}}}}, {{model: {dir}/b, parameters: {{weight: 0.4, density: 0.7}}}}]\n"

@@ -97,31 +97,16 @@ def whole_words_first():
     return Tokenizer.from_str(json.dumps(description))
 
 
-def unknown_bytes_dropped():
-    return train(
-        pre_tokenizers.ByteLevel(add_prefix_space=False), None, whole_alphabet=False, vocabulary=200
-    )
+def unknown_bytes_dropped(**settings):
+    return train(pre_tokenizers.ByteLevel(add_prefix_space=False), None, whole_alphabet=False, vocabulary=200, **settings)
 
 
 def unknown_bytes_fused():
-    return train(
-        pre_tokenizers.ByteLevel(add_prefix_space=False),
-        None,
-        whole_alphabet=False,
-        vocabulary=200,
-        unk_token="<|endoftext|>",
-        fuse_unk=True,
-    )
+    return unknown_bytes_dropped(unk_token="<|endoftext|>", fuse_unk=True)
 
 
 def unknown_bytes_single():
-    return train(
-        pre_tokenizers.ByteLevel(add_prefix_space=False),
-        None,
-        whole_alphabet=False,
-        vocabulary=200,
-        unk_token="<|endoftext|>",
-    )
+    return unknown_bytes_dropped(unk_token="<|endoftext|>")
 
 
 def split_and_byte_level(pattern, behavior="isolated", invert=False, prefix=False):
