@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <numeric>
 
 #include "base/parallel.hpp"
 #include "merge/vector_clones.hpp"
@@ -24,33 +25,64 @@ void rank_limits(const std::uint16_t* __restrict ranks, float lowest, float slop
 
 bool is_kept(RandomWord word, float limit) { return static_cast<float>(word) + 0.5f < limit; }
 
+/// Magnitude in the upper half, place in the row in the lower.
+using Placed = std::uint64_t;
+
+/// Sorts a row that is in the order of places by magnitude, byte by byte; equal ones stay in order.
+void sort_by_magnitude(std::vector<Placed>& row, std::vector<Placed>& scratch) {
+    constexpr int digits = 4, values = 256, key_shift = 32;
+    const auto digit_of = [](Placed element, int digit) {
+        return static_cast<std::size_t>(element >> (key_shift + 8 * digit)) % values;
+    };
+    std::size_t counts[digits][values] = {};
+    for (const Placed element : row)
+        for (int digit = 0; digit < digits; ++digit) ++counts[digit][digit_of(element, digit)];
+    scratch.resize(row.size());
+    for (int digit = 0; digit < digits; ++digit) {
+        std::size_t* places = counts[digit];
+        if (!row.empty() && places[digit_of(row.front(), digit)] == row.size()) continue;
+        std::exclusive_scan(places, places + values, places, std::size_t{0});
+        for (const Placed element : row) scratch[places[digit_of(element, digit)]++] = element;
+        row.swap(scratch);
+    }
+}
+
+/// The rank of the element that is number i in its row.
+std::vector<std::uint16_t> ranks_in_order(std::int64_t row_length) {
+    std::vector<std::uint16_t> ranks(static_cast<std::size_t>(row_length));
+    const double step =
+        highest_rank / static_cast<double>(std::max<std::int64_t>(1, row_length - 1));
+    for (std::size_t i = 0; i < ranks.size(); ++i)
+        ranks[i] = static_cast<std::uint16_t>(
+            std::lround(row_length == 1 ? highest_rank / 2 : static_cast<double>(i) * step));
+    return ranks;
+}
+
 }  // namespace
 
 std::vector<std::uint16_t> magnitude_ranks(const DeltaPair& pair, std::int64_t row_length) {
     std::vector<std::uint16_t> ranks(static_cast<std::size_t>(pair.count));
     const std::int64_t rows = row_length == 0 ? 0 : pair.count / row_length;
-    const double step =
-        highest_rank / static_cast<double>(std::max<std::int64_t>(1, row_length - 1));
-    parallel_for(
-        0, rows, std::max<std::int64_t>(1, delta_chunk / std::max<std::int64_t>(1, row_length)),
-        [&](std::int64_t first, std::int64_t last) {
-            std::vector<std::uint64_t> order(static_cast<std::size_t>(row_length));
-            for (std::int64_t row = first; row < last; ++row) {
-                const std::int64_t begin = row * row_length;
-                for_each_key_block(pair, begin, begin + row_length,
-                                   [&](const std::uint32_t* keys, std::int64_t at, std::int64_t n) {
-                                       for (std::int64_t i = 0; i < n; ++i)
-                                           order[static_cast<std::size_t>(at - begin + i)] =
-                                               static_cast<std::uint64_t>(keys[i]) << 32 |
-                                               static_cast<std::uint64_t>(at - begin + i);
-                                   });
-                std::sort(order.begin(), order.end());
-                for (std::size_t rank = 0; rank < order.size(); ++rank)
-                    ranks[static_cast<std::size_t>(begin) + (order[rank] & 0xFFFFFFFFu)] =
-                        static_cast<std::uint16_t>(std::lround(
-                            row_length == 1 ? highest_rank / 2 : static_cast<double>(rank) * step));
-            }
-        });
+    const std::vector<std::uint16_t> in_order = ranks_in_order(row_length);
+    const std::int64_t grain =
+        std::max<std::int64_t>(1, delta_chunk / std::max<std::int64_t>(1, row_length));
+    parallel_for(0, rows, grain, [&](std::int64_t first, std::int64_t last) {
+        std::vector<Placed> order, scratch;
+        for (std::int64_t begin = first * row_length; begin < last * row_length;
+             begin += row_length) {
+            order.clear();
+            for_each_key_block(pair, begin, begin + row_length,
+                               [&](const std::uint32_t* keys, std::int64_t at, std::int64_t n) {
+                                   for (std::int64_t i = 0; i < n; ++i)
+                                       order.push_back(Placed{keys[i]} << 32 |
+                                                       static_cast<Placed>(at - begin + i));
+                               });
+            sort_by_magnitude(order, scratch);
+            std::uint16_t* row = ranks.data() + begin;
+            for (std::size_t i = 0; i < order.size(); ++i)
+                row[order[i] & 0xFFFFFFFFu] = in_order[i];
+        }
+    });
     return ranks;
 }
 
