@@ -8,12 +8,57 @@
 #include "merge/loops.hpp"
 #include "merge/magnitude.hpp"
 #include "merge/order_statistic.hpp"
+#include "merge/vector_clones.hpp"
+#include "merge/vector_math.hpp"
 
 namespace galapagos {
 
 namespace {
 
-/// exp(x - largest) of a row, and one over their sum.
+constexpr std::int64_t lanes = 8;  ///< sums that a vector holds side by side, for equal bits
+
+double sum_of(const double* parts) {
+    return ((parts[0] + parts[4]) + (parts[1] + parts[5])) +
+           ((parts[2] + parts[6]) + (parts[3] + parts[7]));
+}
+
+/// Raises e to every value less the largest; returns the sum.
+GALAPAGOS_VECTOR_CLONES
+double exponentiate(double* values, double largest, std::int64_t count) {
+    double parts[lanes] = {};
+    std::int64_t i = 0;
+    for (; i + lanes <= count; i += lanes)
+        for (std::int64_t lane = 0; lane < lanes; ++lane) {
+            values[i + lane] = exp_of_negative(values[i + lane] - largest);
+            parts[lane] += values[i + lane];
+        }
+    for (std::int64_t lane = 0; i < count; ++i, ++lane) {
+        values[i] = exp_of_negative(values[i] - largest);
+        parts[lane] += values[i];
+    }
+    return sum_of(parts);
+}
+
+/// Kullback-Leibler divergence of p from q, each scaled by its factor.
+GALAPAGOS_VECTOR_CLONES
+double divergence(const double* __restrict p, double of_p, const double* __restrict q, double of_q,
+                  std::int64_t count) {
+    constexpr double smallest = 1e-8;
+    double parts[lanes] = {};
+    std::int64_t i = 0;
+    for (; i + lanes <= count; i += lanes)
+        for (std::int64_t lane = 0; lane < lanes; ++lane) {
+            const double here = p[i + lane] * of_p + smallest;
+            parts[lane] += here * log_of_positive(here / (q[i + lane] * of_q + smallest));
+        }
+    for (std::int64_t lane = 0; i < count; ++i, ++lane) {
+        const double here = p[i] * of_p + smallest;
+        parts[lane] += here * log_of_positive(here / (q[i] * of_q + smallest));
+    }
+    return sum_of(parts);
+}
+
+/// exp(x - largest) of a row; returns one over their sum.
 double exponentials(const StoredTensor& tensor, std::int64_t begin, std::int64_t length,
                     std::vector<double>& result) {
     float block[block_elements];
@@ -27,12 +72,7 @@ double exponentials(const StoredTensor& tensor, std::int64_t begin, std::int64_t
             largest = std::max(largest, block[i]);
         }
     }
-    double sum = 0;
-    for (double& value : result) {
-        value = std::exp(value - largest);
-        sum += value;
-    }
-    return 1 / sum;
+    return 1 / exponentiate(result.data(), largest, length);
 }
 
 /// |change| * divergence of its row, for elements [at, at + count).
@@ -48,7 +88,6 @@ void importances(const TensorJob& job, const float* divergences, std::int64_t at
 }  // namespace
 
 std::vector<float> row_divergences(const TensorJob& job) {
-    constexpr double smallest = 1e-8;
     const std::int64_t length = job.row_length;
     const std::int64_t rows = length == 0 ? 0 : job.count / length;
     std::vector<float> result(static_cast<std::size_t>(rows));
@@ -57,12 +96,8 @@ std::vector<float> row_divergences(const TensorJob& job) {
         for (std::int64_t row = first; row < last; ++row) {
             const double of_p = exponentials(job.inputs.front().tensor, row * length, length, p);
             const double of_q = exponentials(job.base, row * length, length, q);
-            double sum = 0;
-            for (std::size_t i = 0; i < p.size(); ++i) {
-                const double here = p[i] * of_p + smallest;
-                sum += here * std::log(here / (q[i] * of_q + smallest));
-            }
-            result[static_cast<std::size_t>(row)] = static_cast<float>(std::max(sum, 0.0));
+            const double found = divergence(p.data(), of_p, q.data(), of_q, length);
+            result[static_cast<std::size_t>(row)] = static_cast<float>(std::max(found, 0.0));
         }
     });
     return result;
