@@ -23,23 +23,31 @@ if [ ${#targets[@]} = 0 ]; then
 fi
 mkdir -p "$build/findings" "$build/grown"
 
+# What a log of libFuzzer comes to.
+summary() {
+    awk '/^processor/ {seconds = $2 + $3}
+        /number_of_executed_units/ {runs = $2}
+        /cov:/ {for (i = 1; i < NF; i++) {if ($i == "cov:") edges = $(i + 1); if ($i == "ft:") features = $(i + 1)}}
+        END {printf "%s inputs in %d s of processor, %s edges, %s features, nothing found\n", runs, seconds, edges, features}' "$1"
+}
+
 # One target: new inputs go to build/fuzz/grown, where a later run finds them.
 fuzz_one() {
-    local target=$1 log=$build/$1.log
+    local target=$1 log=$build/$1.log found=0 TIMEFORMAT="processor %U %S"
     mkdir -p "$build/grown/$target"
     for packed in "tests/fuzz/corpus/$target"/*.gz; do
         [ ! -e "$packed" ] || gunzip -c "$packed" >"$build/grown/$target/$(basename "$packed" .gz)"
     done
-    if "$build/tests/fuzz/${target}_fuzz" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
-        -artifact_prefix="$build/findings/$target-" "$build/grown/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1; then
-        echo "fuzz $target: $(awk '/number_of_executed_units/ {runs = $2} /cov:/ {for (i = 1; i < NF; i++) {if ($i == "cov:") cov = $(i + 1); if ($i == "ft:") ft = $(i + 1)}}
-            END {print runs " inputs, " cov " edges, " ft " features, nothing found"}' "$log")"
+    { time "$build/tests/fuzz/${target}_fuzz" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
+        -artifact_prefix="$build/findings/$target-" "$build/grown/$target" "tests/fuzz/corpus/$target"; } >"$log" 2>&1 || found=1
+    if [ $found = 0 ]; then
+        echo "fuzz $target: $(summary "$log")"
     else
         echo "fuzz $target: FOUND something"
         tail -n 60 "$log"
         return 1
     fi
 }
-export -f fuzz_one
+export -f fuzz_one summary
 export build seconds ASAN_OPTIONS=allocator_may_return_null=1:detect_odr_violation=0 LSAN_OPTIONS=suppressions=$PWD/tests/support/lsan.supp
 printf '%s\n' "${targets[@]}" | xargs -P 2 -I{} bash -c 'fuzz_one {}'
