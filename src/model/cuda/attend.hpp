@@ -1,0 +1,229 @@
+// Attention over the key-value cache, one token at a time: a block takes a token and the query
+// heads that share a key-value head, or as many of them as its threads can hold.
+#pragma once
+
+#include <cstdint>
+
+#include "model/cuda/block.hpp"
+#include "model/cuda/elements.hpp"
+#include "model/cuda/functions.hpp"
+#include "model/cuda/place_heads.hpp"
+
+namespace galapagos::cuda {
+
+/// Tokens [first_token, first_token + tokens); keys and values up to each token are in the cache.
+/// `together` query heads are worked on at once.
+template <typename T, int together>
+struct Attend {
+    static constexpr int threads = 128;
+    /// Room for the terms of a tile's scores, and at the end for the threads' sums.
+    static constexpr int workspace = threads * together * chunk_elements;
+    /// Positions between two looks at the maximum, at most.
+    static constexpr int longest_tile = 64;
+    /// From one head's scores to the next's, so that they lie in different banks.
+    static constexpr int score_stride = longest_tile + 1;
+
+    const T* queries = nullptr;  ///< [token][query head][head_dim]
+    T* output = nullptr;         ///< likewise
+    CacheSlot<T> cache;
+    const Place* places = nullptr;  ///< of every token of the pass
+    std::int64_t first_token = 0;
+    std::int64_t tokens = 0;
+    int query_heads = 0;
+    int kv_heads = 0;
+    int head_dim = 0;
+    float scale = 1;          ///< factor of the scores
+    float softcap = 0;        ///< scores become cap * tanh(score / cap); 0: they don't
+    std::int64_t window = 0;  ///< a token sees this many tokens, itself included; 0: all
+
+    GALAPAGOS_HOST_DEVICE int group() const { return query_heads / kv_heads; }
+    /// Blocks for the query heads of one key-value head.
+    GALAPAGOS_HOST_DEVICE int parts() const { return (group() + together - 1) / together; }
+    std::int64_t blocks() const { return tokens * kv_heads * parts(); }
+
+    /// Threads that share a key: each has eight elements of the heads.
+    GALAPAGOS_HOST_DEVICE int lanes() const { return static_cast<int>(chunks_of(head_dim)); }
+    /// Keys at once.
+    GALAPAGOS_HOST_DEVICE int slots() const { return threads / lanes(); }
+    /// From one score's terms to the next's; odd, so that they lie in different banks.
+    GALAPAGOS_HOST_DEVICE int stride() const { return lanes() | 1; }
+    GALAPAGOS_HOST_DEVICE int tile() const {
+        int positions = longest_tile;
+        while (positions > 1 && positions * together * stride() > workspace) positions /= 2;
+        return positions;
+    }
+    GALAPAGOS_HOST_DEVICE int query_floats() const { return together * lanes() * chunk_elements; }
+    int shared_floats() const { return workspace + query_floats() + together * (score_stride + 3); }
+};
+
+/// A block's part of shared memory.
+template <int together>
+struct AttendMemory {
+    float* terms;        ///< [position of the tile][head][lane], at the end [slot][head][element]
+    float* queries;      ///< [head][element], scaled
+    float* scores;       ///< [head][position of the tile]
+    float* maxima;       ///< [head], over all tiles so far
+    float* corrections;  ///< [head], for what was summed under an earlier maximum
+    float* normalisers;  ///< [head]
+};
+
+template <typename T, int together>
+GALAPAGOS_HOST_DEVICE inline AttendMemory<together> attend_memory(const Attend<T, together>& job,
+                                                                  float* shared) {
+    AttendMemory<together> memory;
+    memory.terms = shared;
+    memory.queries = memory.terms + Attend<T, together>::workspace;
+    memory.scores = memory.queries + job.query_floats();
+    memory.maxima = memory.scores + together * Attend<T, together>::score_stride;
+    memory.corrections = memory.maxima + together;
+    memory.normalisers = memory.corrections + together;
+    return memory;
+}
+
+/// What a thread sums up: its elements of the values, for each head.
+template <int together>
+struct ValueSums {
+    float of[together][chunk_elements];
+};
+
+/// A thread's terms of the scores of a tile: the products over its elements.
+template <typename T, int together>
+GALAPAGOS_HOST_DEVICE inline void score_terms(const Attend<T, together>& job, const T* keys,
+                                              int count, int thread,
+                                              const AttendMemory<together>& memory) {
+    const int lane = thread % job.lanes();
+    const Chunk chunk = chunk_at(lane, job.head_dim);
+    float query[together][chunk_elements];
+    for (int head = 0; head < together; ++head)
+        for (int i = 0; i < chunk_elements; ++i)
+            query[head][i] = memory.queries[(head * job.lanes() + lane) * chunk_elements + i];
+    for (int at = thread / job.lanes(); at < count; at += job.slots()) {
+        float key[chunk_elements];
+        load_chunk(keys + std::int64_t{at} * job.head_dim + chunk.first, chunk.count, key);
+        for (int head = 0; head < together; ++head) {
+            float sum = 0;
+            for (int i = 0; i < chunk_elements; ++i)
+                sum = multiply_add(query[head][i], key[i], sum);
+            memory.terms[(at * together + head) * job.stride() + lane] = sum;
+        }
+    }
+}
+
+/// Adds a tile's values, weighted, to what a thread has.
+template <typename T, int together>
+GALAPAGOS_HOST_DEVICE inline void add_values(const Attend<T, together>& job, const T* values,
+                                             int count, int thread,
+                                             const AttendMemory<together>& memory,
+                                             ValueSums<together>& sums) {
+    const Chunk chunk = chunk_at(thread % job.lanes(), job.head_dim);
+    for (int head = 0; head < together; ++head)
+        for (int i = 0; i < chunk_elements; ++i) sums.of[head][i] *= memory.corrections[head];
+    for (int at = thread / job.lanes(); at < count; at += job.slots()) {
+        float value[chunk_elements];
+        load_chunk(values + std::int64_t{at} * job.head_dim + chunk.first, chunk.count, value);
+        for (int head = 0; head < together; ++head) {
+            const float weight = memory.scores[head * job.score_stride + at];
+            for (int i = 0; i < chunk_elements; ++i)
+                sums.of[head][i] = multiply_add(weight, value[i], sums.of[head][i]);
+        }
+    }
+}
+
+/// A head's maximum after a tile's scores.
+template <int together>
+GALAPAGOS_HOST_DEVICE inline void renew_maximum(const AttendMemory<together>& memory,
+                                                const float* scores, int head, int count,
+                                                bool first) {
+    float maximum = first ? scores[0] : memory.maxima[head];
+    for (int at = 0; at < count; ++at) maximum = scores[at] > maximum ? scores[at] : maximum;
+    memory.corrections[head] = first ? 0.0f : exponential(memory.maxima[head] - maximum);
+    memory.maxima[head] = maximum;
+}
+
+template <typename T, int together, typename Block>
+GALAPAGOS_HOST_DEVICE inline void run_block(const Attend<T, together>& job, const Block& block) {
+    constexpr int threads = Attend<T, together>::threads;
+    const int part = static_cast<int>(block.index() % job.parts());
+    const int kv_head = static_cast<int>(block.index() / job.parts() % job.kv_heads);
+    const std::int64_t token = job.first_token + block.index() / job.parts() / job.kv_heads;
+    const int first_head = part * together;
+    const int left = job.group() - first_head;
+    const int heads = left < together ? left : together;
+    const std::int64_t rows =
+        (token * job.query_heads + kv_head * job.group() + first_head) * job.head_dim;
+    const Place place = job.places[token];
+    const std::int64_t end = std::int64_t{place.position} + 1;
+    const std::int64_t begin = job.window > 0 && end > job.window ? end - job.window : 0;
+    const std::int64_t slab = place.row * job.cache.row_stride + kv_head * job.cache.head_stride;
+    const AttendMemory<together> memory = attend_memory(job, block.shared());
+    const int tile = job.tile();
+    typename Block::template Own<ValueSums<together>> sums;
+
+    block.each([&](int thread) {
+        sums[thread] = {};
+        if (thread < together) memory.normalisers[thread] = 0;
+        for (int i = thread; i < job.query_floats(); i += threads) {
+            const int head = i / (job.lanes() * chunk_elements);
+            const int d = i % (job.lanes() * chunk_elements);
+            const bool there = head < heads && d < job.head_dim;
+            memory.queries[i] =
+                there ? widen(job.queries[rows + head * job.head_dim + d]) * job.scale : 0.0f;
+        }
+    });
+    for (std::int64_t at = begin; at < end; at += tile) {
+        const int count = static_cast<int>(end - at < tile ? end - at : tile);
+        const std::int64_t first = slab + at * job.head_dim;
+        block.each([&](int thread) {
+            if (thread < job.slots() * job.lanes())
+                score_terms(job, job.cache.keys + first, count, thread, memory);
+        });
+        block.each([&](int thread) {
+            for (int i = thread; i < count * together; i += threads) {
+                float score = team_sum(memory.terms + i * job.stride(), job.lanes());
+                if (job.softcap != 0.0f)
+                    score = job.softcap * hyperbolic_tangent(score / job.softcap);
+                memory.scores[i % together * job.score_stride + i / together] = score;
+            }
+        });
+        block.each([&](int thread) {
+            if (thread < together)
+                renew_maximum(memory, memory.scores + thread * job.score_stride, thread, count,
+                              at == begin);
+        });
+        block.each([&](int thread) {
+            for (int i = thread; i < count * together; i += threads) {
+                float& score = memory.scores[i % together * job.score_stride + i / together];
+                score = exponential(score - memory.maxima[i % together]);
+            }
+        });
+        block.each([&](int thread) {
+            if (thread < job.slots() * job.lanes())
+                add_values(job, job.cache.values + first, count, thread, memory, sums[thread]);
+            if (thread >= together) return;
+            float sum = 0;
+            for (int i = 0; i < count; ++i) sum += memory.scores[thread * job.score_stride + i];
+            float& normaliser = memory.normalisers[thread];
+            normaliser = normaliser * memory.corrections[thread] + sum;
+        });
+    }
+    const int width = job.lanes() * chunk_elements;
+    block.each([&](int thread) {
+        const int lane = thread % job.lanes(), slot = thread / job.lanes();
+        if (slot >= job.slots()) return;
+        for (int head = 0; head < together; ++head)
+            for (int i = 0; i < chunk_elements; ++i)
+                memory.terms[(slot * together + head) * width + lane * chunk_elements + i] =
+                    sums[thread].of[head][i];
+    });
+    block.each([&](int thread) {
+        for (int i = thread; i < heads * job.head_dim; i += threads) {
+            const int head = i / job.head_dim, d = i % job.head_dim;
+            float sum = 0;
+            for (int slot = 0; slot < job.slots(); ++slot)
+                sum += memory.terms[(slot * together + head) * width + d];
+            job.output[rows + i] = narrow<T>(sum / memory.normalisers[head]);
+        }
+    });
+}
+
+}  // namespace galapagos::cuda
