@@ -1,10 +1,8 @@
 #include "model/output_head.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
-#include "base/error.hpp"
 #include "model/for_each_range.hpp"
 
 namespace galapagos {
@@ -12,11 +10,6 @@ namespace {
 
 /// Rows whose logits are held at a time: enough for an efficient product, few enough to stay small.
 constexpr int64_t block_rows = 64;
-
-[[noreturn]] void refuse_logits() {
-    throw Error("The model gives no usable logits", "some are NaN or infinite",
-                "look for NaN or huge weights in the sources");
-}
 
 }  // namespace
 
@@ -41,7 +34,7 @@ void OutputHead<T>::multiply_rows(const T* hidden, int64_t rows) {
 
 template <typename T>
 void OutputHead<T>::summarise(std::span<const HeadQuery> queries, int64_t first_row,
-                              Shard* shards) {
+                              ShardSummary* shards) {
     const int64_t count = vocabulary_.size();
     const auto summarise_range = [&](int64_t first, int64_t last, int) {
         ShardStatistics statistics{};
@@ -80,30 +73,7 @@ void OutputHead<T>::answer(const T* hidden, std::span<const HeadQuery> queries,
         begin = end;
     }
     group_.all_gather(std::as_bytes(std::span(mine_)), std::as_writable_bytes(std::span(all_)));
-
-    for (size_t i = 0; i < total; ++i) {
-        Shard best = all_[i];
-        bool usable = std::isfinite(best.maximum);
-        for (size_t rank = 1; rank < ranks; ++rank) {
-            const Shard& shard = all_[rank * total + i];
-            usable = usable && std::isfinite(shard.maximum);
-            // Shards come in order of their ids: the first of equals has the lowest id.
-            if (shard.maximum > best.maximum) best = shard;
-        }
-        if (!usable) refuse_logits();
-        double sum = 0;
-        float target = -std::numeric_limits<float>::infinity();
-        for (size_t rank = 0; rank < ranks; ++rank) {
-            const Shard& shard = all_[rank * total + i];
-            sum += static_cast<double>(shard.sum_exp) *
-                   std::exp(static_cast<double>(shard.maximum) - best.maximum);
-            target = std::max(target, shard.target);
-        }
-        answers[i].argmax = best.argmax;
-        answers[i].log_probability =
-            queries[i].target < 0 ? std::numeric_limits<double>::quiet_NaN()
-                                  : static_cast<double>(target) - best.maximum - std::log(sum);
-    }
+    combine_shards(all_, queries, answers);
 }
 
 template <typename T>

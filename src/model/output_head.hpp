@@ -7,20 +7,10 @@
 #include "comm/tensor_group.hpp"
 #include "model/buffer.hpp"
 #include "model/linear.hpp"
+#include "model/shard_summary.hpp"
 #include "weights/sharding.hpp"
 
 namespace galapagos {
-
-/// A question to the output head about the token after hidden state `row`.
-struct HeadQuery {
-    int64_t row = 0;
-    int32_t target = -1;  ///< id whose probability is wanted, or -1
-};
-
-struct HeadAnswer {
-    int32_t argmax = 0;          ///< most probable id, the lowest of equals
-    double log_probability = 0;  ///< of the target; NaN without one
-};
 
 /// The vocabulary-parallel output layer: every rank computes its slice of the logits and sends 16
 /// bytes a query, never logits.
@@ -38,23 +28,17 @@ class OutputHead {
     void logits(const T* hidden, int64_t rows, int64_t vocabulary, float* output);
 
   private:
-    struct Shard {
-        float maximum;
-        int32_t argmax;
-        float sum_exp;
-        float target;
-    };
     /// Leaves the logits of `rows` hidden states in logits_.
     void multiply_rows(const T* hidden, int64_t rows);
-    void summarise(std::span<const HeadQuery> queries, int64_t first_row, Shard* shards);
+    void summarise(std::span<const HeadQuery> queries, int64_t first_row, ShardSummary* shards);
 
     Linear<T> weights_;
     Range vocabulary_;
     float softcap_;
     TensorGroup& group_;
     Buffer<T> logits_;
-    std::vector<Shard> mine_;
-    std::vector<Shard> all_;
+    std::vector<ShardSummary> mine_;
+    std::vector<ShardSummary> all_;
 };
 
 }  // namespace galapagos

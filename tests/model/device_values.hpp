@@ -36,8 +36,8 @@ constexpr double half_ulp() {
     return std::is_same_v<T, float> ? 0x1p-24 : 0x1p-8;
 }
 
-/// Each element within `ulps` of T, or within `least`. Where a value is rounded twice, another order
-/// of the sums before may move it by two.
+/// Each element within `ulps` of T, or within `least`. Where a value is rounded twice, another
+/// order of the sums before may move it by two.
 template <typename T>
 void expect_near(const std::vector<T>& actual, const std::vector<T>& expected, double ulps,
                  double least = 1e-6) {

@@ -12,17 +12,8 @@
 namespace galapagos::cuda {
 
 /// Tokens [first_token, first_token + tokens); keys and values up to each token are in the cache.
-/// `together` query heads are worked on at once.
-template <typename T, int together>
-struct Attend {
-    static constexpr int threads = 128;
-    /// Room for the terms of a tile's scores, and at the end for the threads' sums.
-    static constexpr int workspace = threads * together * chunk_elements;
-    /// Positions between two looks at the maximum, at most.
-    static constexpr int longest_tile = 64;
-    /// From one head's scores to the next's, so that they lie in different banks.
-    static constexpr int score_stride = longest_tile + 1;
-
+template <typename T>
+struct AttendTokens {
     const T* queries = nullptr;  ///< [token][query head][head_dim]
     T* output = nullptr;         ///< likewise
     CacheSlot<T> cache;
@@ -37,24 +28,50 @@ struct Attend {
     std::int64_t window = 0;  ///< a token sees this many tokens, itself included; 0: all
 
     GALAPAGOS_HOST_DEVICE int group() const { return query_heads / kv_heads; }
-    /// Blocks for the query heads of one key-value head.
-    GALAPAGOS_HOST_DEVICE int parts() const { return (group() + together - 1) / together; }
-    std::int64_t blocks() const { return tokens * kv_heads * parts(); }
-
     /// Threads that share a key: each has eight elements of the heads.
     GALAPAGOS_HOST_DEVICE int lanes() const { return static_cast<int>(chunks_of(head_dim)); }
+};
+
+/// The same as a kernel that works on `together` query heads at once.
+template <typename T, int together>
+struct Attend : AttendTokens<T> {
+    static constexpr int threads = 128;
+    /// Positions between two looks at the maximum, at most.
+    static constexpr int longest_tile = 64;
+    /// Room for the terms of a tile's scores (a whole one with heads of 128), and at the end for
+    /// the threads' sums.
+    static constexpr int workspace = (threads * chunk_elements + longest_tile) * together;
+    /// From one head's scores to the next's, so that they lie in different banks.
+    static constexpr int score_stride = longest_tile + 1;
+
+    /// Blocks for the query heads of one key-value head.
+    GALAPAGOS_HOST_DEVICE int parts() const { return (this->group() + together - 1) / together; }
+    std::int64_t blocks() const { return this->tokens * this->kv_heads * parts(); }
+
     /// Keys at once.
-    GALAPAGOS_HOST_DEVICE int slots() const { return threads / lanes(); }
+    GALAPAGOS_HOST_DEVICE int slots() const { return threads / this->lanes(); }
     /// From one score's terms to the next's; odd, so that they lie in different banks.
-    GALAPAGOS_HOST_DEVICE int stride() const { return lanes() | 1; }
+    GALAPAGOS_HOST_DEVICE int stride() const { return this->lanes() | 1; }
     GALAPAGOS_HOST_DEVICE int tile() const {
         int positions = longest_tile;
         while (positions > 1 && positions * together * stride() > workspace) positions /= 2;
         return positions;
     }
-    GALAPAGOS_HOST_DEVICE int query_floats() const { return together * lanes() * chunk_elements; }
+    GALAPAGOS_HOST_DEVICE int query_floats() const {
+        return together * this->lanes() * chunk_elements;
+    }
     int shared_floats() const { return workspace + query_floats() + together * (score_stride + 3); }
 };
+
+/// Calls run(Attend) with as many heads together as share a key-value head, at most eight. Wide
+/// heads leave shared memory for four.
+template <typename T, typename Run>
+void with_together(const AttendTokens<T>& job, Run&& run) {
+    if (job.group() == 1) return run(Attend<T, 1>{job});
+    if (job.group() == 2) return run(Attend<T, 2>{job});
+    if (job.group() <= 4 || job.head_dim > 256) return run(Attend<T, 4>{job});
+    run(Attend<T, 8>{job});
+}
 
 /// A block's part of shared memory.
 template <int together>

@@ -3,18 +3,12 @@
 
 namespace galapagos::cuda {
 
-template <typename T, int together>
-void run_kernel(const Attend<T, together>& job, const Stream& stream) {
-    launch(job, stream);
+template <typename T>
+void run_kernel(const AttendTokens<T>& job, const Stream& stream) {
+    with_together(job, [&](const auto& attend) { launch(attend, stream); });
 }
 
-template void run_kernel(const Attend<float, 1>&, const Stream&);
-template void run_kernel(const Attend<float, 2>&, const Stream&);
-template void run_kernel(const Attend<float, 4>&, const Stream&);
-template void run_kernel(const Attend<float, 8>&, const Stream&);
-template void run_kernel(const Attend<Bf16, 1>&, const Stream&);
-template void run_kernel(const Attend<Bf16, 2>&, const Stream&);
-template void run_kernel(const Attend<Bf16, 4>&, const Stream&);
-template void run_kernel(const Attend<Bf16, 8>&, const Stream&);
+template void run_kernel(const AttendTokens<float>&, const Stream&);
+template void run_kernel(const AttendTokens<Bf16>&, const Stream&);
 
 }  // namespace galapagos::cuda

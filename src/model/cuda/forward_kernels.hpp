@@ -17,8 +17,8 @@ template <typename T>
 void run_kernel(const NormRows<T>& job, const Stream& stream);
 template <typename T>
 void run_kernel(const PlaceHeads<T>& job, const Stream& stream);
-template <typename T, int together>
-void run_kernel(const Attend<T, together>& job, const Stream& stream);
+template <typename T>
+void run_kernel(const AttendTokens<T>& job, const Stream& stream);
 template <typename T>
 void run_kernel(const Activate<T>& job, const Stream& stream);
 template <typename T>

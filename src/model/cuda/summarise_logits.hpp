@@ -6,6 +6,7 @@
 #include "model/cuda/block.hpp"
 #include "model/cuda/elements.hpp"
 #include "model/cuda/functions.hpp"
+#include "model/shard_summary.hpp"
 
 namespace galapagos::cuda {
 
@@ -13,14 +14,6 @@ namespace galapagos::cuda {
 struct LogitQuery {
     std::int32_t row;
     std::int32_t target;  ///< id whose logit is wanted, or -1
-};
-
-/// The answer of one vocabulary slice, as the ranks exchange it.
-struct ShardSummary {
-    float maximum;        ///< NaN if any logit is NaN
-    std::int32_t argmax;  ///< lowest id that has it
-    float sum_exp;        ///< of exp(logit - maximum)
-    float target;         ///< -infinity where another rank has it
 };
 
 /// A block a query.

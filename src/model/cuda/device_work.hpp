@@ -1,0 +1,51 @@
+// Where a device pass has its work done: kernels, products and copies, one after the other. On a
+// GPU they are queued on a stream; a test does them at once.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <variant>
+
+#include "model/cuda/attend.hpp"
+#include "model/cuda/experts.hpp"
+#include "model/cuda/norm_rows.hpp"
+#include "model/cuda/place_heads.hpp"
+#include "model/cuda/row_jobs.hpp"
+#include "model/cuda/summarise_logits.hpp"
+#include "model/linear.hpp"
+
+namespace galapagos::cuda {
+
+/// One kernel with what it works on.
+template <typename T>
+using ForwardJob = std::variant<EmbedTokens<T>, NormRows<T>, PlaceHeads<T>, AttendTokens<T>,
+                                Activate<T>, AddRows<T>, RoundSums<T>, GatherRows<T>,
+                                ChooseExperts<T>, AddExpert, WidenLogits<T>, SummariseLogits<T>>;
+
+/// All addresses are the device's but those of the host that copies name.
+template <typename T>
+class DeviceWork {
+  public:
+    virtual ~DeviceWork() = default;
+
+    /// Memory for as long as the work lives. Called while a pass is made, never later.
+    virtual std::byte* reserve(std::size_t bytes) = 0;
+
+    virtual void run(const ForwardJob<T>& job) = 0;
+
+    /// As `galapagos::multiply` and `linear_partial`.
+    virtual void multiply(const T* input, std::int64_t rows,
+                          std::span<const Product<T>> products) = 0;
+    virtual void multiply_partial(const Linear<T>& layer, const T* input, std::int64_t rows,
+                                  float* output) = 0;
+
+    /// Replaces values by their sum over the ranks, the same bits on each.
+    virtual void sum_over_ranks(float* values, std::int64_t count) = 0;
+
+    /// `from` may be used again when this returns.
+    virtual void copy_in(const void* from, std::size_t bytes, void* to) = 0;
+    /// The only call that waits for the device: all that came before it is done.
+    virtual void copy_out(const void* from, std::size_t bytes, void* to) = 0;
+};
+
+}  // namespace galapagos::cuda

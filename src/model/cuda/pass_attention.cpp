@@ -1,0 +1,156 @@
+#include "model/cuda/pass_attention.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace galapagos::cuda {
+
+template <typename T>
+PassAttention<T>::PassAttention(PassContext<T>& context, const Architecture& architecture,
+                                const HeadCounts& heads, std::int64_t slots, std::int64_t rows,
+                                std::int64_t max_tokens, std::int64_t tokens)
+    : context_(context),
+      heads_(heads),
+      query_width_(heads.query * heads.head_dim),
+      kv_width_(heads.kv * heads.head_dim),
+      rows_(rows),
+      max_tokens_(max_tokens),
+      query_key_value_(architecture.layout->query_key_value),
+      softcap_(static_cast<float>(architecture.attention_softcap)),
+      ropes_(architecture.ropes),
+      rotations_(architecture.ropes.size()),
+      row_wave_(static_cast<std::size_t>(rows)) {
+    PassMemory& memory = context.memory;
+    const std::int64_t cached = slots * rows * kv_width_ * max_tokens;
+    memory.add(keys_, cached);
+    memory.add(values_, cached);
+    memory.add(projected_, tokens * (query_width_ + 2 * kv_width_));
+    memory.add(queries_, tokens * query_width_);
+    memory.add(attended_, tokens * query_width_);
+    for (std::size_t i = 0; i < ropes_.size(); ++i) {
+        memory.add(rotations_[i].cosines, max_tokens * (ropes_[i].rotary_dim / 2));
+        memory.add(rotations_[i].sines, max_tokens * (ropes_[i].rotary_dim / 2));
+    }
+    places_.reserve(static_cast<std::size_t>(tokens));
+}
+
+template <typename T>
+void PassAttention<T>::copy_tables(DType dtype) {
+    for (std::size_t i = 0; i < ropes_.size(); ++i) {
+        const RotaryTable table(ropes_[i], max_tokens_, dtype);
+        const auto bytes =
+            static_cast<std::size_t>(max_tokens_ * (table.rotary_dim() / 2)) * sizeof(float);
+        context_.work.copy_in(table.cosines(0), bytes, rotations_[i].cosines);
+        context_.work.copy_in(table.sines(0), bytes, rotations_[i].sines);
+    }
+}
+
+template <typename T>
+const std::vector<Place>& PassAttention<T>::plan(std::span<const Segment> segments) {
+    kept_ = false;
+    places_.clear();
+    waves_.clear();
+    std::fill(row_wave_.begin(), row_wave_.end(), 0);
+    for (const Segment& segment : segments) {
+        std::size_t& seen_in = row_wave_.at(static_cast<std::size_t>(segment.row));
+        const auto token = static_cast<std::int64_t>(places_.size());
+        if (waves_.empty() || seen_in == waves_.size()) waves_.push_back({token, token});
+        seen_in = waves_.size();
+        for (std::int64_t t = 0; t < segment.count; ++t)
+            places_.push_back({static_cast<std::int32_t>(segment.row),
+                               static_cast<std::int32_t>(segment.position + t)});
+        waves_.back().last_token = static_cast<std::int64_t>(places_.size());
+    }
+    return places_;
+}
+
+template <typename T>
+void PassAttention<T>::run(const LayerWeights<T>& layer, const LayerSettings& settings,
+                           std::int64_t slot, const T* normed, const Place* places) {
+    project(layer, normed);
+    PlaceHeads<T> placing = this->placing(layer, settings);
+    placing.places = places;
+    placing.cache = cache_of(slot);
+    AttendTokens<T> attending;
+    attending.queries = queries_;
+    attending.output = attended_;
+    attending.cache = placing.cache;
+    attending.places = places;
+    attending.query_heads = placing.query_heads;
+    attending.kv_heads = placing.kv_heads;
+    attending.head_dim = placing.head_dim;
+    attending.scale = static_cast<float>(settings.attention_scale);
+    attending.softcap = softcap_;
+    attending.window = settings.window;
+    for (const Wave& wave : waves_) {
+        placing.first_token = attending.first_token = wave.first_token;
+        placing.tokens = attending.tokens = wave.last_token - wave.first_token;
+        context_.work.run(placing);
+        context_.work.run(attending);
+    }
+}
+
+template <typename T>
+void PassAttention<T>::project(const LayerWeights<T>& layer, const T* normed) {
+    const auto rows = static_cast<std::int64_t>(places_.size());
+    if (layer.query_key_value.weight != nullptr)
+        return context_.linear(layer.query_key_value, normed, rows, projected_);
+    T* const keys = projected_ + rows * query_width_;
+    context_.work.multiply(normed, rows,
+                           std::array<Product<T>, 3>{{{layer.query, projected_},
+                                                      {layer.key, keys},
+                                                      {layer.value, keys + rows * kv_width_}}});
+}
+
+/// How the layer's heads come out of `projected_`.
+template <typename T>
+PlaceHeads<T> PassAttention<T>::placing(const LayerWeights<T>& layer,
+                                        const LayerSettings& settings) const {
+    const std::int64_t dim = heads_.head_dim, all = query_width_ + 2 * kv_width_;
+    PlaceHeads<T> job;
+    if (layer.query_key_value.weight == nullptr) {
+        const auto rows = static_cast<std::int64_t>(places_.size());
+        job.query = {projected_, query_width_, dim};
+        job.key = {projected_ + rows * query_width_, kv_width_, dim};
+        job.value = {projected_ + rows * (query_width_ + kv_width_), kv_width_, dim};
+    } else if (query_key_value_ == QueryKeyValue::per_head) {
+        job.query = {projected_, all, 3 * dim};
+        job.key = {projected_ + dim, all, 3 * dim};
+        job.value = {projected_ + 2 * dim, all, 3 * dim};
+    } else {
+        job.query = {projected_, all, dim};
+        job.key = {projected_ + query_width_, all, dim};
+        job.value = {projected_ + query_width_ + kv_width_, all, dim};
+    }
+    job.queries = queries_;
+    job.query_heads = static_cast<int>(heads_.query);
+    job.kv_heads = static_cast<int>(heads_.kv);
+    job.head_dim = static_cast<int>(dim);
+    job.query_norm = layer.query_norm;
+    job.key_norm = layer.key_norm;
+    if (settings.rope >= 0) {
+        const auto rope = static_cast<std::size_t>(settings.rope);
+        job.cosines = rotations_[rope].cosines;
+        job.sines = rotations_[rope].sines;
+        job.rotary_dim = static_cast<int>(ropes_[rope].rotary_dim / 2 * 2);
+    }
+    return job;
+}
+
+template <typename T>
+CacheSlot<T> PassAttention<T>::cache_of(std::int64_t slot) const {
+    const std::int64_t slab = max_tokens_ * heads_.head_dim;
+    const std::int64_t row = heads_.kv * slab;
+    return {keys_ + slot * rows_ * row, values_ + slot * rows_ * row, row, slab};
+}
+
+template <typename T>
+void PassAttention<T>::keep(const std::int32_t* wanted, std::int64_t count) {
+    context_.work.run(GatherRows<T>{{count, query_width_}, attended_, wanted, queries_});
+    kept_ = true;
+}
+
+template class PassAttention<float>;
+template class PassAttention<Bf16>;
+
+}  // namespace galapagos::cuda

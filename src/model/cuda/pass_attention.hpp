@@ -1,0 +1,71 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "model/attention.hpp"
+#include "model/cuda/pass_context.hpp"
+#include "model/layer_weights.hpp"
+#include "model/rotary.hpp"
+
+namespace galapagos::cuda {
+
+/// The first half of a layer on the device, up to the output projection: AttentionBlock's twin.
+template <typename T>
+class PassAttention {
+  public:
+    /// `slots`: independent caches, one a hop. `tokens`: the most in one pass.
+    PassAttention(PassContext<T>& context, const Architecture& architecture,
+                  const HeadCounts& heads, std::int64_t slots, std::int64_t rows,
+                  std::int64_t max_tokens, std::int64_t tokens);
+
+    /// Once the context's memory has its place.
+    void copy_tables(DType dtype);
+
+    /// Notes where the tokens of the next passes lie; returns their places. A later segment may
+    /// overwrite positions of an earlier one's row.
+    const std::vector<Place>& plan(std::span<const Segment> segments);
+
+    /// Attends from `normed` [tokens, hidden]; `places`: those of `plan`, on the device. Keys and
+    /// values go to the slot's cache.
+    void run(const LayerWeights<T>& layer, const LayerSettings& settings, std::int64_t slot,
+             const T* normed, const Place* places);
+
+    /// Leaves the answers of some rows (on the device, ascending) alone in `attended`.
+    void keep(const std::int32_t* wanted, std::int64_t count);
+
+    /// What the last run found, [tokens, this rank's query heads * head_dim].
+    const T* attended() const { return kept_ ? queries_ : attended_; }
+
+  private:
+    /// Tokens whose cache rows are distinct, or of one segment.
+    struct Wave {
+        std::int64_t first_token, last_token;
+    };
+    /// Angles of one rotary embedding on the device.
+    struct Rotation {
+        float* cosines = nullptr;
+        float* sines = nullptr;
+    };
+
+    void project(const LayerWeights<T>& layer, const T* normed);
+    PlaceHeads<T> placing(const LayerWeights<T>& layer, const LayerSettings& settings) const;
+    CacheSlot<T> cache_of(std::int64_t slot) const;
+
+    PassContext<T>& context_;
+    HeadCounts heads_;
+    std::int64_t query_width_, kv_width_, rows_, max_tokens_;
+    QueryKeyValue query_key_value_;
+    float softcap_;
+    std::vector<RopeSettings> ropes_;
+    std::vector<Rotation> rotations_;
+    std::vector<Place> places_;
+    std::vector<Wave> waves_;
+    std::vector<std::size_t> row_wave_;  ///< number of the last wave that holds each cache row
+    bool kept_ = false;
+    T *keys_ = nullptr, *values_ = nullptr;  ///< [hop][row][kv head][position][head_dim]
+    T* projected_ = nullptr;                 ///< queries, keys and values as products leave them
+    T *queries_ = nullptr, *attended_ = nullptr;
+};
+
+}  // namespace galapagos::cuda

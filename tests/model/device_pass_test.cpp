@@ -1,0 +1,212 @@
+// The GPU's pass, its kernels run by their twin, against the CPU's on a tiny model of every
+// architecture. Runs under mpirun with 1 and 2 ranks: the tensor-parallel width.
+#include "model/cuda/device_pass.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.hpp"
+#include "comm/communicator.hpp"
+#include "model/device_models.hpp"
+#include "model/host_work.hpp"
+
+namespace galapagos {
+namespace {
+
+using test::DeviceModel;
+using test::DrawnModel;
+using Ids = std::vector<std::int32_t>;
+
+constexpr std::int64_t vocabulary = 67;
+
+DecoderOptions options_of(DType dtype) {
+    DecoderOptions options;
+    options.dtype = dtype;
+    options.max_batch = 3;
+    options.max_tokens = 48;
+    options.batch_tokens = 32;
+    options.max_hops = 8;
+    return options;
+}
+
+Ids random_ids(int count, unsigned seed) {
+    RandomStream stream(seed, 0, Purpose::test, 0);
+    Ids ids(static_cast<std::size_t>(count));
+    for (std::int32_t& id : ids)
+        id = static_cast<std::int32_t>(std::abs(stream.normal()) * 1000) % vocabulary;
+    return ids;
+}
+
+/// Of logits, relative to the largest, and of log probabilities.
+template <typename T>
+constexpr double tolerance = std::is_same_v<T, float> ? 1e-4 : 0.06;
+
+/// Both passes over one arena; whatever is asked of one is asked of the other.
+template <typename T>
+class BothPasses {
+  public:
+    BothPasses(const DeviceModel& model, TensorGroup& group)
+        : dtype_(std::is_same_v<T, float> ? DType::f32 : DType::bf16),
+          model_(model, dtype_, group.size(), group.rank()),
+          work_(group),
+          route_(LayerRoute::plain(model_.architecture.layers)),
+          cpu_(make_forward_pass(model_.architecture, model_.sharding, model_.arena, group,
+                                 options_of(dtype_), route_)),
+          device_(cuda::make_device_pass<T>(model_.architecture, model_.sharding, model_.arena,
+                                            model_.arena.span().data(), work_, group,
+                                            options_of(dtype_), route_)) {}
+
+    void set_route(const LayerRoute& route) {
+        cpu_->set_route(route);
+        device_->set_route(route);
+    }
+
+    void run(const Ids& tokens, const std::vector<Segment>& segments, const Ids& wanted) {
+        cpu_->run(tokens, segments, wanted);
+        device_->run(tokens, segments, wanted);
+        wanted_ = wanted.size();
+    }
+
+    /// The largest difference of logits after the last run, as a share of what is allowed: 1e-4 in
+    /// fp32. In bf16 libtorch's attention of several tokens rounds weights that the device keeps in
+    /// fp32; and where roundings move a router's logits, other experts answer.
+    double difference() {
+        std::vector<float> expected(wanted_ * vocabulary), found(wanted_ * vocabulary);
+        cpu_->logits(expected.data());
+        device_->logits(found.data());
+        double largest = 0, difference = 0;
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+            largest = std::max(largest, std::abs(double{expected[i]}));
+            difference = std::max(difference, std::abs(double{expected[i]} - found[i]));
+            if (!std::isfinite(found[i])) return std::numeric_limits<double>::infinity();
+        }
+        if (dtype_ == DType::f32) return difference / 1e-4;
+        return difference / (largest * (model_.architecture.experts > 0 ? 0.25 : tolerance<T>));
+    }
+
+    std::vector<HeadAnswer> answers(ForwardPass& pass, const std::vector<HeadQuery>& queries) {
+        std::vector<HeadAnswer> answers(queries.size());
+        pass.answer(queries, answers);
+        return answers;
+    }
+    ForwardPass& cpu() { return *cpu_; }
+    ForwardPass& device() { return *device_; }
+    test::HostWork<T>& work() { return work_; }
+    DrawnModel& model() { return model_; }
+
+  private:
+    DType dtype_;
+    DrawnModel model_;
+    test::HostWork<T> work_;
+    LayerRoute route_;
+    std::unique_ptr<ForwardPass> cpu_, device_;
+    std::size_t wanted_ = 0;
+};
+
+template <typename T>
+class DevicePass : public ::testing::Test {
+  protected:
+    TensorGroup group_{Communicator::world()};
+};
+using ElementTypes = ::testing::Types<float, Bf16>;
+TYPED_TEST_SUITE(DevicePass, ElementTypes);
+
+TYPED_TEST(DevicePass, AgreesWithTheCpuOnEveryArchitecture) {
+    using T = TypeParam;
+    for (const DeviceModel& model : test::device_models()) {
+        SCOPED_TRACE(model.name);
+        BothPasses<T> both(model, this->group_);
+        // Two prompts, one of them in two parts; then single tokens of all rows, out of order.
+        both.run(random_ids(30, 1), {{0, 0, 11}, {2, 0, 19}}, {0, 10, 11, 29});
+        EXPECT_LT(both.difference(), 1);
+        both.run(random_ids(16, 2), {{1, 0, 9}, {0, 11, 7}}, {});
+        for (unsigned step = 0; step < 3; ++step) {
+            const auto at = static_cast<std::int64_t>(step);
+            both.run(random_ids(3, 3 + step), {{2, 19 + at, 1}, {0, 18 + at, 1}, {1, 9 + at, 1}},
+                     {0, 1, 2});
+            EXPECT_LT(both.difference(), 1);
+        }
+        // Continuations that overwrite each other's places, as scoring has them.
+        both.run(random_ids(14, 9), {{0, 21, 4}, {1, 12, 3}, {0, 21, 5}, {1, 12, 2}},
+                 {0, 3, 5, 9, 13});
+        EXPECT_LT(both.difference(), 1);
+    }
+}
+
+TYPED_TEST(DevicePass, AnswersAsTheCpuDoesAndWaitsOnce) {
+    using T = TypeParam;
+    for (const DeviceModel& model : test::device_models()) {
+        SCOPED_TRACE(model.name);
+        BothPasses<T> both(model, this->group_);
+        both.run(random_ids(20, 4), {{0, 0, 20}}, {3, 7, 8, 19});
+        const std::vector<HeadQuery> queries{{0, -1}, {0, 5}, {1, 66}, {2, 0}, {2, 40}, {3, -1}};
+        const auto expected = both.answers(both.cpu(), queries);
+        EXPECT_EQ(both.work().waits(), 0);
+        const auto found = both.answers(both.device(), queries);
+        EXPECT_EQ(both.work().waits(), 1);
+        for (std::size_t i = 0; i < queries.size(); ++i) {
+            if (std::is_same_v<T, float>) {
+                EXPECT_EQ(found[i].argmax, expected[i].argmax);
+            }
+            if (queries[i].target < 0)
+                EXPECT_TRUE(std::isnan(found[i].log_probability));
+            else
+                EXPECT_NEAR(found[i].log_probability, expected[i].log_probability,
+                            tolerance<T> * std::max(1.0, std::abs(expected[i].log_probability)));
+        }
+    }
+}
+
+TYPED_TEST(DevicePass, GreedyIdsAreTheCpus) {
+    using T = TypeParam;
+    if (!std::is_same_v<T, float>) GTEST_SKIP() << "bf16 has near ties";
+    for (const DeviceModel& model : test::device_models()) {
+        SCOPED_TRACE(model.name);
+        BothPasses<T> both(model, this->group_);
+        const auto generate = [&](ForwardPass& pass) {
+            Ids ids = random_ids(9, 5);
+            pass.run(ids, std::vector<Segment>{{1, 0, 9}}, Ids{8});
+            while (ids.size() < 40) {
+                ids.push_back(both.answers(pass, {{0, -1}})[0].argmax);
+                const auto at = static_cast<std::int64_t>(ids.size()) - 1;
+                pass.run(Ids{ids.back()}, std::vector<Segment>{{1, at, 1}}, Ids{0});
+            }
+            return ids;
+        };
+        EXPECT_EQ(generate(both.device()), generate(both.cpu()));
+    }
+}
+
+TYPED_TEST(DevicePass, FollowsRoutesWithTheirScales) {
+    using T = TypeParam;
+    for (const DeviceModel& model : test::device_models())
+        for (const ScaleRule rule : {ScaleRule::branch, ScaleRule::stream}) {
+            SCOPED_TRACE(model.name);
+            BothPasses<T> both(model, this->group_);
+            both.set_route({rule, {{1, 0.9F}, {0, 1}, {1, 0.5F}, {2, 1.25F}, {2, 1}}});
+            both.run(random_ids(12, 6), {{0, 0, 12}}, {2, 11});
+            EXPECT_LT(both.difference(), 1);
+            both.run(random_ids(1, 7), {{0, 12, 1}}, {0});
+            EXPECT_LT(both.difference(), 1);
+        }
+}
+
+TYPED_TEST(DevicePass, FollowsTheArenaAndReportsWhatIsNotANumber) {
+    using T = TypeParam;
+    BothPasses<T> both(test::device_models().front(), this->group_);
+    const auto run = [&] { both.run(random_ids(8, 8), {{0, 0, 8}}, {7}); };
+    auto* weights = reinterpret_cast<T*>(both.model().arena.tensor("model.norm.weight").data);
+    weights[0] = cuda::narrow<T>(3.0F);
+    run();
+    EXPECT_LT(both.difference(), 1);
+    weights[0] = cuda::narrow<T>(std::numeric_limits<float>::quiet_NaN());
+    run();
+    EXPECT_THROW(both.answers(both.device(), {{0, -1}}), Error);
+    EXPECT_THROW(both.device().set_route({}), Error);
+}
+
+}  // namespace
+}  // namespace galapagos

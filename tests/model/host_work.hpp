@@ -1,0 +1,62 @@
+// A device pass without a device: kernels by their twin, products by the CPU's, sums over the ranks
+// by the tensor-parallel group.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "comm/tensor_group.hpp"
+#include "model/buffer.hpp"
+#include "model/cuda/device_work.hpp"
+#include "model/device_twin.hpp"
+
+namespace galapagos::test {
+
+template <typename T>
+void run_on_host(const cuda::AttendTokens<T>& job) {
+    cuda::with_together(job, [](const auto& attend) { run_on_host(attend); });
+}
+
+template <typename T>
+class HostWork final : public cuda::DeviceWork<T> {
+  public:
+    explicit HostWork(TensorGroup& group) : group_(group) {}
+
+    std::byte* reserve(std::size_t bytes) override {
+        EXPECT_EQ(memory_.size(), 0) << "a pass reserves once";
+        memory_ = Buffer<std::byte>(static_cast<std::int64_t>(bytes));
+        std::memset(memory_.data(), 0xFF, bytes);  // NaN: what was never written shows
+        return memory_.data();
+    }
+    void run(const cuda::ForwardJob<T>& job) override {
+        std::visit([](const auto& kind) { run_on_host(kind); }, job);
+    }
+    void multiply(const T* input, std::int64_t rows,
+                  std::span<const Product<T>> products) override {
+        galapagos::multiply<T>(input, rows, products);
+    }
+    void multiply_partial(const Linear<T>& layer, const T* input, std::int64_t rows,
+                          float* output) override {
+        linear_partial(layer, input, rows, output);
+    }
+    void sum_over_ranks(float* values, std::int64_t count) override {
+        group_.all_reduce_sum({values, static_cast<std::size_t>(count)});
+    }
+    void copy_in(const void* from, std::size_t bytes, void* to) override {
+        std::memcpy(to, from, bytes);
+    }
+    void copy_out(const void* from, std::size_t bytes, void* to) override {
+        std::memcpy(to, from, bytes);
+        ++waits_;
+    }
+
+    int waits() const { return waits_; }
+
+  private:
+    TensorGroup& group_;
+    Buffer<std::byte> memory_;
+    int waits_ = 0;
+};
+
+}  // namespace galapagos::test
