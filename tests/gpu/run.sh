@@ -38,7 +38,7 @@ echo "$(date -u +%Y-%m-%d), galapagos $(git describe --always --dirty 2>/dev/nul
 awk '
     /^ *Start +[0-9]+: / { program = $NF }
     # "83: [       OK ] DeviceLayer.Name (12 ms)"
-    match($0, /\[ +(OK|SKIPPED|FAILED) +\] [A-Za-z]+\.[A-Za-z]+.* \([0-9]+ ms\)/) {
+    match($0, /\[ +(OK|SKIPPED|FAILED) +\] [A-Za-z]+(\/[0-9]+)?\.[A-Za-z]+.* \([0-9]+ ms\)/) {
         line = substr($0, RSTART)
         result = line ~ /OK \]/ ? "passed" : line ~ /SKIPPED/ ? "skipped" : "FAILED"
         sub(/^\[[^]]*\] /, "", line)

@@ -1,0 +1,100 @@
+#include "model/cuda/cuda_work.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "base/error.hpp"
+#include "comm/cuda/errors.hpp"
+#include "model/cuda/forward_kernels.hpp"
+
+namespace galapagos::cuda {
+
+template <typename T>
+CudaWork<T>::CudaWork(const Stream& stream, TensorGroup& group)
+    : stream_(stream),
+      group_(group),
+      staging_{{{PinnedBuffer(staging_bytes), Event()},
+                {PinnedBuffer(staging_bytes), Event()},
+                {PinnedBuffer(staging_bytes), Event()},
+                {PinnedBuffer(staging_bytes), Event()}}} {}
+
+template <typename T>
+std::byte* CudaWork<T>::reserve(std::size_t bytes) {
+    if (memory_)
+        throw Error("Cannot reserve memory on the GPU", "this work has its memory already");
+    MemoryPlan plan;
+    plan.add("forward pass", bytes);
+    memory_.emplace(plan);
+    return memory_->at(0);
+}
+
+template <typename T>
+void CudaWork<T>::run(const ForwardJob<T>& job) {
+    std::visit([&](const auto& kind) { run_kernel(kind, stream_); }, job);
+}
+
+template <typename T>
+void CudaWork<T>::multiply(const T* input, std::int64_t rows,
+                           std::span<const Product<T>> products) {
+    for (const Product<T>& product : products)
+        products_.multiply(product.layer, input, rows, product.output, stream_);
+}
+
+template <typename T>
+void CudaWork<T>::multiply_partial(const Linear<T>& layer, const T* input, std::int64_t rows,
+                                   float* output) {
+    products_.multiply_partial(layer, input, rows, output, stream_);
+}
+
+template <typename T>
+void CudaWork<T>::sum_over_ranks(float* values, std::int64_t count) {
+    std::vector<float> all(static_cast<std::size_t>(count));
+    copy_out(values, all.size() * sizeof(float), all.data());
+    group_.all_reduce_sum(std::span<float>(all));
+    copy_in(all.data(), all.size() * sizeof(float), values);
+}
+
+template <typename T>
+void CudaWork<T>::copy_in(const void* from, std::size_t bytes, void* to) {
+    const auto* source = static_cast<const std::byte*>(from);
+    auto* target = static_cast<std::byte*>(to);
+    for (std::size_t at = 0; at < bytes; at += staging_bytes) {
+        const std::size_t size = std::min(staging_bytes, bytes - at);
+        Staging& staging = free_staging();
+        std::memcpy(staging.memory.data(), source + at, size);
+        check(cudaMemcpyAsync(target + at, staging.memory.data(), size, cudaMemcpyHostToDevice,
+                              stream_.handle()),
+              "can't copy to the GPU");
+        staging.done.record(stream_);
+    }
+}
+
+/// The staging buffer that was used longest ago, once the device has read it.
+template <typename T>
+auto CudaWork<T>::free_staging() -> Staging& {
+    Staging& staging = staging_[next_staging_];
+    next_staging_ = (next_staging_ + 1) % staging_.size();
+    while (!staging.done.reached()) std::this_thread::yield();
+    return staging;
+}
+
+template <typename T>
+void CudaWork<T>::copy_out(const void* from, std::size_t bytes, void* to) {
+    const auto* source = static_cast<const std::byte*>(from);
+    auto* target = static_cast<std::byte*>(to);
+    for (std::size_t at = 0; at < bytes; at += staging_bytes) {
+        const std::size_t size = std::min(staging_bytes, bytes - at);
+        check(cudaMemcpyAsync(arrived_.data(), source + at, size, cudaMemcpyDeviceToHost,
+                              stream_.handle()),
+              "can't copy from the GPU");
+        stream_.synchronize();
+        std::memcpy(target + at, arrived_.data(), size);
+    }
+}
+
+template class CudaWork<float>;
+template class CudaWork<Bf16>;
+
+}  // namespace galapagos::cuda

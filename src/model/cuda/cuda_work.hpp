@@ -1,0 +1,51 @@
+// A device pass's work on a GPU.
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "comm/cuda/memory.hpp"
+#include "comm/cuda/stream.hpp"
+#include "comm/tensor_group.hpp"
+#include "model/cuda/device_work.hpp"
+#include "model/cuda/matrix_products.hpp"
+
+namespace galapagos::cuda {
+
+/// Queues everything on one stream of the current device.
+template <typename T>
+class CudaWork final : public DeviceWork<T> {
+  public:
+    /// Stream and group must outlive the work.
+    CudaWork(const Stream& stream, TensorGroup& group);
+
+    std::byte* reserve(std::size_t bytes) override;
+    void run(const ForwardJob<T>& job) override;
+    void multiply(const T* input, std::int64_t rows, std::span<const Product<T>> products) override;
+    void multiply_partial(const Linear<T>& layer, const T* input, std::int64_t rows,
+                          float* output) override;
+    /// Goes through the host, in rank order: the place of a collective between GPUs.
+    void sum_over_ranks(float* values, std::int64_t count) override;
+    void copy_in(const void* from, std::size_t bytes, void* to) override;
+    void copy_out(const void* from, std::size_t bytes, void* to) override;
+
+  private:
+    /// Host memory that a copy to the device is reading until `done`.
+    struct Staging {
+        PinnedBuffer memory;
+        Event done;
+    };
+    static constexpr std::size_t staging_bytes = std::size_t{256} << 10;
+
+    Staging& free_staging();
+
+    const Stream& stream_;
+    TensorGroup& group_;
+    MatrixProducts<T> products_;
+    std::optional<DeviceArena> memory_;
+    std::array<Staging, 4> staging_;
+    std::size_t next_staging_ = 0;
+    PinnedBuffer arrived_{staging_bytes};
+};
+
+}  // namespace galapagos::cuda
