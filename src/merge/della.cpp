@@ -47,7 +47,8 @@ void sort_by_magnitude(std::vector<Placed>& row, std::vector<Placed>& scratch) {
     }
 }
 
-/// The rank of the element that is number i in its row.
+}  // namespace
+
 std::vector<std::uint16_t> ranks_in_order(std::int64_t row_length) {
     std::vector<std::uint16_t> ranks(static_cast<std::size_t>(row_length));
     const double step =
@@ -57,8 +58,6 @@ std::vector<std::uint16_t> ranks_in_order(std::int64_t row_length) {
             std::lround(row_length == 1 ? highest_rank / 2 : static_cast<double>(i) * step));
     return ranks;
 }
-
-}  // namespace
 
 std::vector<std::uint16_t> magnitude_ranks(const DeltaPair& pair, std::int64_t row_length) {
     std::vector<std::uint16_t> ranks(static_cast<std::size_t>(pair.count));

@@ -6,22 +6,21 @@
 
 #include "merge/delta.hpp"
 #include "merge/random_mask.hpp"
+#include "merge/statistic_passes.hpp"
 
 namespace galapagos {
 
-/// Where |delta| stands in its row in ascending order, from 0 (smallest) to 65535 (largest). Of
-/// equal magnitudes the earlier stand lower. A row of one element stands in the middle.
+/// The number for element i of a row that is sorted by magnitude.
+std::vector<std::uint16_t> ranks_in_order(std::int64_t row_length);
+
+/// As StatisticPasses, by all threads.
 std::vector<std::uint16_t> magnitude_ranks(const DeltaPair& pair, std::int64_t row_length);
 
 /// Sets the probabilities of an input: density - epsilon for the smallest of a row, density +
 /// epsilon for the largest.
 void set_rank_probabilities(double density, double epsilon, JobInput& input);
 
-/// L1 norms of the delta, before and after thinning, in fixed-point units.
-struct ThinnedNorms {
-    std::int64_t total = 0;
-    std::int64_t kept = 0;
-};
+/// Of the delta before and after thinning, by all threads.
 ThinnedNorms thinned_norms(const DeltaPair& pair, const FixedPoint& fixed, const JobInput& input,
                            const MaskStream& stream);
 

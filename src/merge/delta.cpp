@@ -8,8 +8,7 @@
 
 namespace galapagos {
 
-FixedPoint fixed_point_of(const DeltaPair& pair) {
-    constexpr std::uint32_t infinity = 0x7F800000u;
+std::uint32_t largest_magnitude(const DeltaPair& pair) {
     std::atomic<std::uint32_t> largest{0};
     parallel_for(0, delta_chunks(pair.count), 1, [&](std::int64_t first, std::int64_t last) {
         std::uint32_t own = 0;
@@ -21,6 +20,11 @@ FixedPoint fixed_point_of(const DeltaPair& pair) {
         while (seen < own && !largest.compare_exchange_weak(seen, own)) {
         }
     });
+    return largest;
+}
+
+FixedPoint fixed_point_of(std::uint32_t largest) {
+    constexpr std::uint32_t infinity = 0x7F800000u;
     FixedPoint fixed;
     fixed.finite = largest < infinity;
     if (!fixed.finite) return fixed;

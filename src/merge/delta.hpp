@@ -54,8 +54,14 @@ struct FixedPoint {
     }
 };
 
-/// Reads the whole delta once.
-FixedPoint fixed_point_of(const DeltaPair& pair);
+/// The bit pattern of the largest |delta|: reads all of it once.
+std::uint32_t largest_magnitude(const DeltaPair& pair);
+
+/// For a delta whose largest magnitude is known.
+FixedPoint fixed_point_of(std::uint32_t largest);
+inline FixedPoint fixed_point_of(const DeltaPair& pair) {
+    return fixed_point_of(largest_magnitude(pair));
+}
 
 /// Factor that brings `kept`, a part of the L1 norm `total` (both in units), back to the norm that
 /// it had; 1 where either norm is below 1e-7, as in mergekit.

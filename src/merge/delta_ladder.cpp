@@ -1,11 +1,8 @@
 #include "merge/delta_ladder.hpp"
 
 #include <algorithm>
-#include <mutex>
 #include <span>
 
-#include "base/parallel.hpp"
-#include "merge/key_scan.hpp"
 #include "merge/magnitude.hpp"
 
 namespace galapagos {
@@ -14,35 +11,9 @@ namespace {
 
 using Step = DeltaLadder::Step;
 
-constexpr std::int64_t counting_chunk = 32 * delta_chunk;
-
-struct Bucket {
-    std::int64_t count = 0;
-    std::int64_t sum = 0;
-};
-
-/// Adds up the counters of all chunks: count(begin, end, counters) fills those of one, two for each
-/// bucket.
-template <typename Count>
-std::vector<Bucket> count_buckets(std::int64_t elements, std::size_t buckets, const Count& count) {
-    std::vector<Bucket> result(buckets);
-    std::mutex mutex;
-    parallel_for(0, elements, counting_chunk, [&](std::int64_t begin, std::int64_t end) {
-        // Two sets of counters, taken in turns: runs of one value don't wait for their own sums.
-        std::vector<Bucket> own(2 * buckets);
-        count(begin, end, own);
-        const std::lock_guard lock(mutex);
-        for (std::size_t i = 0; i < buckets; ++i) {
-            result[i].count += own[2 * i].count + own[2 * i + 1].count;
-            result[i].sum += own[2 * i].sum + own[2 * i + 1].sum;
-        }
-    });
-    return result;
-}
-
 /// Appends the buckets from high keys to low ones as steps, neighbours joined while they are not
 /// crowded: a crowded step is one bucket. Bucket i holds the keys from `first` + (i << shift) on.
-void append_steps(std::span<const Bucket> buckets, std::uint32_t first, int shift,
+void append_steps(std::span<const KeyBucket> buckets, std::uint32_t first, int shift,
                   std::int64_t crowd, std::vector<Step>& steps) {
     const std::size_t begin = steps.size();
     for (std::size_t i = buckets.size(); i-- > 0;) {
@@ -68,36 +39,15 @@ void add_up(std::vector<Step>& steps, std::int64_t above, std::int64_t sum_above
 /// Bits below the first buckets', and below those of their parts. The last parts are single values.
 constexpr int first_shift = 15, second_shift = 7;
 
-/// The keys from `low` to `high`, in buckets of 1 << shift.
-std::vector<Bucket> buckets_of(const DeltaPair& pair, const FixedPoint& fixed, std::uint32_t low,
-                               std::uint32_t high, int shift) {
-    const auto count = [&](std::int64_t begin, std::int64_t end, std::vector<Bucket>& buckets) {
-        alignas(64) std::int32_t units[block_elements] = {};
-        const auto add = [&](const std::uint32_t* keys, std::int64_t, std::int64_t elements) {
-            if (fixed.finite) loops::to_fixed_point(keys, fixed.scale, units, elements);
-            for (std::int64_t i = 0; i < elements; ++i) {
-                const std::uint32_t offset = keys[i] - low;
-                if (offset > high - low) continue;
-                Bucket& bucket = buckets[2 * (offset >> shift) + static_cast<std::size_t>(i & 1)];
-                bucket.count += 1;
-                bucket.sum += units[i];
-            }
-        };
-        if (high - low == magnitude_bits) return for_each_key_block(pair, begin, end, add);
-        for_each_matching_run(pair, begin, end, low, high,
-                              [&](std::int64_t at, std::int64_t length, std::int64_t) {
-                                  for_each_key_block(pair, at, at + length, add);
-                              });
-    };
-    return count_buckets(pair.count, ((high - low) >> shift) + std::size_t{1}, count);
-}
-
 }  // namespace
 
-DeltaLadder::DeltaLadder(const DeltaPair& pair, const FixedPoint& fixed)
-    : pair_(pair), fixed_(fixed), crowd_(std::max<std::int64_t>(16, pair.count / 512)) {
-    append_steps(buckets_of(pair, fixed, 0, magnitude_bits, first_shift), 0, first_shift, crowd_,
-                 steps_);
+DeltaLadder::DeltaLadder(const DeltaPair& pair, const FixedPoint& fixed, StatisticPasses& passes)
+    : pair_(pair),
+      fixed_(fixed),
+      passes_(&passes),
+      crowd_(std::max<std::int64_t>(16, pair.count / 512)) {
+    append_steps(passes.count_keys(pair, fixed, {0, magnitude_bits, first_shift}), 0, first_shift,
+                 crowd_, steps_);
     add_up(steps_, 0, 0);
 }
 
@@ -110,8 +60,8 @@ void DeltaLadder::refine(std::int64_t k) {
         const bool twice = width >> second_shift > 0 && pair_.count < 8 * delta_chunk;
         const int shift = twice ? second_shift : 0;
         std::vector<Step> finer;
-        append_steps(buckets_of(pair_, fixed_, step.low, step.high, shift), step.low, shift, crowd_,
-                     finer);
+        append_steps(passes_->count_keys(pair_, fixed_, {step.low, step.high, shift}), step.low,
+                     shift, crowd_, finer);
         add_up(finer, step.above, step.sum_above);
         const auto place = steps_.begin() + (&step_of(k) - steps_.data());
         steps_.insert(steps_.erase(place), finer.begin(), finer.end());

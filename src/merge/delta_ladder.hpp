@@ -7,15 +7,18 @@
 #include <vector>
 
 #include "merge/delta.hpp"
+#include "merge/statistic_passes.hpp"
 
 namespace galapagos {
 
 /// The magnitudes of a delta, sorted into steps, as finely as was asked for so far. A refined step
-/// holds at most one in 512 elements, or elements of a single magnitude (16-bit models differ by few
-/// distinct amounts); so the k-th largest is found by looking at one step's elements.
+/// holds at most one in 512 elements, or elements of a single magnitude (16-bit models differ by
+/// few distinct amounts); so the k-th largest is found by looking at one step's elements.
 class DeltaLadder {
   public:
-    DeltaLadder(const DeltaPair& pair, const FixedPoint& fixed);
+    /// The passes must outlive the ladder.
+    DeltaLadder(const DeltaPair& pair, const FixedPoint& fixed,
+                StatisticPasses& passes = cpu_passes());
 
     struct Step {
         std::uint32_t low = 0;  ///< smallest and largest bit pattern in the step
@@ -46,6 +49,7 @@ class DeltaLadder {
   private:
     DeltaPair pair_;
     FixedPoint fixed_;
+    StatisticPasses* passes_;
     std::int64_t crowd_;
     std::vector<Step> steps_;  ///< from large magnitudes to small ones
     std::unordered_map<std::uint32_t, TieCounts> ties_;

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "merge/combination.hpp"
-#include "merge/della.hpp"
 #include "merge/gram.hpp"
 #include "merge/job_builder.hpp"
 #include "merge/ram.hpp"
@@ -111,7 +110,7 @@ void add_tables(TensorJob& job, SourceStatistics& statistics) {
     for (JobInput& input : job.inputs)
         if (input.sparsity == Sparsity::by_rank)
             input.ranks = statistics.with_ranks({job.base, input.tensor, job.count}, job.row_length)
-                              .ranks.data();
+                              .ranks.get();
 }
 
 void compute_outcomes(const std::vector<TensorJob>& jobs,
@@ -120,6 +119,8 @@ void compute_outcomes(const std::vector<TensorJob>& jobs,
                       std::vector<CutRequest>& cuts, std::vector<Outcome>& outcomes) {
     std::size_t used = 0;
     std::vector<Outcome> together;
+    std::vector<RankThinning> thinnings;
+    std::vector<Outcome*> thinned;
     std::size_t together_of = jobs.size();
     const auto add_cut = [&](const DeltaPair& pair, std::int64_t k) {
         DeltaLadder& ladder = statistics.ladder(pair);
@@ -145,9 +146,9 @@ void compute_outcomes(const std::vector<TensorJob>& jobs,
             outcome.gain =
                 l1_rescale(known.fixed, known.masks->total(), known.masks->kept(request.level));
         } else if (request.kind == Statistic::rank_masks) {
-            const FixedPoint fixed = statistics.plain(pair).fixed;
-            const ThinnedNorms norms = thinned_norms(pair, fixed, input, mask_stream(job, input));
-            outcome.gain = l1_rescale(fixed, norms.total, norms.kept);
+            thinnings.push_back(
+                {pair, statistics.plain(pair).fixed, &input, mask_stream(job, input), {}});
+            thinned.push_back(&outcome);
         } else if (request.kind == Statistic::whole_job) {
             if (together_of != request.job) together = settle_job(job, statistics);
             together_of = request.job;
@@ -157,7 +158,11 @@ void compute_outcomes(const std::vector<TensorJob>& jobs,
             if (request.dropped > 0) add_cut(pair, request.dropped);
         }
     }
-    find_cuts(std::span(cuts).first(used));
+    statistics.passes().thin(thinnings);
+    for (std::size_t i = 0; i < thinnings.size(); ++i)
+        thinned[i]->gain =
+            l1_rescale(thinnings[i].fixed, thinnings[i].norms.total, thinnings[i].norms.kept);
+    find_cuts(std::span(cuts).first(used), statistics.passes());
     used = 0;
     for (const std::size_t number : mine) {
         if (requests[number].kind != Statistic::magnitude) continue;

@@ -14,22 +14,9 @@ namespace {
 
 using Step = DeltaLadder::Step;
 
-/// Sorts by descending magnitude, then ascending index: 31 bits and 33 bits.
-constexpr int index_bits = 33;
-std::uint64_t pack(std::uint32_t key, std::int64_t index) {
-    return (static_cast<std::uint64_t>(magnitude_bits - key) << index_bits) |
-           static_cast<std::uint64_t>(index);
-}
-std::uint32_t packed_key(std::uint64_t packed) {
-    return magnitude_bits - static_cast<std::uint32_t>(packed >> index_bits);
-}
-std::int64_t packed_index(std::uint64_t packed) {
-    return static_cast<std::int64_t>(packed & ((std::uint64_t{1} << index_bits) - 1));
-}
-
 /// Counts the elements of a step of one value, or collects those of a step of many.
 void scan_chunk(CutRequest& request, std::int64_t chunk, std::mutex& mutex) {
-    const Step& step = request.ladder->step_of(request.k);
+    const Step& step = request.step();
     const DeltaPair& pair = request.ladder->pair();
     const std::int64_t begin = chunk * delta_chunk;
     const std::int64_t end = std::min(pair.count, begin + delta_chunk);
@@ -41,11 +28,12 @@ void scan_chunk(CutRequest& request, std::int64_t chunk, std::mutex& mutex) {
         (*request.ties)[static_cast<std::size_t>(chunk)] = static_cast<std::uint16_t>(total);
         return;
     }
-    thread_local std::vector<std::uint64_t> own;
+    thread_local std::vector<PlacedKey> own;
     own.clear();
     const auto collect = [&](const std::uint32_t* keys, std::int64_t at, std::int64_t count) {
         for (std::int64_t i = 0; i < count; ++i)
-            if (keys[i] >= step.low && keys[i] <= step.high) own.push_back(pack(keys[i], at + i));
+            if (keys[i] >= step.low && keys[i] <= step.high)
+                own.push_back(placed_key(keys[i], at + i));
     };
     for_each_matching_run(pair, begin, end, step.low, step.high,
                           [&](std::int64_t at, std::int64_t length, std::int64_t) {
@@ -81,25 +69,21 @@ std::int64_t nth_tie(const CutRequest& request, std::uint32_t value, std::int64_
 }
 
 void finish(CutRequest& request) {
-    const Step& step = request.ladder->step_of(request.k);
+    const Step& step = request.step();
     const FixedPoint& fixed = request.ladder->fixed_point();
-    const std::int64_t rank = request.k - step.above;
-    if (rank == step.count) {  // the whole step is kept
-        request.threshold = step.low;
-        request.last_tie = request.ladder->pair().count - 1;
-        request.kept_sum = step.sum_above + step.sum;
-    } else if (step.one_value()) {
+    const std::int64_t rank = request.rank();
+    if (step.one_value()) {
         request.threshold = step.low;
         request.last_tie = nth_tie(request, step.low, rank);
         request.kept_sum = step.sum_above + rank * fixed.quantise(step.low);
     } else {
         const auto nth = request.found.begin() + (rank - 1);
         std::nth_element(request.found.begin(), nth, request.found.end());
-        request.threshold = packed_key(*nth);
-        request.last_tie = packed_index(*nth);
+        request.threshold = key_of(*nth);
+        request.last_tie = place_of(*nth);
         request.kept_sum = step.sum_above;
         for (auto kept = request.found.begin(); kept <= nth; ++kept)
-            request.kept_sum += fixed.quantise(packed_key(*kept));
+            request.kept_sum += fixed.quantise(key_of(*kept));
     }
 }
 
@@ -110,13 +94,12 @@ struct Item {
 
 /// The chunks that have to be read, those of one base one after the other, while it is in the
 /// cache.
-std::vector<Item> chunks_to_read(std::span<CutRequest> requests) {
+std::vector<Item> chunks_to_read(std::span<CutRequest* const> requests) {
     std::vector<Item> items;
     for (std::size_t r = 0; r < requests.size(); ++r) {
-        CutRequest& request = requests[r];
-        const Step& step = request.ladder->step_of(request.k);
+        CutRequest& request = *requests[r];
+        const Step& step = request.step();
         request.found.clear();
-        if (request.k - step.above == step.count) continue;
         if (step.one_value()) {
             const auto [ties, is_new] = request.ladder->ties(step.low);
             request.ties = &ties;
@@ -128,31 +111,48 @@ std::vector<Item> chunks_to_read(std::span<CutRequest> requests) {
         for (std::int64_t chunk = 0; chunk < chunks; ++chunk) items.push_back({r, chunk});
     }
     const auto place = [&](const Item& item) {
-        return std::pair(requests[item.request].ladder->pair().base.data, item.chunk);
+        return std::pair(requests[item.request]->ladder->pair().base.data, item.chunk);
     };
     std::stable_sort(items.begin(), items.end(),
                      [&](const Item& a, const Item& b) { return place(a) < place(b); });
     return items;
 }
 
+/// A step that is kept to its end needs no look at the elements.
+bool keep_whole_step(CutRequest& request) {
+    const Step& step = request.step();
+    if (request.rank() != step.count) return false;
+    request.threshold = step.low;
+    request.last_tie = request.ladder->pair().count - 1;
+    request.kept_sum = step.sum_above + step.sum;
+    return true;
+}
+
 }  // namespace
 
-void find_cuts(std::span<CutRequest> requests) {
-    for (CutRequest& request : requests) request.ladder->refine(request.k);
+void cut_steps(std::span<CutRequest* const> requests) {
     const std::vector<Item> items = chunks_to_read(requests);
     std::vector<std::mutex> mutexes(requests.size());
     parallel_for(0, static_cast<std::int64_t>(items.size()), 1,
                  [&](std::int64_t first, std::int64_t last) {
                      for (std::int64_t i = first; i < last; ++i) {
                          const Item& item = items[static_cast<std::size_t>(i)];
-                         scan_chunk(requests[item.request], item.chunk, mutexes[item.request]);
+                         scan_chunk(*requests[item.request], item.chunk, mutexes[item.request]);
                      }
                  });
     parallel_for(0, static_cast<std::int64_t>(requests.size()), 1,
                  [&](std::int64_t first, std::int64_t last) {
                      for (std::int64_t r = first; r < last; ++r)
-                         finish(requests[static_cast<std::size_t>(r)]);
+                         finish(*requests[static_cast<std::size_t>(r)]);
                  });
+}
+
+void find_cuts(std::span<CutRequest> requests, StatisticPasses& passes) {
+    for (CutRequest& request : requests) request.ladder->refine(request.k);
+    std::vector<CutRequest*> inside;
+    for (CutRequest& request : requests)
+        if (!keep_whole_step(request)) inside.push_back(&request);
+    passes.cut_steps(inside);
 }
 
 }  // namespace galapagos

@@ -24,20 +24,27 @@ void add_chunk(const DeltaPair& pair, const FixedPoint& fixed, const MaskStream&
 
 }  // namespace
 
-MaskTable::MaskTable(const DeltaPair& pair, const FixedPoint& fixed, const MaskStream& stream)
-    : stream_(stream), kept_(probability_levels + 1) {
-    if (!fixed.finite) return;
+std::vector<std::int64_t> sums_by_level(const DeltaPair& pair, const FixedPoint& fixed,
+                                        const MaskStream& stream) {
     constexpr std::int64_t chunk = 16 * delta_chunk;
+    std::vector<std::int64_t> result(probability_levels);
     std::mutex mutex;
     parallel_for(0, pair.count, chunk, [&](std::int64_t begin, std::int64_t end) {
         std::vector<std::int64_t> sums(probability_levels);
         add_chunk(pair, fixed, stream, begin, end, sums);
         const std::lock_guard lock(mutex);
-        for (std::uint32_t level = 0; level < probability_levels; ++level)
-            kept_[level + 1] += sums[level];
+        for (std::size_t level = 0; level < sums.size(); ++level) result[level] += sums[level];
     });
-    for (std::uint32_t level = 0; level < probability_levels; ++level)
-        kept_[level + 1] += kept_[level];
+    return result;
+}
+
+MaskTable::MaskTable(const DeltaPair& pair, const FixedPoint& fixed, const MaskStream& stream,
+                     StatisticPasses& passes)
+    : stream_(stream), kept_(probability_levels + 1) {
+    if (!fixed.finite) return;
+    const std::vector<std::int64_t> sums = passes.sums_by_level(pair, fixed, stream);
+    for (std::size_t level = 0; level < sums.size(); ++level)
+        kept_[level + 1] = kept_[level] + sums[level];
 }
 
 }  // namespace galapagos

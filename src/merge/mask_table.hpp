@@ -6,6 +6,7 @@
 
 #include "merge/delta.hpp"
 #include "merge/random_mask.hpp"
+#include "merge/statistic_passes.hpp"
 
 namespace galapagos {
 
@@ -13,7 +14,8 @@ namespace galapagos {
 /// is a fixed step function. One pass over the delta tabulates it.
 class MaskTable {
   public:
-    MaskTable(const DeltaPair& pair, const FixedPoint& fixed, const MaskStream& stream);
+    MaskTable(const DeltaPair& pair, const FixedPoint& fixed, const MaskStream& stream,
+              StatisticPasses& passes = cpu_passes());
 
     const MaskStream& stream() const noexcept { return stream_; }
     /// Sum of |delta| over all elements, in units of the fixed-point numbers.
@@ -26,5 +28,9 @@ class MaskTable {
     MaskStream stream_;
     std::vector<std::int64_t> kept_;
 };
+
+/// The sums of magnitudes at each level, by all threads.
+std::vector<std::int64_t> sums_by_level(const DeltaPair& pair, const FixedPoint& fixed,
+                                        const MaskStream& stream);
 
 }  // namespace galapagos

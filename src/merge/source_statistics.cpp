@@ -1,7 +1,6 @@
 #include "merge/source_statistics.hpp"
 
 #include "merge/arcee_fusion.hpp"
-#include "merge/della.hpp"
 #include "merge/gram.hpp"
 
 namespace galapagos {
@@ -16,14 +15,14 @@ const PairStatistics& SourceStatistics::pair(const StoredTensor& a, const Stored
 
 DeltaStatistics& SourceStatistics::delta(const DeltaPair& pair) {
     const auto [entry, is_new] = deltas_.try_emplace(Key{pair.base.data, pair.source.data});
-    if (is_new) entry->second.fixed = fixed_point_of(pair);
+    if (is_new) entry->second.fixed = fixed_point_of(passes_->largest_magnitude(pair));
     return entry->second;
 }
 
 DeltaLadder& SourceStatistics::ladder(const DeltaPair& pair) {
     DeltaStatistics& statistics = delta(pair);
     if (!statistics.ladder)
-        statistics.ladder = std::make_unique<DeltaLadder>(pair, statistics.fixed);
+        statistics.ladder = std::make_unique<DeltaLadder>(pair, statistics.fixed, *passes_);
     return *statistics.ladder;
 }
 
@@ -31,14 +30,17 @@ const DeltaStatistics& SourceStatistics::with_masks(const DeltaPair& pair,
                                                     const MaskStream& stream) {
     DeltaStatistics& statistics = delta(pair);
     if (!statistics.masks || !(statistics.masks->stream() == stream))
-        statistics.masks = std::make_unique<MaskTable>(pair, statistics.fixed, stream);
+        statistics.masks = std::make_unique<MaskTable>(pair, statistics.fixed, stream, *passes_);
     return statistics;
 }
 
 const DeltaStatistics& SourceStatistics::with_ranks(const DeltaPair& pair,
                                                     std::int64_t row_length) {
     DeltaStatistics& statistics = delta(pair);
-    if (statistics.ranks.empty()) statistics.ranks = magnitude_ranks(pair, row_length);
+    if (!statistics.ranks) {
+        statistics.ranks = passes_->magnitude_ranks(pair, row_length);
+        statistics.ranked = pair.count;
+    }
     return statistics;
 }
 
@@ -89,7 +91,8 @@ std::size_t SourceStatistics::bytes() const {
     for (const auto& entry : products_) total += entry.second.capacity() * sizeof(double);
     for (const auto& entry : fusions_) total += entry.second.divergences.capacity() * sizeof(float);
     for (const auto& entry : deltas_) {
-        total += sizeof(DeltaStatistics) + entry.second.ranks.capacity() * sizeof(std::uint16_t);
+        total += sizeof(DeltaStatistics) +
+                 static_cast<std::size_t>(entry.second.ranked) * sizeof(std::uint16_t);
         if (entry.second.ladder) total += entry.second.ladder->bytes();
         if (entry.second.masks) total += entry.second.masks->bytes();
     }

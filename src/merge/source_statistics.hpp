@@ -13,6 +13,7 @@
 #include "merge/mask_table.hpp"
 #include "merge/sce.hpp"
 #include "merge/slerp.hpp"
+#include "merge/statistic_passes.hpp"
 
 namespace galapagos {
 
@@ -21,12 +22,16 @@ struct DeltaStatistics {
     FixedPoint fixed;
     std::unique_ptr<DeltaLadder> ladder;  ///< once a magnitude threshold was asked for
     std::unique_ptr<MaskTable> masks;     ///< of the stream asked for last
-    std::vector<std::uint16_t> ranks;     ///< once asked for
+    Ranks ranks;                          ///< once asked for
+    std::int64_t ranked = 0;              ///< how many there are
 };
 
 /// Keyed by where the tensors lie: mapped sources stay where they are.
 class SourceStatistics {
   public:
+    /// The passes must outlive it.
+    explicit SourceStatistics(StatisticPasses& passes = cpu_passes()) : passes_(&passes) {}
+
     const PairStatistics& pair(const StoredTensor& a, const StoredTensor& b, std::int64_t count);
     /// A ladder grows finer with every cut.
     DeltaLadder& ladder(const DeltaPair& pair);
@@ -47,6 +52,9 @@ class SourceStatistics {
     /// SCE's settings for the select_topk asked for last.
     const SceSettings& sce(const TensorJob& job);
 
+    /// Who reads the sources.
+    StatisticPasses& passes() const noexcept { return *passes_; }
+
     std::size_t bytes() const;
     void clear();
 
@@ -54,6 +62,7 @@ class SourceStatistics {
     using Key = std::tuple<const std::byte*, const std::byte*>;
     DeltaStatistics& delta(const DeltaPair& pair);
 
+    StatisticPasses* passes_;
     std::map<Key, PairStatistics> pairs_;
     std::map<Key, DeltaStatistics> deltas_;
     /// The base (if it counts), the inputs, and one of `Products`.

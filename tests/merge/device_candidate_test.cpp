@@ -1,5 +1,5 @@
-// Whole candidates of every method through the GPU's merge kernels, by their host's twin, with what
-// the job builder makes of recipes: the bytes are those of the CPU's merger.
+// Whole candidates of every method through the GPU's kernels of statistics and merging, by their
+// host's twins, with what the job builder makes of recipes: the bytes are those of the CPU's merger.
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -8,6 +8,7 @@
 #include "merge/job_builder.hpp"
 #include "merge/merge_fixtures.hpp"
 #include "merge/merge_recipes.hpp"
+#include "merge/statistic_twin.hpp"
 
 namespace galapagos {
 namespace {
@@ -19,7 +20,8 @@ constexpr std::uint64_t seed = 5;
 /// A plan's tensors as jobs, with their statistics.
 class Jobs {
   public:
-    Jobs(const MergePlan& plan, const Sources& sources) {
+    Jobs(const MergePlan& plan, const Sources& sources, StatisticPasses& passes)
+        : statistics_(passes) {
         std::vector<StatisticRequest> requests;
         jobs_.resize(plan.tensors.size());
         for (std::size_t i = 0; i < jobs_.size(); ++i)
@@ -70,10 +72,12 @@ void compare(const MergePlan& plan, const Jobs& jobs, const Sources& sources,
 
 TEST(DeviceCandidate, HasTheBytesOfTheCpuAtEveryTensorParallelWidth) {
     const TemporaryFolder folder;
+    StatisticTwin twin;
+    DevicePasses passes(twin);
     const Sources sources = tiny_sources(folder, {"base", "a", "b"}, uneven_options());
     for (const std::string& yaml : recipes_of_all_methods()) {
         const MergePlan plan = plan_of(yaml, sources);
-        const Jobs jobs(plan, sources);
+        const Jobs jobs(plan, sources, passes);
         for (const int width : {1, 2, 6})
             for (int rank = 0; rank < width; ++rank) {
                 SCOPED_TRACE(yaml);

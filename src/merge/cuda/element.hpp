@@ -29,14 +29,22 @@ GALAPAGOS_HOST_DEVICE inline float keep_by_magnitude(float x, const DeviceInput&
     return key >= dropped ? 0.0f : x;
 }
 
+/// What a random word must stay below for an element of a rank to be kept.
+GALAPAGOS_HOST_DEVICE inline float rank_limit(const DeviceInput& input, std::uint32_t rank) {
+    const float slope = input.slope * static_cast<float>(rank);
+    return input.lowest + slope;
+}
+GALAPAGOS_HOST_DEVICE inline bool is_kept(RandomWord word, float limit) {
+    return static_cast<float>(word) + 0.5f < limit;
+}
+
 /// Keeps it with a probability that grows with its rank, and divides by that if so asked.
 GALAPAGOS_HOST_DEVICE inline float keep_by_rank(float x, const DeviceInput& input,
                                                 std::uint32_t rank, RandomWord word) {
     constexpr float words = 65536;  // values of a random word
-    const float slope = input.slope * static_cast<float>(rank);
-    const float limit = input.lowest + slope;
+    const float limit = rank_limit(input, rank);
     const float value = input.inverse_p ? x * (words / limit) : x;
-    return static_cast<float>(word) + 0.5f < limit ? value : 0.0f;
+    return is_kept(word, limit) ? value : 0.0f;
 }
 
 /// Running totals of a sign election.

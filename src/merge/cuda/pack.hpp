@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 #include "merge/cuda/device_job.hpp"
@@ -51,14 +52,32 @@ struct alignas(vector_bytes) Vector {
     std::uint32_t word[4];
 };
 
+/// Where the GPU would refuse an address, so does the host.
+inline void check_alignment(const std::byte* address, std::size_t bytes) {
+    if (reinterpret_cast<std::uintptr_t>(address) % bytes != 0) std::abort();
+}
+
 GALAPAGOS_HOST_DEVICE inline Vector load_vector(const std::byte* address) {
 #if defined(__CUDA_ARCH__)
     const uint4 loaded = __ldg(reinterpret_cast<const uint4*>(address));
     return {{loaded.x, loaded.y, loaded.z, loaded.w}};
 #else
+    check_alignment(address, vector_bytes);
     Vector loaded;
     std::memcpy(&loaded, address, sizeof loaded);
     return loaded;
+#endif
+}
+
+/// Four bytes at an address that is a multiple of four.
+GALAPAGOS_HOST_DEVICE inline std::uint32_t load_word(const std::byte* address) {
+#if defined(__CUDA_ARCH__)
+    return __ldg(reinterpret_cast<const std::uint32_t*>(address));
+#else
+    std::uint32_t word;
+    check_alignment(address, sizeof word);
+    std::memcpy(&word, address, sizeof word);
+    return word;
 #endif
 }
 
@@ -67,6 +86,7 @@ GALAPAGOS_HOST_DEVICE inline void store_vector(std::byte* address, const Vector&
     *reinterpret_cast<uint4*>(address) =
         make_uint4(value.word[0], value.word[1], value.word[2], value.word[3]);
 #else
+    check_alignment(address, vector_bytes);
     std::memcpy(address, &value, sizeof value);
 #endif
 }

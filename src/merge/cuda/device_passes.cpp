@@ -1,0 +1,265 @@
+#include "merge/cuda/device_passes.hpp"
+
+#include <algorithm>
+
+#include "merge/della.hpp"
+#include "merge/magnitude_cuts.hpp"
+
+namespace galapagos::cuda {
+
+namespace {
+
+/// Results of a launch lie at addresses that suit all of their types.
+constexpr std::size_t result_alignment = 256;
+std::size_t aligned(std::size_t bytes) {
+    return (bytes + result_alignment - 1) / result_alignment * result_alignment;
+}
+
+std::uint64_t* totals_at(std::byte* address) { return reinterpret_cast<std::uint64_t*>(address); }
+
+float scale_of(const FixedPoint& fixed) { return fixed.finite ? fixed.scale : 0.0f; }
+
+void set_range(const DeltaLadder::Step& step, StatisticJob& job) {
+    job.low = step.low;
+    job.high = step.high;
+}
+
+}  // namespace
+
+std::byte* DevicePasses::start(std::size_t entries, std::size_t bytes) {
+    const std::size_t table = aligned(entries * sizeof(StatisticJob));
+    if (bytes_ < table + bytes) {
+        memory_ = nullptr;
+        bytes_ = table + bytes;
+        memory_ = device_->allocate(bytes_);
+    }
+    device_->set_to_zero(memory_.get() + table, bytes);
+    return memory_.get() + table;
+}
+
+void DevicePasses::launch(StatisticPass pass, std::vector<StatisticJob>& jobs, int most_blocks) {
+    const std::int64_t items = number_items(jobs);
+    device_->copy_in(jobs.data(), jobs.size() * sizeof(StatisticJob), memory_.get());
+    device_->launch({pass, reinterpret_cast<const StatisticJob*>(memory_.get()),
+                     static_cast<int>(jobs.size()), items, most_blocks});
+}
+
+StatisticJob DevicePasses::entry(const DeltaPair& pair) const {
+    TensorJob job;
+    job.method = Method::task_arithmetic;
+    job.base = pair.base;
+    job.inputs.emplace_back().tensor = pair.source;
+    job.count = pair.count;
+    std::vector<DeviceJob> entries;
+    append_device_jobs(
+        job, {}, {},
+        {device_->resident(pair.base.data), {device_->resident(pair.source.data)}, {}, {}, {}, {}},
+        entries);
+    StatisticJob result{};
+    if (!entries.empty()) result.tensors = entries.front();
+    result.items = delta_chunks(pair.count);
+    return result;
+}
+
+std::uint32_t DevicePasses::largest_magnitude(const DeltaPair& pair) {
+    std::uint32_t largest = 0;
+    std::vector<StatisticJob> jobs{entry(pair)};
+    std::byte* result = start(1, sizeof largest);
+    jobs.front().largest = reinterpret_cast<std::uint32_t*>(result);
+    launch(StatisticPass::largest_magnitude, jobs);
+    device_->copy_out(result, sizeof largest, &largest);
+    return largest;
+}
+
+std::vector<KeyBucket> DevicePasses::count_keys(const DeltaPair& pair, const FixedPoint& fixed,
+                                                const KeyRange& range) {
+    static_assert(sizeof(KeyBucket) == 2 * sizeof(std::uint64_t));
+    std::vector<KeyBucket> buckets(range.buckets());
+    const std::size_t bytes = buckets.size() * sizeof(KeyBucket);
+    std::vector<StatisticJob> jobs{entry(pair)};
+    StatisticJob& job = jobs.front();
+    job.low = range.low;
+    job.high = range.high;
+    job.shift = range.shift;
+    job.scale = scale_of(fixed);
+    std::byte* result = start(1, bytes);
+    job.totals = totals_at(result);
+    launch(StatisticPass::key_counts, jobs);
+    device_->copy_out(result, bytes, buckets.data());
+    return buckets;
+}
+
+void DevicePasses::cut_steps(std::span<CutRequest* const> requests) {
+    std::vector<CutRequest*> uncounted, single, many;
+    for (CutRequest* request : requests) {
+        const DeltaLadder::Step& step = request->step();
+        (step.one_value() ? single : many).push_back(request);
+        if (!step.one_value()) continue;
+        const auto [ties, is_new] = request->ladder->ties(step.low);
+        request->ties = &ties;
+        if (is_new) uncounted.push_back(request);
+    }
+    count_ties(uncounted);
+    find_ties(single);
+    // What is collected has to fit in memory: some requests at a time.
+    constexpr std::int64_t most_collected = std::int64_t{1} << 23;
+    for (std::size_t first = 0; first < many.size();) {
+        std::int64_t collected = many[first]->step().count;
+        std::size_t end = first + 1;
+        while (end < many.size() && collected + many[end]->step().count <= most_collected)
+            collected += many[end++]->step().count;
+        select_keys(std::span(many).subspan(first, end - first));
+        first = end;
+    }
+}
+
+void DevicePasses::count_ties(std::span<CutRequest* const> requests) {
+    if (requests.empty()) return;
+    std::size_t bytes = 0;
+    for (const CutRequest* request : requests) bytes += aligned(2 * request->ties->size());
+    std::byte* const results = start(requests.size(), bytes);
+    std::byte* at = results;
+    std::vector<StatisticJob> jobs;
+    for (const CutRequest* request : requests) {
+        StatisticJob& job = jobs.emplace_back(entry(request->ladder->pair()));
+        set_range(request->step(), job);
+        job.matches = reinterpret_cast<std::uint16_t*>(at);
+        at += aligned(2 * request->ties->size());
+    }
+    launch(StatisticPass::chunk_matches, jobs);
+    at = results;
+    for (CutRequest* request : requests) {
+        device_->copy_out(at, 2 * request->ties->size(), request->ties->data());
+        at += aligned(2 * request->ties->size());
+    }
+}
+
+void DevicePasses::find_ties(std::span<CutRequest* const> requests) {
+    if (requests.empty()) return;
+    std::vector<std::int64_t> elements(requests.size());
+    const std::size_t bytes = elements.size() * sizeof(std::int64_t);
+    std::byte* const results = start(requests.size(), bytes);
+    std::vector<StatisticJob> jobs;
+    for (const CutRequest* request : requests) {
+        StatisticJob job = entry(request->ladder->pair());
+        set_range(request->step(), job);
+        job.items = 1;
+        job.rank = request->rank();
+        auto ties = request->ties->begin();
+        for (; *ties < job.rank; ++ties) job.rank -= *ties;
+        job.begin = (ties - request->ties->begin()) * delta_chunk;
+        job.totals = totals_at(results) + jobs.size();
+        jobs.push_back(job);
+    }
+    launch(StatisticPass::nth_match, jobs);
+    device_->copy_out(results, bytes, elements.data());
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        CutRequest& request = *requests[i];
+        const DeltaLadder::Step& step = request.step();
+        request.threshold = step.low;
+        request.last_tie = elements[i];
+        request.kept_sum =
+            step.sum_above + request.rank() * request.ladder->fixed_point().quantise(step.low);
+    }
+}
+
+void DevicePasses::select_keys(std::span<CutRequest* const> requests) {
+    constexpr std::size_t numbers = 3;  // how many were collected, the key, the sum
+    std::vector<std::uint64_t> found(numbers * requests.size());
+    const std::size_t bytes = aligned(found.size() * sizeof(std::uint64_t));
+    std::size_t placed = 0;
+    for (const CutRequest* request : requests)
+        placed += static_cast<std::size_t>(request->step().count);
+    std::byte* const results = start(requests.size(), bytes + placed * sizeof(PlacedKey));
+    auto* at = reinterpret_cast<PlacedKey*>(results + bytes);
+    std::vector<StatisticJob> jobs;
+    for (const CutRequest* request : requests) {
+        StatisticJob job = entry(request->ladder->pair());
+        set_range(request->step(), job);
+        job.rank = request->rank();
+        job.scale = scale_of(request->ladder->fixed_point());
+        job.totals = totals_at(results) + numbers * jobs.size();
+        job.placed = at;
+        at += request->step().count;
+        jobs.push_back(job);
+    }
+    launch(StatisticPass::collection, jobs);
+    for (StatisticJob& job : jobs) job.items = 1;
+    launch(StatisticPass::selection, jobs);
+    device_->copy_out(results, found.size() * sizeof(std::uint64_t), found.data());
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        CutRequest& request = *requests[i];
+        request.threshold = key_of(found[numbers * i + 1]);
+        request.last_tie = place_of(found[numbers * i + 1]);
+        request.kept_sum =
+            request.step().sum_above + static_cast<std::int64_t>(found[numbers * i + 2]);
+    }
+}
+
+std::vector<std::int64_t> DevicePasses::sums_by_level(const DeltaPair& pair,
+                                                      const FixedPoint& fixed,
+                                                      const MaskStream& stream) {
+    std::vector<std::int64_t> sums(probability_levels);
+    const std::size_t bytes = sums.size() * sizeof(std::int64_t);
+    std::vector<StatisticJob> jobs{entry(pair)};
+    StatisticJob& job = jobs.front();
+    job.tensors.seed = stream.seed;
+    job.tensors.name_hash = stream.name_hash;
+    job.tensors.inputs[0].position = stream.position;
+    job.scale = scale_of(fixed);
+    std::byte* result = start(1, bytes);
+    job.totals = totals_at(result);
+    launch(StatisticPass::level_sums, jobs);
+    device_->copy_out(result, bytes, sums.data());
+    return sums;
+}
+
+Ranks DevicePasses::magnitude_ranks(const DeltaPair& pair, std::int64_t row_length) {
+    const std::int64_t rows = row_length == 0 ? 0 : pair.count / row_length;
+    if (rows == 0) return std::make_shared<std::uint16_t[]>(0);
+    const std::vector<std::uint16_t> in_order = ranks_in_order(row_length);
+    const std::size_t table = aligned(2 * in_order.size());
+    // Each block sorts in memory of its own.
+    const auto blocks = static_cast<std::size_t>(std::min<std::int64_t>(rows, 512));
+    std::vector<StatisticJob> jobs{entry(pair)};
+    StatisticJob& job = jobs.front();
+    job.items = rows;
+    job.row_length = row_length;
+    job.tensors.side_by_side = job.tensors.side_by_side && row_length % pack_elements == 0;
+    std::byte* result = start(1, table + 2 * blocks * in_order.size() * sizeof(PlacedKey));
+    device_->copy_in(in_order.data(), 2 * in_order.size(), result);
+    job.ranks_in_order = reinterpret_cast<const std::uint16_t*>(result);
+    job.placed = reinterpret_cast<PlacedKey*>(result + table);
+    const std::shared_ptr<std::byte[]> ranks =
+        device_->allocate(2 * static_cast<std::size_t>(pair.count));
+    job.ranks = reinterpret_cast<std::uint16_t*>(ranks.get());
+    launch(StatisticPass::row_ranks, jobs, static_cast<int>(blocks));
+    return {ranks, job.ranks};
+}
+
+void DevicePasses::thin(std::span<RankThinning> thinnings) {
+    if (thinnings.empty()) return;
+    std::vector<std::uint64_t> sums(2 * thinnings.size());
+    std::byte* const results = start(thinnings.size(), sums.size() * sizeof(std::uint64_t));
+    std::vector<StatisticJob> jobs;
+    for (const RankThinning& one : thinnings) {
+        StatisticJob job = entry(one.pair);
+        job.tensors.seed = one.stream.seed;
+        job.tensors.name_hash = one.stream.name_hash;
+        DeviceInput& input = job.tensors.inputs[0];
+        input.position = one.stream.position;
+        input.ranks = one.input->ranks;
+        input.lowest = one.input->lowest;
+        input.slope = one.input->slope;
+        job.scale = scale_of(one.fixed);
+        job.totals = totals_at(results) + 2 * jobs.size();
+        jobs.push_back(job);
+    }
+    launch(StatisticPass::thinned_sums, jobs);
+    device_->copy_out(results, sums.size() * sizeof(std::uint64_t), sums.data());
+    for (std::size_t i = 0; i < thinnings.size(); ++i)
+        thinnings[i].norms = {static_cast<std::int64_t>(sums[2 * i]),
+                              static_cast<std::int64_t>(sums[2 * i + 1])};
+}
+
+}  // namespace galapagos::cuda

@@ -1,0 +1,81 @@
+// The passes over whole tensors that statistics need. The CPU makes them over the mapped files, a
+// GPU over sources in its own memory; what is made of their numbers is the same for both.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "merge/delta.hpp"
+#include "merge/job.hpp"
+#include "merge/magnitude.hpp"
+#include "merge/order_statistic.hpp"
+#include "merge/random_mask.hpp"
+
+namespace galapagos {
+
+struct CutRequest;
+
+/// Bit patterns of magnitudes from `low` to `high`, in buckets of 1 << shift.
+struct KeyRange {
+    std::uint32_t low = 0;
+    std::uint32_t high = magnitude_bits;
+    int shift = 0;
+
+    std::size_t buckets() const noexcept { return ((high - low) >> shift) + std::size_t{1}; }
+};
+
+/// The elements in a bucket, and the sum of their magnitudes in fixed-point units.
+struct KeyBucket {
+    std::int64_t count = 0;
+    std::int64_t sum = 0;
+
+    bool operator==(const KeyBucket&) const = default;
+};
+
+/// A number for each element, from 0 to 65535, in the memory of who made the pass.
+using Ranks = std::shared_ptr<const std::uint16_t[]>;
+
+/// L1 norms of a task vector, before and after thinning, in fixed-point units.
+struct ThinnedNorms {
+    std::int64_t total = 0;
+    std::int64_t kept = 0;
+
+    bool operator==(const ThinnedNorms&) const = default;
+};
+
+/// A task vector to be thinned by rank, and what comes of it.
+struct RankThinning {
+    DeltaPair pair;
+    FixedPoint fixed;
+    const JobInput* input = nullptr;
+    MaskStream stream;
+    ThinnedNorms norms;
+};
+
+class StatisticPasses {
+  public:
+    virtual ~StatisticPasses() = default;
+
+    /// The largest magnitude of a task vector, infinities and NaNs among them.
+    virtual std::uint32_t largest_magnitude(const DeltaPair& pair) = 0;
+    /// Sums are zero where the task vector isn't finite.
+    virtual std::vector<KeyBucket> count_keys(const DeltaPair& pair, const FixedPoint& fixed,
+                                              const KeyRange& range) = 0;
+    /// Answers those cuts of find_cuts that fall inside a step of their ladder.
+    virtual void cut_steps(std::span<CutRequest* const> requests) = 0;
+    /// Sums of magnitudes, one for each of the probability_levels that a random word can have.
+    virtual std::vector<std::int64_t> sums_by_level(const DeltaPair& pair, const FixedPoint& fixed,
+                                                    const MaskStream& stream) = 0;
+    /// Where |delta| stands in its row in ascending order, from 0 (smallest) to 65535 (largest). Of
+    /// equal magnitudes the earlier stand lower. A row of one element stands in the middle.
+    virtual Ranks magnitude_ranks(const DeltaPair& pair, std::int64_t row_length) = 0;
+    /// Inputs' ranks are those of `magnitude_ranks`.
+    virtual void thin(std::span<RankThinning> thinnings) = 0;
+};
+
+/// By this process' threads, where the tensors lie.
+StatisticPasses& cpu_passes();
+
+}  // namespace galapagos
