@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "merge/cuda/device_passes.hpp"
+#include "merge/cuda/resident_tensors.hpp"
 #include "merge/cuda/statistic_blocks.hpp"
 
 namespace galapagos::test {
@@ -60,9 +61,14 @@ class ThreadBlock {
 class StatisticTwin : public cuda::StatisticDevice {
   public:
     enum class Threads { loop, real };
-    explicit StatisticTwin(Threads threads = Threads::loop) : threads_(threads) {}
+    /// Takes tensors from where these are, or from where they are mapped.
+    explicit StatisticTwin(const cuda::ResidentTensors* tensors = nullptr,
+                           Threads threads = Threads::loop)
+        : tensors_(tensors), threads_(threads) {}
 
-    const std::byte* resident(const std::byte* mapped) const override { return mapped; }
+    const std::byte* resident(const std::byte* mapped) const override {
+        return tensors_ == nullptr ? mapped : tensors_->find(mapped);
+    }
     /// Filled with what nobody expects there.
     std::shared_ptr<std::byte[]> allocate(std::size_t bytes) override {
         constexpr std::align_val_t alignment{256};
@@ -106,6 +112,7 @@ class StatisticTwin : public cuda::StatisticDevice {
         }
     }
 
+    const cuda::ResidentTensors* tensors_;
     Threads threads_;
 };
 

@@ -45,6 +45,7 @@ void DevicePasses::launch(StatisticPass pass, std::vector<StatisticJob>& jobs, i
 }
 
 StatisticJob DevicePasses::entry(const DeltaPair& pair) const {
+    if (pair.count == 0) return {};
     TensorJob job;
     job.method = Method::task_arithmetic;
     job.base = pair.base;
@@ -56,7 +57,7 @@ StatisticJob DevicePasses::entry(const DeltaPair& pair) const {
         {device_->resident(pair.base.data), {device_->resident(pair.source.data)}, {}, {}, {}, {}},
         entries);
     StatisticJob result{};
-    if (!entries.empty()) result.tensors = entries.front();
+    result.tensors = entries.front();
     result.items = delta_chunks(pair.count);
     return result;
 }

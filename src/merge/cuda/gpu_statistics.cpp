@@ -1,27 +1,9 @@
 #include <fmt/format.h>
 
-#include "base/error.hpp"
 #include "comm/cuda/errors.hpp"
 #include "merge/cuda/statistic_kernel.hpp"
 
 namespace galapagos::cuda {
-
-void GpuStatistics::add_resident(const std::byte* mapped, std::size_t bytes,
-                                 const std::byte* on_device) {
-    places_[mapped] = {bytes, on_device};
-}
-
-const std::byte* GpuStatistics::resident(const std::byte* mapped) const {
-    if (mapped == nullptr) return nullptr;
-    const auto after = places_.upper_bound(mapped);
-    if (after != places_.begin()) {
-        const auto& [begin, place] = *std::prev(after);
-        const auto offset = static_cast<std::size_t>(mapped - begin);
-        if (offset < place.bytes) return place.on_device + offset;
-    }
-    throw Error("statistics can't be taken on the GPU", "a source's tensor is not in its memory",
-                "this is a mistake in galapagos: please report it");
-}
 
 std::shared_ptr<std::byte[]> GpuStatistics::allocate(std::size_t bytes) {
     void* memory = nullptr;

@@ -42,7 +42,7 @@ GALAPAGOS_HOST_DEVICE void for_each_word(const StatisticJob& job, const Chunk& c
         const MaskWords words = mask_words_of(mask, mask_counter(tile, lane));
         for (int w = 0; w < 4; ++w) {
             const std::int64_t element = tile + 2 * (w * mask_lanes + lane);
-            if (element >= chunk.end) break;
+            if (element >= chunk.end) continue;
             float base[2], value[2];
             load_pair(tensors, tensors.base, element, base);
             load_pair(tensors, tensors.inputs[0].tensor, element, value);

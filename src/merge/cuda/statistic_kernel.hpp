@@ -3,9 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <memory>
 
 #include "comm/cuda/stream.hpp"
+#include "merge/cuda/resident_tensors.hpp"
 #include "merge/cuda/statistic_device.hpp"
 
 namespace galapagos::cuda {
@@ -16,11 +17,12 @@ void launch_statistic(const StatisticLaunch& launch, const Stream& stream);
 /// The current GPU, with a stream of its own.
 class GpuStatistics : public StatisticDevice {
   public:
-    /// Tells where the bytes from `mapped` on lie on the GPU.
-    void add_resident(const std::byte* mapped, std::size_t bytes, const std::byte* on_device);
+    /// The tensors must outlive it.
+    explicit GpuStatistics(const ResidentTensors& tensors) : tensors_(&tensors) {}
 
-    /// Throws Error for what was not added.
-    const std::byte* resident(const std::byte* mapped) const override;
+    const std::byte* resident(const std::byte* mapped) const override {
+        return tensors_->find(mapped);
+    }
     std::shared_ptr<std::byte[]> allocate(std::size_t bytes) override;
     void copy_in(const void* from, std::size_t bytes, std::byte* to) override;
     void copy_out(const std::byte* from, std::size_t bytes, void* to) override;
@@ -28,12 +30,8 @@ class GpuStatistics : public StatisticDevice {
     void launch(const StatisticLaunch& launch) override;
 
   private:
-    struct Place {
-        std::size_t bytes;
-        const std::byte* on_device;
-    };
+    const ResidentTensors* tensors_;
     Stream stream_;
-    std::map<const std::byte*, Place> places_;
 };
 
 }  // namespace galapagos::cuda
