@@ -103,27 +103,51 @@ struct ValueSums {
     float of[together][chunk_elements];
 };
 
+/// Calls use(position, eight elements) for a thread's share of `count` rows of the cache. Several
+/// loads are under way at once where the elements lie at multiples of sixteen bytes.
+template <typename T, int together, typename Use>
+GALAPAGOS_HOST_DEVICE inline void each_row(const Attend<T, together>& job, const T* rows, int count,
+                                           int thread, Use&& use) {
+    constexpr int at_once = 4;
+    const Chunk chunk = chunk_at(thread % job.lanes(), job.head_dim);
+    const T* const mine = rows + chunk.first;
+    const int step = job.slots();
+    float row[chunk_elements];
+    int at = thread / job.lanes();
+    if (job.head_dim % chunk_elements == 0 && whole_vectors(mine, chunk.count))
+        for (; at + (at_once - 1) * step < count; at += at_once * step) {
+            RawChunk<T> raw[at_once];
+            for (int i = 0; i < at_once; ++i)
+                raw[i] = load_raw(mine + std::int64_t{at + i * step} * job.head_dim);
+            for (int i = 0; i < at_once; ++i) {
+                widen_raw(raw[i], row);
+                use(at + i * step, row);
+            }
+        }
+    for (; at < count; at += step) {
+        load_chunk(mine + std::int64_t{at} * job.head_dim, chunk.count, row);
+        use(at, row);
+    }
+}
+
 /// A thread's terms of the scores of a tile: the products over its elements.
 template <typename T, int together>
 GALAPAGOS_HOST_DEVICE inline void score_terms(const Attend<T, together>& job, const T* keys,
                                               int count, int thread,
                                               const AttendMemory<together>& memory) {
     const int lane = thread % job.lanes();
-    const Chunk chunk = chunk_at(lane, job.head_dim);
     float query[together][chunk_elements];
     for (int head = 0; head < together; ++head)
         for (int i = 0; i < chunk_elements; ++i)
             query[head][i] = memory.queries[(head * job.lanes() + lane) * chunk_elements + i];
-    for (int at = thread / job.lanes(); at < count; at += job.slots()) {
-        float key[chunk_elements];
-        load_chunk(keys + std::int64_t{at} * job.head_dim + chunk.first, chunk.count, key);
+    each_row(job, keys, count, thread, [&](int at, const float(&key)[chunk_elements]) {
         for (int head = 0; head < together; ++head) {
             float sum = 0;
             for (int i = 0; i < chunk_elements; ++i)
                 sum = multiply_add(query[head][i], key[i], sum);
             memory.terms[(at * together + head) * job.stride() + lane] = sum;
         }
-    }
+    });
 }
 
 /// Adds a tile's values, weighted, to what a thread has.
@@ -132,18 +156,15 @@ GALAPAGOS_HOST_DEVICE inline void add_values(const Attend<T, together>& job, con
                                              int count, int thread,
                                              const AttendMemory<together>& memory,
                                              ValueSums<together>& sums) {
-    const Chunk chunk = chunk_at(thread % job.lanes(), job.head_dim);
     for (int head = 0; head < together; ++head)
         for (int i = 0; i < chunk_elements; ++i) sums.of[head][i] *= memory.corrections[head];
-    for (int at = thread / job.lanes(); at < count; at += job.slots()) {
-        float value[chunk_elements];
-        load_chunk(values + std::int64_t{at} * job.head_dim + chunk.first, chunk.count, value);
+    each_row(job, values, count, thread, [&](int at, const float(&value)[chunk_elements]) {
         for (int head = 0; head < together; ++head) {
             const float weight = memory.scores[head * job.score_stride + at];
             for (int i = 0; i < chunk_elements; ++i)
                 sums.of[head][i] = multiply_add(weight, value[i], sums.of[head][i]);
         }
-    }
+    });
 }
 
 /// A head's maximum after a tile's scores.

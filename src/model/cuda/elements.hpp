@@ -86,23 +86,6 @@ GALAPAGOS_HOST_DEVICE inline void store_vector(void* address, const Vector& valu
 #endif
 }
 
-GALAPAGOS_HOST_DEVICE inline void widen_vectors(const float* address,
-                                                float (&values)[chunk_elements]) {
-    const Vector low = load_vector(address), high = load_vector(address + 4);
-    for (int i = 0; i < 4; ++i) {
-        values[i] = float_of(low.word[i]);
-        values[i + 4] = float_of(high.word[i]);
-    }
-}
-GALAPAGOS_HOST_DEVICE inline void widen_vectors(const Bf16* address,
-                                                float (&values)[chunk_elements]) {
-    const Vector pairs = load_vector(address);
-    for (int i = 0; i < 4; ++i) {
-        values[2 * i] = float_of(pairs.word[i] << 16);
-        values[2 * i + 1] = float_of(pairs.word[i] & 0xFFFF0000u);
-    }
-}
-
 GALAPAGOS_HOST_DEVICE inline void narrow_vectors(const float (&values)[chunk_elements],
                                                  float* address) {
     Vector low, high;
@@ -121,12 +104,39 @@ GALAPAGOS_HOST_DEVICE inline void narrow_vectors(const float (&values)[chunk_ele
     store_vector(address, pairs);
 }
 
+/// A chunk as it lies in memory: many can be under way before the first is widened.
+template <typename T>
+struct RawChunk {
+    static constexpr int vectors = chunk_elements * sizeof(T) / sizeof(Vector);
+    Vector part[vectors];
+};
+
+template <typename T>
+GALAPAGOS_HOST_DEVICE inline RawChunk<T> load_raw(const T* address) {
+    RawChunk<T> raw;
+    for (int i = 0; i < RawChunk<T>::vectors; ++i)
+        raw.part[i] = load_vector(address + i * (chunk_elements / RawChunk<T>::vectors));
+    return raw;
+}
+
+GALAPAGOS_HOST_DEVICE inline void widen_raw(const RawChunk<float>& raw,
+                                            float (&values)[chunk_elements]) {
+    for (int i = 0; i < chunk_elements; ++i) values[i] = float_of(raw.part[i / 4].word[i % 4]);
+}
+GALAPAGOS_HOST_DEVICE inline void widen_raw(const RawChunk<Bf16>& raw,
+                                            float (&values)[chunk_elements]) {
+    for (int i = 0; i < chunk_elements / 2; ++i) {
+        values[2 * i] = float_of(raw.part[0].word[i] << 16);
+        values[2 * i + 1] = float_of(raw.part[0].word[i] & 0xFFFF0000u);
+    }
+}
+
 /// `count` elements at an address; the other values are zero. Sixteen bytes at a time where eight
 /// elements lie at a multiple of sixteen.
 template <typename T>
 GALAPAGOS_HOST_DEVICE inline void load_chunk(const T* address, int count,
                                              float (&values)[chunk_elements]) {
-    if (whole_vectors(address, count)) return widen_vectors(address, values);
+    if (whole_vectors(address, count)) return widen_raw(load_raw(address), values);
     for (int i = 0; i < chunk_elements; ++i) values[i] = i < count ? widen(address[i]) : 0.0f;
 }
 
