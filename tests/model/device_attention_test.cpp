@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "model/cuda/attend.hpp"
+#include "model/cuda/attend_tiles.hpp"
 #include "model/cuda/place_heads.hpp"
 #include "model/device_twin.hpp"
 #include "model/device_values.hpp"
@@ -187,13 +188,15 @@ TYPED_TEST(DeviceAttention, QueriesMayStayWhereTheyAre) {
 }
 
 /// Attention of every token by the CPU's kernel for one token.
-template <typename T, int together>
-std::vector<T> attended_by_cpu(const Attend<T, together>& job, KvCache<T>& cache) {
-    std::vector<T> output(static_cast<std::size_t>(tokens * job.query_heads * job.head_dim));
+template <typename T>
+std::vector<T> attended_by_cpu(const AttendTokens<T>& job, KvCache<T>& cache,
+                               const std::vector<Place>& spots) {
+    const auto count = static_cast<std::int64_t>(spots.size());
+    std::vector<T> output(static_cast<std::size_t>(count * job.query_heads * job.head_dim));
     std::vector<float> scratch(
         static_cast<std::size_t>(job.group() * (max_tokens + 2 * job.head_dim)));
-    for (std::int64_t token = 0; token < tokens; ++token) {
-        const Place place = places[static_cast<std::size_t>(token)];
+    for (std::int64_t token = 0; token < count; ++token) {
+        const Place place = spots[static_cast<std::size_t>(token)];
         const std::int64_t length = place.position + 1;
         const std::int64_t first = job.window > 0 && length > job.window ? length - job.window : 0;
         for (int head = 0; head < job.kv_heads; ++head) {
@@ -230,7 +233,7 @@ void check_attention(const HeadCase& heads, std::int64_t window, float softcap) 
     job.scale = 1 / std::sqrt(static_cast<float>(heads.head_dim));
     job.window = window;
     job.softcap = softcap;
-    const auto expected = attended_by_cpu(job, cache);
+    const auto expected = attended_by_cpu<T>(job, cache, places);
     for (const test::ThreadOrder order : test::thread_orders) {
         std::fill(output.begin(), output.end(), T{});
         run_on_host(job, order);
@@ -250,6 +253,87 @@ TYPED_TEST(DeviceAttention, AttendsAsTheCpuDoes) {
     check_attention<T, 8>({20, 2, 16}, 70, 4.0F);  // ten heads of a group in two blocks
     check_attention<T, 8>({8, 1, 256}, 0, 0);
     check_attention<T, 4>({4, 1, 512}, 64, 0);
+}
+
+/// Segments of several tokens against the CPU's kernel for one token.
+void check_tiles(const HeadCase& heads, std::int64_t window, float softcap) {
+    SCOPED_TRACE(testing::Message() << heads.query_heads << " heads of " << heads.head_dim);
+    KvCache<Bf16> cache = empty_cache<Bf16>(heads);
+    const std::int64_t size = cache_rows * heads.kv_heads * max_tokens * heads.head_dim;
+    const auto keys = random_values<Bf16>(size, 8), values = random_values<Bf16>(size, 9);
+    std::copy(keys.begin(), keys.end(), cache.keys(0, 0, 0));
+    std::copy(values.begin(), values.end(), cache.values(0, 0, 0));
+    // A tile of one token, a whole one that begins a row, and two of one segment further on.
+    const std::vector<TokenTile> tiles{{0, 1}, {1, 64}, {65, 64}, {129, 37}};
+    std::vector<Place> spots{{1, 33}};
+    for (int i = 0; i < 64; ++i) spots.push_back({0, i});
+    for (int i = 0; i < 101; ++i) spots.push_back({2, 91 + i});
+    const auto count = static_cast<std::int64_t>(spots.size());
+    const auto queries = random_values<Bf16>(count * heads.query_heads * heads.head_dim, 7, 2.0F);
+    std::vector<Bf16> output(queries.size()), first;
+    AttendTiles job;
+    job.queries = queries.data();
+    job.output = output.data();
+    job.cache = slot_of(cache, heads);
+    job.places = spots.data();
+    job.query_heads = heads.query_heads;
+    job.kv_heads = heads.kv_heads;
+    job.head_dim = heads.head_dim;
+    job.scale = 1 / std::sqrt(static_cast<float>(heads.head_dim));
+    job.window = window;
+    job.softcap = softcap;
+    job.tiles = tiles.data();
+    job.tile_count = static_cast<std::int64_t>(tiles.size());
+    const auto expected = attended_by_cpu<Bf16>(job, cache, spots);
+    for (const test::ThreadOrder order : test::thread_orders) {
+        std::fill(output.begin(), output.end(), Bf16{});
+        with_width(job, [&](const auto& attend) { run_on_host(attend, order); });
+        // Weights are rounded to bf16, sums are not.
+        expect_near(output, expected, 1, 0.02);
+        if (first.empty()) first = output;
+        EXPECT_EQ(output, first);
+    }
+}
+
+TEST(DeviceTiles, AttendAsTheCpuDoes) {
+    check_tiles({2, 2, 64}, 0, 0);
+    check_tiles({4, 1, 128}, 0, 0);
+    check_tiles({3, 1, 6}, 0, 0);
+    check_tiles({2, 1, 80}, 37, 0);
+    check_tiles({2, 1, 12}, 5, 3.0F);
+}
+
+TEST(DeviceTiles, KeepWhatOneKeyDecides) {
+    // Scores so far apart that a token sees its best key alone: the answer is that key's value.
+    constexpr std::int64_t length = 70;
+    const HeadCase heads{1, 1, 64};
+    KvCache<Bf16> cache = empty_cache<Bf16>(heads);
+    const auto values = random_values<Bf16>(length * 64, 9);
+    std::copy(values.begin(), values.end(), cache.values(0, 0, 0));
+    std::vector<Bf16> queries(length * 64), output(length * 64);
+    std::vector<Place> spots;
+    for (std::int64_t i = 0; i < length; ++i) {
+        // Key i points along axis i % 64; token i asks for key i / 2.
+        cache.keys(0, 0, 0)[i * 64 + i % 64] = narrow<Bf16>(16.0F);
+        queries[static_cast<std::size_t>(i * 64 + i / 2)] = narrow<Bf16>(64.0F);
+        spots.push_back({0, static_cast<std::int32_t>(i)});
+    }
+    const std::vector<TokenTile> tiles{{0, 64}, {64, 6}};
+    AttendTiles job;
+    job.queries = queries.data();
+    job.output = output.data();
+    job.cache = slot_of(cache, heads);
+    job.places = spots.data();
+    job.query_heads = job.kv_heads = 1;
+    job.head_dim = 64;
+    job.tiles = tiles.data();
+    job.tile_count = 2;
+    with_width(job, [](const auto& attend) { run_on_host(attend); });
+    for (std::int64_t i = 0; i < length; ++i)
+        for (std::int64_t d = 0; d < 64; ++d)
+            ASSERT_EQ(output[static_cast<std::size_t>(i * 64 + d)],
+                      values[static_cast<std::size_t>(i / 2 * 64 + d)])
+                << "token " << i << ", element " << d;
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "model/cuda/block.hpp"
+#include "model/cuda/elements.hpp"
+#include "model/cuda/tile_products.hpp"
 
 namespace galapagos::test {
 
@@ -27,6 +29,37 @@ inline std::array<int, most_threads> thread_numbers(ThreadOrder order, int threa
                                                    ? threads - 1 - i
                                                    : i * 37 % threads;
     return numbers;
+}
+
+/// What a warp's matrix unit does: the tiles put together from what the threads hold, as the
+/// documentation of mma.m16n8k16 deals them out, and multiplied.
+template <typename Operands>
+void multiply_tiles_of_warp(int first_thread, Operands&& of) {
+    using namespace cuda;
+    float a[16][16], b[16][8], sums[16][8];
+    const auto half = [](std::uint32_t word, int which) {
+        return float_of(which == 0 ? word << 16 : word & 0xFFFF0000u);
+    };
+    for (int thread = first_thread; thread < first_thread + warp_threads; ++thread) {
+        const TileOperands tiles = of(thread);
+        const int line = thread % 32 / 4, pair = thread % 4 * 2;
+        for (int i = 0; i < 2; ++i) {
+            for (int word = 0; word < 4; ++word)
+                a[line + word % 2 * 8][pair + word / 2 * 8 + i] = half(tiles.a.words[word], i);
+            for (int word = 0; word < 2; ++word)
+                b[pair + word * 8 + i][line] = half(tiles.b.words[word], i);
+            for (int row = 0; row < 2; ++row)
+                sums[line + 8 * row][pair + i] = tiles.sums.of[2 * row + i];
+        }
+    }
+    for (int row = 0; row < 16; ++row)
+        for (int column = 0; column < 8; ++column)
+            for (int k = 0; k < 16; ++k) sums[row][column] += a[row][k] * b[k][column];
+    for (int thread = first_thread; thread < first_thread + warp_threads; ++thread) {
+        const TileOperands tiles = of(thread);
+        for (int i = 0; i < 4; ++i)
+            tiles.sums.of[i] = sums[thread % 32 / 4 + i / 2 * 8][thread % 4 * 2 + i % 2];
+    }
 }
 
 /// The Block of block.hpp on the host.
@@ -53,6 +86,28 @@ class HostBlock {
     template <typename Phase>
     void each(Phase&& phase) const {
         for (int i = 0; i < threads_; ++i) phase(numbers_[static_cast<std::size_t>(i)]);
+    }
+
+    template <typename Phase>
+    void alone(Phase&& phase) const {
+        each(phase);
+    }
+
+    template <typename Pair, typename Combine>
+    void across_quads(Own<Pair>& own, Combine&& combine) const {
+        for (int distance = 1; distance < cuda::quad_threads; distance *= 2) {
+            Own<Pair> before = own;
+            for (int thread = 0; thread < threads_; ++thread)
+                for (std::size_t i = 0; i < std::size(own[thread].of); ++i)
+                    own[thread].of[i] =
+                        combine(before[thread].of[i], before[thread ^ distance].of[i]);
+        }
+    }
+
+    template <typename Operands>
+    void multiply_tiles(Operands&& of) const {
+        for (int thread = 0; thread < threads_; thread += cuda::warp_threads)
+            multiply_tiles_of_warp(thread, of);
     }
 
   private:

@@ -18,6 +18,10 @@ void run_on_host(const cuda::AttendTokens<T>& job) {
     cuda::with_together(job, [](const auto& attend) { run_on_host(attend); });
 }
 
+inline void run_on_host(const cuda::AttendTiles& job) {
+    cuda::with_width(job, [](const auto& attend) { run_on_host(attend); });
+}
+
 template <typename T>
 class HostWork final : public cuda::DeviceWork<T> {
   public:

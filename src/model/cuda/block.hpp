@@ -9,6 +9,9 @@
 //     each(phase)          as above
 //     shared()             job.shared_floats() floats, seen by all threads, aligned to 16 bytes
 //     Own<Value>           a variable that each thread has for itself, kept between phases
+//     alone(phase)         as each, where threads touch nothing that another one does: no barrier
+//     across_quads(own, f) each float of Own<RowPair> of four threads becomes f of the four
+//     multiply_tiles(of)   a product of tiles by each warp, of(thread) giving its TileOperands
 // and a job
 //     threads              in a block, a multiple of partial_sums
 //     blocks()             of the launch
@@ -18,6 +21,14 @@
 #include <cstdint>
 
 #include "base/host_device.hpp"
+
+// A loop whose numbers must be known when it is compiled, so that what threads own stays in
+// registers.
+#if defined(__CUDA_ARCH__)
+#define GALAPAGOS_UNROLL _Pragma("unroll")
+#else
+#define GALAPAGOS_UNROLL
+#endif
 
 namespace galapagos::cuda {
 

@@ -28,15 +28,20 @@ class StepInputs {
     }
 
     template <typename T>
-    void copy(std::span<const Place> places, std::span<const std::int32_t> tokens,
-              std::span<const std::int32_t> wanted, DeviceWork<T>& work) {
+    void copy(std::span<const Place> places, std::span<const TokenTile> tiles,
+              std::span<const std::int32_t> tokens, std::span<const std::int32_t> wanted,
+              DeviceWork<T>& work) {
         put(std::as_bytes(places), places_at());
+        put(std::as_bytes(tiles), tiles_at());
         put(std::as_bytes(tokens), tokens_at());
         put(std::as_bytes(wanted), wanted_at());
         work.copy_in(host_.data(), host_.size(), device_);
     }
 
     const Place* places() const { return reinterpret_cast<const Place*>(device_ + places_at()); }
+    const TokenTile* tiles() const {
+        return reinterpret_cast<const TokenTile*>(device_ + tiles_at());
+    }
     const std::int32_t* tokens() const {
         return reinterpret_cast<const std::int32_t*>(device_ + tokens_at());
     }
@@ -45,9 +50,11 @@ class StepInputs {
     }
 
   private:
-    static constexpr std::size_t row_bytes = sizeof(Place) + 2 * sizeof(std::int32_t);
+    static constexpr std::size_t row_bytes =
+        sizeof(Place) + sizeof(TokenTile) + 2 * sizeof(std::int32_t);
     std::size_t places_at() const { return 0; }
-    std::size_t tokens_at() const { return tokens_ * sizeof(Place); }
+    std::size_t tiles_at() const { return tokens_ * sizeof(Place); }
+    std::size_t tokens_at() const { return tiles_at() + tokens_ * sizeof(TokenTile); }
     std::size_t wanted_at() const { return tokens_at() + tokens_ * sizeof(std::int32_t); }
     void put(std::span<const std::byte> bytes, std::size_t at) {
         if (!bytes.empty()) std::memcpy(host_.data() + at, bytes.data(), bytes.size());
@@ -94,7 +101,8 @@ class DevicePass final : public ForwardPass {
 
     void run(std::span<const int32_t> tokens, std::span<const Segment> segments,
              std::span<const int32_t> wanted) override {
-        inputs_.copy(attention_.plan(segments), tokens, wanted, context_.work);
+        attention_.plan(segments);
+        inputs_.copy(attention_.places(), attention_.tiles(), tokens, wanted, context_.work);
         stream_ = buffers_.stream;
         normed_ = buffers_.normed;
         auto rows = static_cast<std::int64_t>(tokens.size());
@@ -197,7 +205,7 @@ class DevicePass final : public ForwardPass {
         const LayerWeights<T>& layer = weights_.layers[static_cast<std::size_t>(slot)];
         enter(scale, rows, delta, layer.attention_norm);
         attention_.run(layer, architecture_.layer_settings[static_cast<std::size_t>(slot)],
-                       static_cast<std::int64_t>(hop), normed_, inputs_.places());
+                       static_cast<std::int64_t>(hop), normed_, inputs_.places(), inputs_.tiles());
         if (rows_after < rows) keep_wanted(rows_after);
         context_.sliced_linear(layer.attention_output, attention_.attended(), rows_after,
                                buffers_.delta);

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "model/cuda/attend.hpp"
+#include "model/cuda/attend_tiles.hpp"
 #include "model/cuda/experts.hpp"
 #include "model/cuda/norm_rows.hpp"
 #include "model/cuda/place_heads.hpp"
@@ -19,7 +20,7 @@ namespace galapagos::cuda {
 /// One kernel with what it works on.
 template <typename T>
 using ForwardJob = std::variant<EmbedTokens<T>, NormRows<T>, PlaceHeads<T>, AttendTokens<T>,
-                                Activate<T>, AddRows<T>, RoundSums<T>, GatherRows<T>,
+                                AttendTiles, Activate<T>, AddRows<T>, RoundSums<T>, GatherRows<T>,
                                 ChooseExperts<T>, AddExpert, WidenLogits<T>, SummariseLogits<T>>;
 
 /// All addresses are the device's but those of the host that copies name.

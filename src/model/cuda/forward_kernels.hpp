@@ -3,6 +3,7 @@
 
 #include "comm/cuda/stream.hpp"
 #include "model/cuda/attend.hpp"
+#include "model/cuda/attend_tiles.hpp"
 #include "model/cuda/experts.hpp"
 #include "model/cuda/norm_rows.hpp"
 #include "model/cuda/place_heads.hpp"
@@ -19,6 +20,7 @@ template <typename T>
 void run_kernel(const PlaceHeads<T>& job, const Stream& stream);
 template <typename T>
 void run_kernel(const AttendTokens<T>& job, const Stream& stream);
+void run_kernel(const AttendTiles& job, const Stream& stream);
 template <typename T>
 void run_kernel(const Activate<T>& job, const Stream& stream);
 template <typename T>

@@ -6,6 +6,7 @@
 #include "comm/cuda/errors.hpp"
 #include "comm/cuda/stream.hpp"
 #include "model/cuda/block.hpp"
+#include "model/cuda/tile_products.hpp"
 
 namespace galapagos::cuda {
 
@@ -43,6 +44,35 @@ class DeviceBlock {
 #if defined(__CUDA_ARCH__)
         phase(static_cast<int>(threadIdx.x));
         __syncthreads();
+#endif
+    }
+
+    template <typename Phase>
+    GALAPAGOS_HOST_DEVICE void alone(Phase&& phase) const {
+#if defined(__CUDA_ARCH__)
+        phase(static_cast<int>(threadIdx.x));
+#endif
+    }
+
+    template <typename Pair, typename Combine>
+    GALAPAGOS_HOST_DEVICE void across_quads(Own<Pair>& own, Combine&& combine) const {
+#if defined(__CUDA_ARCH__)
+        for (float& value : own[0].of)
+            for (int distance = 1; distance < quad_threads; distance *= 2)
+                value = combine(value, __shfl_xor_sync(0xFFFFFFFFu, value, distance));
+#endif
+    }
+
+    template <typename Operands>
+    GALAPAGOS_HOST_DEVICE void multiply_tiles(Operands&& of) const {
+#if defined(__CUDA_ARCH__)
+        const TileOperands tiles = of(static_cast<int>(threadIdx.x));
+        float(&sums)[4] = tiles.sums.of;
+        asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+            "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+            : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+            : "r"(tiles.a.words[0]), "r"(tiles.a.words[1]), "r"(tiles.a.words[2]),
+              "r"(tiles.a.words[3]), "r"(tiles.b.words[0]), "r"(tiles.b.words[1]));
 #endif
     }
 };

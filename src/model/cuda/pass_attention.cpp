@@ -2,8 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <type_traits>
 
 namespace galapagos::cuda {
+namespace {
+
+/// Segments of fewer tokens attend one by one: a tile would be mostly empty.
+constexpr std::int64_t fewest_tiled_tokens = 8;
+
+}  // namespace
 
 template <typename T>
 PassAttention<T>::PassAttention(PassContext<T>& context, const Architecture& architecture,
@@ -46,48 +53,85 @@ void PassAttention<T>::copy_tables(DType dtype) {
 }
 
 template <typename T>
-const std::vector<Place>& PassAttention<T>::plan(std::span<const Segment> segments) {
+void PassAttention<T>::plan(std::span<const Segment> segments) {
     kept_ = false;
     places_.clear();
+    tiles_.clear();
+    singles_.clear();
     waves_.clear();
     std::fill(row_wave_.begin(), row_wave_.end(), 0);
     for (const Segment& segment : segments) {
         std::size_t& seen_in = row_wave_.at(static_cast<std::size_t>(segment.row));
         const auto token = static_cast<std::int64_t>(places_.size());
-        if (waves_.empty() || seen_in == waves_.size()) waves_.push_back({token, token});
+        if (waves_.empty() || seen_in == waves_.size())
+            waves_.push_back(
+                {token, token, singles_.size(), singles_.size(), tiles_.size(), tiles_.size()});
         seen_in = waves_.size();
-        for (std::int64_t t = 0; t < segment.count; ++t)
-            places_.push_back({static_cast<std::int32_t>(segment.row),
-                               static_cast<std::int32_t>(segment.position + t)});
-        waves_.back().last_token = static_cast<std::int64_t>(places_.size());
+        add_to_wave(segment, waves_.back());
     }
-    return places_;
+}
+
+template <typename T>
+void PassAttention<T>::add_to_wave(const Segment& segment, Wave& wave) {
+    const auto token = static_cast<std::int64_t>(places_.size());
+    for (std::int64_t t = 0; t < segment.count; ++t)
+        places_.push_back({static_cast<std::int32_t>(segment.row),
+                           static_cast<std::int32_t>(segment.position + t)});
+    wave.last_token = token + segment.count;
+    if (std::is_same_v<T, Bf16> && heads_.head_dim <= widest_tiled_head &&
+        segment.count >= fewest_tiled_tokens) {
+        for (std::int64_t t = 0; t < segment.count; t += tile_tokens)
+            tiles_.push_back({static_cast<std::int32_t>(token + t),
+                              static_cast<std::int32_t>(
+                                  std::min<std::int64_t>(tile_tokens, segment.count - t))});
+        wave.last_tile = tiles_.size();
+        return;
+    }
+    if (wave.first_singles < wave.last_singles && singles_.back().last_token == token)
+        singles_.back().last_token = wave.last_token;
+    else
+        singles_.push_back({token, wave.last_token});
+    wave.last_singles = singles_.size();
 }
 
 template <typename T>
 void PassAttention<T>::run(const LayerWeights<T>& layer, const LayerSettings& settings,
-                           std::int64_t slot, const T* normed, const Place* places) {
+                           std::int64_t slot, const T* normed, const Place* places,
+                           const TokenTile* tiles) {
     project(layer, normed);
     PlaceHeads<T> placing = this->placing(layer, settings);
-    placing.places = places;
-    placing.cache = cache_of(slot);
-    AttendTokens<T> attending;
-    attending.queries = queries_;
-    attending.output = attended_;
-    attending.cache = placing.cache;
-    attending.places = places;
-    attending.query_heads = placing.query_heads;
-    attending.kv_heads = placing.kv_heads;
-    attending.head_dim = placing.head_dim;
-    attending.scale = static_cast<float>(settings.attention_scale);
-    attending.softcap = softcap_;
-    attending.window = settings.window;
+    AttendTokens<T> attending = this->attending(settings);
+    placing.places = attending.places = places;
+    placing.cache = attending.cache = cache_of(slot);
     for (const Wave& wave : waves_) {
-        placing.first_token = attending.first_token = wave.first_token;
-        placing.tokens = attending.tokens = wave.last_token - wave.first_token;
+        placing.first_token = wave.first_token;
+        placing.tokens = wave.last_token - wave.first_token;
         context_.work.run(placing);
-        context_.work.run(attending);
+        for (std::size_t i = wave.first_singles; i < wave.last_singles; ++i) {
+            attending.first_token = singles_[i].first_token;
+            attending.tokens = singles_[i].last_token - singles_[i].first_token;
+            context_.work.run(attending);
+        }
+        if constexpr (std::is_same_v<T, Bf16>)
+            if (wave.first_tile < wave.last_tile)
+                context_.work.run(
+                    AttendTiles{attending, tiles + wave.first_tile,
+                                static_cast<std::int64_t>(wave.last_tile - wave.first_tile)});
     }
+}
+
+template <typename T>
+AttendTokens<T> PassAttention<T>::attending(const LayerSettings& settings) const {
+    AttendTokens<T> job;
+    job.queries = queries_;
+    job.output = attended_;
+    job.query_heads = static_cast<int>(heads_.query);
+    job.kv_heads = static_cast<int>(heads_.kv);
+    job.head_dim = static_cast<int>(heads_.head_dim);
+    job.scale = static_cast<float>(settings.attention_scale);
+    job.softcap = softcap_;
+    job.window = settings.window;
+    return job;
 }
 
 template <typename T>

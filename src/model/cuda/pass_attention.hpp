@@ -22,14 +22,17 @@ class PassAttention {
     /// Once the context's memory has its place.
     void copy_tables(DType dtype);
 
-    /// Notes where the tokens of the next passes lie; returns their places. A later segment may
-    /// overwrite positions of an earlier one's row.
-    const std::vector<Place>& plan(std::span<const Segment> segments);
+    /// Notes where the tokens of the next passes lie. A later segment may overwrite positions of an
+    /// earlier one's row.
+    void plan(std::span<const Segment> segments);
+    /// What the device must know of the plan.
+    const std::vector<Place>& places() const { return places_; }
+    const std::vector<TokenTile>& tiles() const { return tiles_; }
 
-    /// Attends from `normed` [tokens, hidden]; `places`: those of `plan`, on the device. Keys and
-    /// values go to the slot's cache.
+    /// Attends from `normed` [tokens, hidden]; `places` and `tiles`: those of the plan, on the
+    /// device. Keys and values go to the slot's cache.
     void run(const LayerWeights<T>& layer, const LayerSettings& settings, std::int64_t slot,
-             const T* normed, const Place* places);
+             const T* normed, const Place* places, const TokenTile* tiles);
 
     /// Leaves the answers of some rows (on the device, ascending) alone in `attended`.
     void keep(const std::int32_t* wanted, std::int64_t count);
@@ -38,9 +41,15 @@ class PassAttention {
     const T* attended() const { return kept_ ? queries_ : attended_; }
 
   private:
-    /// Tokens whose cache rows are distinct, or of one segment.
+    /// Neighbouring tokens that attend one by one.
+    struct Singles {
+        std::int64_t first_token, last_token;
+    };
+    /// Segments whose cache rows are distinct: their tokens, those of `singles_`, and `tiles_`.
     struct Wave {
         std::int64_t first_token, last_token;
+        std::size_t first_singles, last_singles;
+        std::size_t first_tile, last_tile;
     };
     /// Angles of one rotary embedding on the device.
     struct Rotation {
@@ -48,6 +57,8 @@ class PassAttention {
         float* sines = nullptr;
     };
 
+    void add_to_wave(const Segment& segment, Wave& wave);
+    AttendTokens<T> attending(const LayerSettings& settings) const;
     void project(const LayerWeights<T>& layer, const T* normed);
     PlaceHeads<T> placing(const LayerWeights<T>& layer, const LayerSettings& settings) const;
     CacheSlot<T> cache_of(std::int64_t slot) const;
@@ -60,6 +71,8 @@ class PassAttention {
     std::vector<RopeSettings> ropes_;
     std::vector<Rotation> rotations_;
     std::vector<Place> places_;
+    std::vector<TokenTile> tiles_;
+    std::vector<Singles> singles_;
     std::vector<Wave> waves_;
     std::vector<std::size_t> row_wave_;  ///< number of the last wave that holds each cache row
     bool kept_ = false;
