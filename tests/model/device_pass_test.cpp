@@ -169,7 +169,7 @@ TYPED_TEST(DevicePass, GreedyIdsAreTheCpus) {
         const auto generate = [&](ForwardPass& pass) {
             Ids ids = random_ids(9, 5);
             pass.run(ids, std::vector<Segment>{{1, 0, 9}}, Ids{8});
-            while (ids.size() < 40) {
+            while (ids.size() < 25) {
                 ids.push_back(both.answers(pass, {{0, -1}})[0].argmax);
                 const auto at = static_cast<std::int64_t>(ids.size()) - 1;
                 pass.run(Ids{ids.back()}, std::vector<Segment>{{1, at, 1}}, Ids{0});
