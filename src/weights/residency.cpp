@@ -1,0 +1,45 @@
+#include "weights/residency.hpp"
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+
+namespace galapagos {
+
+namespace {
+
+std::string gib(std::size_t bytes) {
+    return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / 0x1p30);
+}
+
+}  // namespace
+
+ResidencyChoice choose_residency(const ResidencyNeeds& needs, const FreeMemory& free) {
+    const std::size_t beside = needs.candidate + needs.decoder + needs.workspace;
+    const std::string beside_text =
+        fmt::format("candidate {}, decoder {}, workspace {}", gib(needs.candidate),
+                    gib(needs.decoder), gib(needs.workspace));
+    if (beside > free.device)
+        throw Error("a candidate doesn't fit in the GPU's memory",
+                    fmt::format("{} of {} are more than the {} that are free", gib(beside),
+                                beside_text, gib(free.device)),
+                    "use more tensor-parallel ranks, a smaller max_batch, or shorter rows");
+    const std::size_t left = free.device - beside;
+    if (needs.sources <= left)
+        return {Residency::device,
+                fmt::format("The sources ({}) lie in the GPU's memory, which has room for {} "
+                            "beside {}.",
+                            gib(needs.sources), gib(left), beside_text)};
+    const std::string too_large =
+        fmt::format("the GPU's memory has room for {} beside {}", gib(left), beside_text);
+    if (needs.sources <= free.host)
+        return {Residency::pinned_host,
+                fmt::format("The sources ({}) lie in pinned memory of the host, since {}.",
+                            gib(needs.sources), too_large)};
+    return {Residency::mapped_files,
+            fmt::format("The sources ({}) stay in their files, since {}, and the host has {} that "
+                        "may be pinned.",
+                        gib(needs.sources), too_large, gib(free.host))};
+}
+
+}  // namespace galapagos

@@ -1,0 +1,38 @@
+// Where a rank's parts of the sources lie while candidates are merged on a GPU.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace galapagos {
+
+enum class Residency {
+    device,       ///< the GPU's own memory
+    pinned_host,  ///< host memory that the GPU reads over its bus
+    mapped_files,
+};
+
+/// Bytes that a rank needs beside each other.
+struct ResidencyNeeds {
+    std::size_t sources = 0;  ///< this rank's parts of all of them
+    std::size_t candidate = 0;
+    std::size_t decoder = 0;    ///< key-value cache and activations
+    std::size_t workspace = 0;  ///< statistics, and tables of launches
+};
+
+/// Bytes that are free for this rank.
+struct FreeMemory {
+    std::size_t device = 0;
+    std::size_t host = 0;  ///< what may be pinned
+};
+
+struct ResidencyChoice {
+    Residency residency = Residency::device;
+    std::string why;  ///< one sentence
+};
+
+/// The nearest place that all sources fit into. Throws Error where the candidate doesn't fit on the
+/// device even without them.
+ResidencyChoice choose_residency(const ResidencyNeeds& needs, const FreeMemory& free);
+
+}  // namespace galapagos

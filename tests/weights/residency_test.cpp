@@ -1,0 +1,52 @@
+#include "weights/residency.hpp"
+
+#include <gmock/gmock.h>
+
+#include "base/error.hpp"
+
+namespace galapagos {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr std::size_t gib = std::size_t{1} << 30;
+constexpr ResidencyNeeds needs{40 * gib, 14 * gib, 6 * gib, gib};
+
+TEST(Residency, SourcesLieOnTheDeviceWhereAllFitBesideEachOther) {
+    const ResidencyChoice exact = choose_residency(needs, {61 * gib, 0});
+    EXPECT_EQ(exact.residency, Residency::device);
+    EXPECT_EQ(
+        exact.why,
+        "The sources (40.00 GiB) lie in the GPU's memory, which has room for 40.00 GiB beside "
+        "candidate 14.00 GiB, decoder 6.00 GiB, workspace 1.00 GiB.");
+}
+
+TEST(Residency, SourcesThatDoNotFitOnTheDeviceArePinnedWhereTheHostHasRoom) {
+    const ResidencyChoice choice = choose_residency(needs, {61 * gib - 1, 40 * gib});
+    EXPECT_EQ(choice.residency, Residency::pinned_host);
+    EXPECT_THAT(choice.why, AllOf(HasSubstr("pinned memory of the host, since the GPU's memory has "
+                                            "room for 40.00 GiB beside candidate"),
+                                  testing::EndsWith(".")));
+}
+
+TEST(Residency, SourcesThatFitNowhereStayInTheirFiles) {
+    const ResidencyChoice choice = choose_residency(needs, {24 * gib, 40 * gib - 1});
+    EXPECT_EQ(choice.residency, Residency::mapped_files);
+    EXPECT_THAT(choice.why, AllOf(HasSubstr("stay in their files"), HasSubstr("room for 3.00 GiB"),
+                                  HasSubstr("the host has 40.00 GiB that may be pinned")));
+}
+
+TEST(Residency, ACandidateThatDoesNotFitWithoutThemIsAnError) {
+    EXPECT_EQ(choose_residency(needs, {21 * gib, 0}).residency, Residency::mapped_files);
+    try {
+        choose_residency(needs, {21 * gib - 1, 0});
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), AllOf(HasSubstr("21.00 GiB of candidate 14.00 GiB"),
+                                        HasSubstr("use more tensor-parallel ranks")));
+    }
+}
+
+}  // namespace
+}  // namespace galapagos
