@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "merge/cuda/merge_launch.hpp"
 #include "merge/cuda/merge_pack.hpp"
 #include "merge/device_job_draws.hpp"
 
@@ -31,11 +32,10 @@ inline void run_pack(const DeviceJob& job, const Pack& pack) {
 }
 
 /// A launch, chunk by chunk.
-inline void run_on_host(std::vector<DeviceJob>& jobs) {
-    const std::int64_t chunks = assign_chunks(jobs);
-    for (std::int64_t number = 0; number < chunks; ++number) {
-        const DeviceJob& job = jobs[static_cast<std::size_t>(
-            entry_of(jobs.data(), static_cast<int>(jobs.size()), number))];
+inline void run_on_host(const MergeLaunch& launch) {
+    for (std::int64_t number = 0; number < launch.chunks; ++number) {
+        const DeviceJob& job = launch.jobs[entry_of(launch.jobs, launch.job_count, number)];
+        EXPECT_EQ(job.arithmetic, launch.arithmetic);
         const Chunk chunk = chunk_of(job, number);
         for (std::int64_t tile = chunk.begin; tile < chunk.end; tile += mask_tile)
             for (int lane = 0; lane < mask_lanes; ++lane) run_pack(job, pack_of(chunk, tile, lane));
@@ -83,7 +83,9 @@ inline std::vector<std::byte> merged_by_twin(const DeviceJobCase& drawn, std::si
     where.out_dtype = drawn.out_dtype;
 
     append_device_jobs(drawn.job, drawn.slice, drawn.shape, where, entries);
-    run_on_host(entries);
+    const std::int64_t chunks = assign_chunks(entries);
+    run_on_host(
+        {arithmetic_of(drawn.job), entries.data(), static_cast<int>(entries.size()), chunks});
     for (std::size_t i = 0; i < guard; ++i) {
         EXPECT_EQ(out.data()[i], std::byte{0xA5});
         EXPECT_EQ(out.data()[guard + bytes + i], std::byte{0xA5});

@@ -24,6 +24,7 @@ enum class Arithmetic : std::uint8_t {
     arcee_fusion,
     nearswap,
 };
+inline constexpr std::size_t arithmetics = 8;
 
 /// The kernel that gives what merge_block gives for the job.
 Arithmetic arithmetic_of(const TensorJob& job);

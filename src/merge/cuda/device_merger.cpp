@@ -1,0 +1,124 @@
+#include "merge/cuda/device_merger.hpp"
+
+#include <utility>
+
+namespace galapagos::cuda {
+
+namespace {
+
+StatisticPasses& passes_of(std::optional<DevicePasses>& passes) {
+    return passes ? static_cast<StatisticPasses&>(*passes) : cpu_passes();
+}
+
+}  // namespace
+
+DeviceMerger::DeviceMerger(std::vector<std::shared_ptr<const Source>> sources, Sharding sharding,
+                           std::uint64_t seed, TensorGroup* group, StatisticDevice& device,
+                           LaunchMerge launch)
+    : device_(device),
+      launch_(std::move(launch)),
+      passes_(sharding.size() == 1 ? std::optional<DevicePasses>(device) : std::nullopt),
+      candidate_(std::move(sources), std::move(sharding), seed, group, passes_of(passes_)) {}
+
+void DeviceMerger::merge(const MergePlan& plan, Arena& layout, std::byte* out) {
+    candidate_.build(plan, layout);
+    const auto on_device = [&](const MutableTensorView& view) {
+        return out + (view.data - layout.span().data());
+    };
+    for (const CandidateJobs::Copy& copy : candidate_.copies())
+        copy_part(copy.whole, copy.slice, on_device(copy.out));
+
+    const float* factors = place_factors();
+    for (auto& entries : entries_) entries.clear();
+    for (std::size_t i = 0; i < candidate_.jobs().size(); ++i) {
+        const TensorJob& job = candidate_.jobs()[i];
+        const CandidateJobs::Target& target = candidate_.targets()[i];
+        if (target.out.numel() > 0) {
+            DeviceAddresses where = addresses(job, target);
+            where.line_factors = factors;
+            where.out = on_device(target.out);
+            append_device_jobs(job, target.slice, target.shape, where,
+                               entries_[static_cast<std::size_t>(arithmetic_of(job))]);
+        }
+        if (job.lines) factors += job.lines->factors.size();
+    }
+    launch_all();
+}
+
+/// Brings the factors of all jobs' lines to the device, one job's after the other's.
+const float* DeviceMerger::place_factors() {
+    factors_.clear();
+    for (const TensorJob& job : candidate_.jobs())
+        if (job.lines)
+            factors_.insert(factors_.end(), job.lines->factors.begin(), job.lines->factors.end());
+    if (factors_.empty()) return nullptr;
+    const std::size_t bytes = factors_.size() * sizeof(float);
+    std::byte* place = factors_on_device_.room(bytes, device_);
+    device_.copy_in(factors_.data(), bytes, place);
+    return reinterpret_cast<const float*>(place);
+}
+
+/// Where a job's tensors and ranks lie.
+DeviceAddresses DeviceMerger::addresses(const TensorJob& job, const CandidateJobs::Target& target) {
+    DeviceAddresses where;
+    where.out_dtype = target.out.dtype;
+    if (job.base.data != nullptr) where.base = device_.resident(job.base.data);
+    for (const JobInput& input : job.inputs) {
+        where.inputs.push_back(device_.resident(input.tensor.data));
+        where.ranks.push_back(input.sparsity == Sparsity::by_rank ? ranks_part(input.ranks, target)
+                                                                  : nullptr);
+    }
+    return where;
+}
+
+const std::uint16_t* DeviceMerger::ranks_part(const std::uint16_t* ranks,
+                                              const CandidateJobs::Target& target) {
+    if (passes_) return ranks;  // whole, and on the device
+    auto& part = rank_parts_[ranks];
+    if (part == nullptr) {
+        part = device_.allocate(static_cast<std::size_t>(target.out.numel()) * sizeof *ranks);
+        copy_part({reinterpret_cast<const std::byte*>(ranks), DType::u16, target.shape},
+                  target.slice, part.get());
+    }
+    return reinterpret_cast<const std::uint16_t*>(part.get());
+}
+
+void DeviceMerger::copy_part(const TensorView& whole, const TensorSlice& slice, std::byte* to) {
+    const Shape shape = sliced_shape(slice, whole.shape);
+    part_.resize(static_cast<std::size_t>(element_count(shape)) * size_of(whole.dtype));
+    copy_slice(whole, slice, {part_.data(), whole.dtype, shape});
+    device_.copy_in(part_.data(), part_.size(), to);
+}
+
+/// One launch for each kernel that has entries; all of their tables go to the device together.
+void DeviceMerger::launch_all() {
+    table_.clear();
+    std::vector<MergeLaunch> launches;
+    for (std::size_t kernel = 0; kernel < entries_.size(); ++kernel) {
+        std::vector<DeviceJob>& entries = entries_[kernel];
+        if (entries.empty()) continue;
+        launches.push_back({static_cast<Arithmetic>(kernel), nullptr,
+                            static_cast<int>(entries.size()), assign_chunks(entries)});
+        table_.insert(table_.end(), entries.begin(), entries.end());
+    }
+    if (launches.empty()) return;
+    std::byte* place = table_on_device_.room(table_.size() * sizeof(DeviceJob), device_);
+    device_.copy_in(table_.data(), table_.size() * sizeof(DeviceJob), place);
+    const auto* jobs = reinterpret_cast<const DeviceJob*>(place);
+    for (MergeLaunch& launch : launches) {
+        launch.jobs = jobs;
+        launch_(launch);
+        jobs += launch.job_count;
+    }
+}
+
+std::byte* DeviceMerger::Buffer::room(std::size_t bytes, StatisticDevice& device) {
+    if (bytes_ < bytes) {
+        memory_ = nullptr;
+        memory_ = device.allocate(bytes);
+        bytes_ = bytes;
+    }
+    return memory_.get();
+}
+
+}  // namespace galapagos::cuda

@@ -1,0 +1,18 @@
+// One launch of a merge kernel.
+#pragma once
+
+#include <cstdint>
+
+#include "merge/cuda/device_job.hpp"
+
+namespace galapagos::cuda {
+
+/// Entries of one arithmetic, numbered by assign_chunks, in memory that the device reads.
+struct MergeLaunch {
+    Arithmetic arithmetic = Arithmetic::weighted_sum;
+    const DeviceJob* jobs = nullptr;
+    int job_count = 0;
+    std::int64_t chunks = 0;
+};
+
+}  // namespace galapagos::cuda

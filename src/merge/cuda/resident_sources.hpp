@@ -1,0 +1,28 @@
+// The sources in the GPU's memory.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "merge/cuda/resident_tensors.hpp"
+#include "weights/sharding.hpp"
+#include "weights/source.hpp"
+
+namespace galapagos::cuda {
+
+/// Bytes of this rank's parts of all tensors of the sources that can be merged, as they will lie.
+std::size_t resident_bytes(const std::vector<std::shared_ptr<const Source>>& sources,
+                           const Sharding& sharding);
+
+/// Brings bytes of the host to the device; `from` may be changed once it has returned.
+using CopyIn = std::function<void(const void* from, std::size_t bytes, std::byte* to)>;
+
+/// Copies these parts to `memory`, the device's, and lists them in the table. A single rank's are
+/// whole tensors. Reads every source once.
+void make_resident(const std::vector<std::shared_ptr<const Source>>& sources,
+                   const Sharding& sharding, const CopyIn& copy_in, std::byte* memory,
+                   ResidentTensors& table);
+
+}  // namespace galapagos::cuda
