@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "model/cuda/attend.hpp"
 #include "model/cuda/attend_tiles.hpp"
+#include "model/cuda/join_stretches.hpp"
 #include "model/cuda/place_heads.hpp"
 #include "model/device_twin.hpp"
 #include "model/device_values.hpp"
@@ -253,6 +255,61 @@ TYPED_TEST(DeviceAttention, AttendsAsTheCpuDoes) {
     check_attention<T, 8>({20, 2, 16}, 70, 4.0F);  // ten heads of a group in two blocks
     check_attention<T, 8>({8, 1, 256}, 0, 0);
     check_attention<T, 4>({4, 1, 512}, 64, 0);
+}
+
+/// Rows whose positions several blocks share out.
+template <typename T, int together>
+void check_stretches(const HeadCase& heads, std::int64_t window, std::int64_t length) {
+    KvCache<T> cache = empty_cache<T>(heads);
+    const std::int64_t size = cache_rows * heads.kv_heads * max_tokens * heads.head_dim;
+    const auto keys = random_values<T>(size, 8), values = random_values<T>(size, 9);
+    std::copy(keys.begin(), keys.end(), cache.keys(0, 0, 0));
+    std::copy(values.begin(), values.end(), cache.values(0, 0, 0));
+    const std::int64_t width = heads.query_heads * heads.head_dim;
+    const auto queries = random_values<T>(tokens * width, 7, 2.0F);
+    std::vector<T> output(queries.size()), alone(queries.size());
+    Attend<T, together> job;
+    job.queries = queries.data();
+    job.output = alone.data();
+    job.cache = slot_of(cache, heads);
+    job.places = places.data();
+    job.first_token = 1;
+    job.tokens = tokens - 1;
+    job.query_heads = heads.query_heads;
+    job.kv_heads = heads.kv_heads;
+    job.head_dim = heads.head_dim;
+    job.scale = 0.3F;
+    job.window = window;
+    run_on_host(job);
+
+    job.output = output.data();
+    job.stretches.length = length;
+    job.stretches.count = static_cast<int>((max_tokens + length - 1) / length);
+    const float rubbish = std::numeric_limits<float>::quiet_NaN();
+    std::vector<float> sums(static_cast<std::size_t>(tokens * width * job.stretches.count),
+                            rubbish);
+    std::vector<float> maxima(sums.size(), rubbish), normalisers(sums.size(), rubbish);
+    job.stretches.sums = sums.data();
+    job.stretches.maxima = maxima.data();
+    job.stretches.normalisers = normalisers.data();
+    run_on_host(job, test::ThreadOrder::interleaved);
+    run_on_host(JoinStretches<T>(job));
+    expect_near(output, alone, 1, 2e-6);
+    for (std::int64_t token = 1; token < tokens; ++token) {
+        const std::int64_t seen = places[static_cast<std::size_t>(token)].position + 1;
+        if (std::min(seen, window == 0 ? seen : window) > length) continue;
+        // One stretch: the bits are the same.
+        for (std::int64_t i = token * width; i < (token + 1) * width; ++i)
+            ASSERT_EQ(output[static_cast<std::size_t>(i)], alone[static_cast<std::size_t>(i)]);
+    }
+}
+
+TYPED_TEST(DeviceAttention, LongRowsAreSharedOut) {
+    using T = TypeParam;
+    check_stretches<T, 2>({4, 2, 64}, 0, 64);
+    check_stretches<T, 4>({4, 1, 12}, 130, 64);
+    check_stretches<T, 8>({20, 2, 16}, 0, 32);
+    check_stretches<T, 1>({2, 2, 6}, 50, 100);
 }
 
 /// Segments of several tokens against the CPU's kernel for one token.

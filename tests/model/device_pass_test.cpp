@@ -49,15 +49,17 @@ template <typename T>
 class BothPasses {
   public:
     BothPasses(const DeviceModel& model, TensorGroup& group)
+        : BothPasses(model, group, options_of(DType::f32)) {}
+    BothPasses(const DeviceModel& model, TensorGroup& group, DecoderOptions options)
         : dtype_(std::is_same_v<T, float> ? DType::f32 : DType::bf16),
           model_(model, dtype_, group.size(), group.rank()),
           work_(group),
           route_(LayerRoute::plain(model_.architecture.layers)),
           cpu_(make_forward_pass(model_.architecture, model_.sharding, model_.arena, group,
-                                 options_of(dtype_), route_)),
+                                 with_dtype(options), route_)),
           device_(cuda::make_device_pass<T>(model_.architecture, model_.sharding, model_.arena,
                                             model_.arena.span().data(), work_, group,
-                                            options_of(dtype_), route_)) {}
+                                            with_dtype(options), route_)) {}
 
     void set_route(const LayerRoute& route) {
         cpu_->set_route(route);
@@ -98,6 +100,11 @@ class BothPasses {
     DrawnModel& model() { return model_; }
 
   private:
+    DecoderOptions with_dtype(DecoderOptions options) const {
+        options.dtype = dtype_;
+        return options;
+    }
+
     DType dtype_;
     DrawnModel model_;
     test::HostWork<T> work_;
@@ -178,6 +185,26 @@ TYPED_TEST(DevicePass, GreedyIdsAreTheCpus) {
         };
         EXPECT_EQ(generate(both.device()), generate(both.cpu()));
     }
+}
+
+TYPED_TEST(DevicePass, LongRowsDoNotDependOnTheirNeighbours) {
+    using T = TypeParam;
+    DecoderOptions options = options_of(DType::f32);
+    options.max_tokens = 700;
+    options.batch_tokens = 300;
+    BothPasses<T> both(test::device_models().front(), this->group_, options);
+    for (const std::int64_t at : {0, 290}) both.run(random_ids(290, 1), {{0, at, 290}}, {});
+    both.run(random_ids(200, 2), {{1, 0, 200}}, {});
+    const auto logits_of = [&](const Ids& ids, const std::vector<Segment>& segments) {
+        both.run(ids, segments, {0});
+        EXPECT_LT(both.difference(), 1);
+        std::vector<float> logits(vocabulary);
+        both.device().logits(logits.data());
+        return logits;
+    };
+    const Segment longer{0, 580, 1}, shorter{1, 200, 1};
+    EXPECT_EQ(logits_of({5}, {shorter}), logits_of({5, 6}, {shorter, longer}));
+    EXPECT_EQ(logits_of({6}, {longer}), logits_of({6, 5}, {longer, shorter}));
 }
 
 TYPED_TEST(DevicePass, FollowsRoutesWithTheirScales) {

@@ -2,6 +2,8 @@
 // of the threads.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -122,6 +124,8 @@ class HostBlock {
 template <typename Job>
 void run_on_host(const Job& job, ThreadOrder order = ThreadOrder::ascending) {
     static_assert(Job::threads <= most_threads);
+    constexpr std::size_t most_shared = std::size_t{48} << 10;  // without asking a GPU for more
+    EXPECT_LE(static_cast<std::size_t>(job.shared_floats()) * sizeof(float), most_shared);
     for (std::int64_t index = 0; index < job.blocks(); ++index) {
         std::vector<float> shared(static_cast<std::size_t>(job.shared_floats()),
                                   std::numeric_limits<float>::quiet_NaN());

@@ -11,6 +11,16 @@
 
 namespace galapagos::cuda {
 
+/// What blocks leave that share out a row's positions: stretches of them, side by side for each
+/// token and query head.
+struct Stretches {
+    int count = 1;                 ///< blocks for a row's positions; some stay idle at shorter rows
+    std::int64_t length = 0;       ///< positions of a block, if there are several
+    float* sums = nullptr;         ///< [token of the launch][query head][stretch][head_dim]
+    float* maxima = nullptr;       ///< [token of the launch][query head][stretch]
+    float* normalisers = nullptr;  ///< likewise
+};
+
 /// Tokens [first_token, first_token + tokens); keys and values up to each token are in the cache.
 template <typename T>
 struct AttendTokens {
@@ -26,6 +36,7 @@ struct AttendTokens {
     float scale = 1;          ///< factor of the scores
     float softcap = 0;        ///< scores become cap * tanh(score / cap); 0: they don't
     std::int64_t window = 0;  ///< a token sees this many tokens, itself included; 0: all
+    Stretches stretches;      ///< several: JoinStretches writes the output
 
     GALAPAGOS_HOST_DEVICE int group() const { return query_heads / kv_heads; }
     /// Threads that share a key: each has eight elements of the heads.
@@ -46,7 +57,9 @@ struct Attend : AttendTokens<T> {
 
     /// Blocks for the query heads of one key-value head.
     GALAPAGOS_HOST_DEVICE int parts() const { return (this->group() + together - 1) / together; }
-    std::int64_t blocks() const { return this->tokens * this->kv_heads * parts(); }
+    std::int64_t blocks() const {
+        return this->tokens * this->kv_heads * parts() * this->stretches.count;
+    }
 
     /// Keys at once.
     GALAPAGOS_HOST_DEVICE int slots() const { return threads / this->lanes(); }
@@ -71,6 +84,16 @@ void with_together(const AttendTokens<T>& job, Run&& run) {
     if (job.group() == 2) return run(Attend<T, 2>{job});
     if (job.group() <= 4 || job.head_dim > 256) return run(Attend<T, 4>{job});
     run(Attend<T, 8>{job});
+}
+
+/// The positions that a token sees.
+struct Visible {
+    std::int64_t begin, end;
+};
+template <typename T>
+GALAPAGOS_HOST_DEVICE inline Visible visible_at(const AttendTokens<T>& job, const Place& place) {
+    const std::int64_t end = std::int64_t{place.position} + 1;
+    return {job.window > 0 && end > job.window ? end - job.window : 0, end};
 }
 
 /// A block's part of shared memory.
@@ -178,62 +201,134 @@ GALAPAGOS_HOST_DEVICE inline void renew_maximum(const AttendMemory<together>& me
     memory.maxima[head] = maximum;
 }
 
+/// What a block works on.
+struct AttendShare {
+    Visible positions;
+    std::int64_t slab;        ///< where the key-value head's positions begin in the cache
+    std::int64_t row;         ///< first of its query heads among those of all tokens
+    std::int64_t of_stretch;  ///< where its maxima lie, from one head to the next `stretches.count`
+    int heads;                ///< of `together` those that are there
+};
+
+template <typename T, int together>
+GALAPAGOS_HOST_DEVICE inline AttendShare share_of(const Attend<T, together>& job,
+                                                  std::int64_t block) {
+    const int stretches = job.stretches.count;
+    const auto stretch = static_cast<int>(block % stretches);
+    const auto part = static_cast<int>(block / stretches % job.parts());
+    const auto kv_head = static_cast<int>(block / stretches / job.parts() % job.kv_heads);
+    const std::int64_t token = block / stretches / job.parts() / job.kv_heads;
+    const std::int64_t first_head = std::int64_t{kv_head} * job.group() + part * together;
+    const int left = job.group() - part * together;
+    const Place place = job.places[job.first_token + token];
+    AttendShare share;
+    share.positions = visible_at(job, place);
+    share.slab = place.row * job.cache.row_stride + kv_head * job.cache.head_stride;
+    share.row = (job.first_token + token) * job.query_heads + first_head;
+    share.of_stretch = (token * job.query_heads + first_head) * stretches + stretch;
+    share.heads = left < together ? left : together;
+    if (stretches == 1) return share;
+    share.positions.begin += stretch * job.stretches.length;
+    const std::int64_t end = share.positions.begin + job.stretches.length;
+    if (end < share.positions.end) share.positions.end = end;
+    return share;
+}
+
+template <typename T, int together, typename Block>
+GALAPAGOS_HOST_DEVICE inline void load_scaled_queries(const Attend<T, together>& job,
+                                                      const AttendShare& share, const Block& block,
+                                                      const AttendMemory<together>& memory) {
+    const int width = job.lanes() * chunk_elements;
+    block.each([&](int thread) {
+        for (int i = thread; i < job.query_floats(); i += job.threads) {
+            const int head = i / width, d = i % width;
+            const bool there = head < share.heads && d < job.head_dim;
+            const T* query = job.queries + (share.row + head) * job.head_dim + d;
+            memory.queries[i] = there ? widen(*query) * job.scale : 0.0f;
+        }
+    });
+}
+
+/// Scores of `count` positions, as weights under the maximum so far.
+template <typename T, int together, typename Block>
+GALAPAGOS_HOST_DEVICE inline void weigh_tile(const Attend<T, together>& job, const T* keys,
+                                             int count, bool first, const Block& block,
+                                             const AttendMemory<together>& memory) {
+    const auto score_at = [&](int i) -> float& {
+        return memory.scores[i % together * job.score_stride + i / together];
+    };
+    block.each([&](int thread) {
+        if (thread < job.slots() * job.lanes()) score_terms(job, keys, count, thread, memory);
+    });
+    block.each([&](int thread) {
+        for (int i = thread; i < count * together; i += job.threads) {
+            const float score = team_sum(memory.terms + i * job.stride(), job.lanes());
+            score_at(i) =
+                job.softcap == 0.0f ? score : job.softcap * hyperbolic_tangent(score / job.softcap);
+        }
+    });
+    block.each([&](int thread) {
+        if (thread < together)
+            renew_maximum(memory, memory.scores + thread * job.score_stride, thread, count, first);
+    });
+    block.each([&](int thread) {
+        for (int i = thread; i < count * together; i += job.threads)
+            score_at(i) = exponential(score_at(i) - memory.maxima[i % together]);
+    });
+}
+
+/// The threads' sums added up: the output, or what JoinStretches makes it from.
+template <typename T, int together, typename Block, typename Sums>
+GALAPAGOS_HOST_DEVICE inline void finish_share(const Attend<T, together>& job,
+                                               const AttendShare& share, const Block& block,
+                                               const AttendMemory<together>& memory, Sums& sums) {
+    const int width = job.lanes() * chunk_elements;
+    const Stretches& stretches = job.stretches;
+    block.each([&](int thread) {
+        const int lane = thread % job.lanes(), slot = thread / job.lanes();
+        if (slot >= job.slots()) return;
+        for (int head = 0; head < together; ++head)
+            for (int i = 0; i < chunk_elements; ++i)
+                memory.terms[(slot * together + head) * width + lane * chunk_elements + i] =
+                    sums[thread].of[head][i];
+    });
+    block.each([&](int thread) {
+        for (int i = thread; i < share.heads * job.head_dim; i += job.threads) {
+            const int head = i / job.head_dim, d = i % job.head_dim;
+            float sum = 0;
+            for (int slot = 0; slot < job.slots(); ++slot)
+                sum += memory.terms[(slot * together + head) * width + d];
+            if (stretches.count == 1)
+                job.output[share.row * job.head_dim + i] =
+                    narrow<T>(sum / memory.normalisers[head]);
+            else
+                stretches.sums[(share.of_stretch + head * stretches.count) * job.head_dim + d] =
+                    sum;
+        }
+        if (stretches.count == 1 || thread >= share.heads) return;
+        const std::int64_t at = share.of_stretch + thread * stretches.count;
+        stretches.maxima[at] = memory.maxima[thread];
+        stretches.normalisers[at] = memory.normalisers[thread];
+    });
+}
+
 template <typename T, int together, typename Block>
 GALAPAGOS_HOST_DEVICE inline void run_block(const Attend<T, together>& job, const Block& block) {
-    constexpr int threads = Attend<T, together>::threads;
-    const int part = static_cast<int>(block.index() % job.parts());
-    const int kv_head = static_cast<int>(block.index() / job.parts() % job.kv_heads);
-    const std::int64_t token = job.first_token + block.index() / job.parts() / job.kv_heads;
-    const int first_head = part * together;
-    const int left = job.group() - first_head;
-    const int heads = left < together ? left : together;
-    const std::int64_t rows =
-        (token * job.query_heads + kv_head * job.group() + first_head) * job.head_dim;
-    const Place place = job.places[token];
-    const std::int64_t end = std::int64_t{place.position} + 1;
-    const std::int64_t begin = job.window > 0 && end > job.window ? end - job.window : 0;
-    const std::int64_t slab = place.row * job.cache.row_stride + kv_head * job.cache.head_stride;
+    const AttendShare share = share_of(job, block.index());
+    const Visible positions = share.positions;
+    if (positions.begin >= positions.end) return;
     const AttendMemory<together> memory = attend_memory(job, block.shared());
     const int tile = job.tile();
     typename Block::template Own<ValueSums<together>> sums;
-
     block.each([&](int thread) {
         sums[thread] = {};
         if (thread < together) memory.normalisers[thread] = 0;
-        for (int i = thread; i < job.query_floats(); i += threads) {
-            const int head = i / (job.lanes() * chunk_elements);
-            const int d = i % (job.lanes() * chunk_elements);
-            const bool there = head < heads && d < job.head_dim;
-            memory.queries[i] =
-                there ? widen(job.queries[rows + head * job.head_dim + d]) * job.scale : 0.0f;
-        }
     });
-    for (std::int64_t at = begin; at < end; at += tile) {
-        const int count = static_cast<int>(end - at < tile ? end - at : tile);
-        const std::int64_t first = slab + at * job.head_dim;
-        block.each([&](int thread) {
-            if (thread < job.slots() * job.lanes())
-                score_terms(job, job.cache.keys + first, count, thread, memory);
-        });
-        block.each([&](int thread) {
-            for (int i = thread; i < count * together; i += threads) {
-                float score = team_sum(memory.terms + i * job.stride(), job.lanes());
-                if (job.softcap != 0.0f)
-                    score = job.softcap * hyperbolic_tangent(score / job.softcap);
-                memory.scores[i % together * job.score_stride + i / together] = score;
-            }
-        });
-        block.each([&](int thread) {
-            if (thread < together)
-                renew_maximum(memory, memory.scores + thread * job.score_stride, thread, count,
-                              at == begin);
-        });
-        block.each([&](int thread) {
-            for (int i = thread; i < count * together; i += threads) {
-                float& score = memory.scores[i % together * job.score_stride + i / together];
-                score = exponential(score - memory.maxima[i % together]);
-            }
-        });
+    load_scaled_queries(job, share, block, memory);
+    for (std::int64_t at = positions.begin; at < positions.end; at += tile) {
+        const int count = static_cast<int>(positions.end - at < tile ? positions.end - at : tile);
+        const std::int64_t first = share.slab + at * job.head_dim;
+        weigh_tile(job, job.cache.keys + first, count, at == positions.begin, block, memory);
         block.each([&](int thread) {
             if (thread < job.slots() * job.lanes())
                 add_values(job, job.cache.values + first, count, thread, memory, sums[thread]);
@@ -244,24 +339,7 @@ GALAPAGOS_HOST_DEVICE inline void run_block(const Attend<T, together>& job, cons
             normaliser = normaliser * memory.corrections[thread] + sum;
         });
     }
-    const int width = job.lanes() * chunk_elements;
-    block.each([&](int thread) {
-        const int lane = thread % job.lanes(), slot = thread / job.lanes();
-        if (slot >= job.slots()) return;
-        for (int head = 0; head < together; ++head)
-            for (int i = 0; i < chunk_elements; ++i)
-                memory.terms[(slot * together + head) * width + lane * chunk_elements + i] =
-                    sums[thread].of[head][i];
-    });
-    block.each([&](int thread) {
-        for (int i = thread; i < heads * job.head_dim; i += threads) {
-            const int head = i / job.head_dim, d = i % job.head_dim;
-            float sum = 0;
-            for (int slot = 0; slot < job.slots(); ++slot)
-                sum += memory.terms[(slot * together + head) * width + d];
-            job.output[rows + i] = narrow<T>(sum / memory.normalisers[head]);
-        }
-    });
+    finish_share(job, share, block, memory, sums);
 }
 
 }  // namespace galapagos::cuda

@@ -9,6 +9,7 @@
 #include "model/cuda/attend.hpp"
 #include "model/cuda/attend_tiles.hpp"
 #include "model/cuda/experts.hpp"
+#include "model/cuda/join_stretches.hpp"
 #include "model/cuda/norm_rows.hpp"
 #include "model/cuda/place_heads.hpp"
 #include "model/cuda/row_jobs.hpp"
@@ -19,9 +20,10 @@ namespace galapagos::cuda {
 
 /// One kernel with what it works on.
 template <typename T>
-using ForwardJob = std::variant<EmbedTokens<T>, NormRows<T>, PlaceHeads<T>, AttendTokens<T>,
-                                AttendTiles, Activate<T>, AddRows<T>, RoundSums<T>, GatherRows<T>,
-                                ChooseExperts<T>, AddExpert, WidenLogits<T>, SummariseLogits<T>>;
+using ForwardJob =
+    std::variant<EmbedTokens<T>, NormRows<T>, PlaceHeads<T>, AttendTokens<T>, AttendTiles,
+                 JoinStretches<T>, Activate<T>, AddRows<T>, RoundSums<T>, GatherRows<T>,
+                 ChooseExperts<T>, AddExpert, WidenLogits<T>, SummariseLogits<T>>;
 
 /// All addresses are the device's but those of the host that copies name.
 template <typename T>

@@ -5,6 +5,7 @@
 #include "model/cuda/attend.hpp"
 #include "model/cuda/attend_tiles.hpp"
 #include "model/cuda/experts.hpp"
+#include "model/cuda/join_stretches.hpp"
 #include "model/cuda/norm_rows.hpp"
 #include "model/cuda/place_heads.hpp"
 #include "model/cuda/row_jobs.hpp"
@@ -21,6 +22,8 @@ void run_kernel(const PlaceHeads<T>& job, const Stream& stream);
 template <typename T>
 void run_kernel(const AttendTokens<T>& job, const Stream& stream);
 void run_kernel(const AttendTiles& job, const Stream& stream);
+template <typename T>
+void run_kernel(const JoinStretches<T>& job, const Stream& stream);
 template <typename T>
 void run_kernel(const Activate<T>& job, const Stream& stream);
 template <typename T>

@@ -10,6 +10,14 @@ namespace {
 /// Segments of fewer tokens attend one by one: a tile would be mostly empty.
 constexpr std::int64_t fewest_tiled_tokens = 8;
 
+/// Positions that a block takes of one token's: few enough that a small batch keeps a GPU busy, so
+/// many that putting them together is little work.
+std::int64_t stretch_of(std::int64_t max_tokens) {
+    constexpr std::int64_t least = 256, most_stretches = 16, tile = 64;
+    const std::int64_t length = (max_tokens + most_stretches - 1) / most_stretches;
+    return std::max(least, (length + tile - 1) / tile * tile);
+}
+
 }  // namespace
 
 template <typename T>
@@ -34,6 +42,13 @@ PassAttention<T>::PassAttention(PassContext<T>& context, const Architecture& arc
     memory.add(projected_, tokens * (query_width_ + 2 * kv_width_));
     memory.add(queries_, tokens * query_width_);
     memory.add(attended_, tokens * query_width_);
+    stretches_.length = stretch_of(max_tokens);
+    const std::int64_t most = (max_tokens + stretches_.length - 1) / stretches_.length;
+    if (most > 1) {
+        memory.add(stretches_.sums, rows * query_width_ * most);
+        memory.add(stretches_.maxima, rows * heads.query * most);
+        memory.add(stretches_.normalisers, rows * heads.query * most);
+    }
     for (std::size_t i = 0; i < ropes_.size(); ++i) {
         memory.add(rotations_[i].cosines, max_tokens * (ropes_[i].rotary_dim / 2));
         memory.add(rotations_[i].sines, max_tokens * (ropes_[i].rotary_dim / 2));
@@ -87,10 +102,12 @@ void PassAttention<T>::add_to_wave(const Segment& segment, Wave& wave) {
         wave.last_tile = tiles_.size();
         return;
     }
-    if (wave.first_singles < wave.last_singles && singles_.back().last_token == token)
+    const bool stretched = segment.count == 1;
+    if (wave.first_singles < wave.last_singles && singles_.back().last_token == token &&
+        singles_.back().stretched == stretched)
         singles_.back().last_token = wave.last_token;
     else
-        singles_.push_back({token, wave.last_token});
+        singles_.push_back({token, wave.last_token, stretched});
     wave.last_singles = singles_.size();
 }
 
@@ -107,17 +124,31 @@ void PassAttention<T>::run(const LayerWeights<T>& layer, const LayerSettings& se
         placing.first_token = wave.first_token;
         placing.tokens = wave.last_token - wave.first_token;
         context_.work.run(placing);
-        for (std::size_t i = wave.first_singles; i < wave.last_singles; ++i) {
-            attending.first_token = singles_[i].first_token;
-            attending.tokens = singles_[i].last_token - singles_[i].first_token;
-            context_.work.run(attending);
-        }
+        for (std::size_t i = wave.first_singles; i < wave.last_singles; ++i)
+            attend_singles(attending, singles_[i]);
         if constexpr (std::is_same_v<T, Bf16>)
             if (wave.first_tile < wave.last_tile)
                 context_.work.run(
                     AttendTiles{attending, tiles + wave.first_tile,
                                 static_cast<std::int64_t>(wave.last_tile - wave.first_tile)});
     }
+}
+
+template <typename T>
+void PassAttention<T>::attend_singles(AttendTokens<T> job, const Singles& singles) {
+    job.first_token = singles.first_token;
+    job.tokens = singles.last_token - singles.first_token;
+    if (!singles.stretched) return context_.work.run(job);
+    std::int64_t longest = 0;
+    for (std::int64_t token = singles.first_token; token < singles.last_token; ++token) {
+        const Visible seen = visible_at(job, places_[static_cast<std::size_t>(token)]);
+        longest = std::max(longest, seen.end - seen.begin);
+    }
+    if (longest <= stretches_.length) return context_.work.run(job);
+    job.stretches = stretches_;
+    job.stretches.count = static_cast<int>((longest + stretches_.length - 1) / stretches_.length);
+    context_.work.run(job);
+    context_.work.run(JoinStretches<T>(job));
 }
 
 template <typename T>

@@ -41,9 +41,11 @@ class PassAttention {
     const T* attended() const { return kept_ ? queries_ : attended_; }
 
   private:
-    /// Neighbouring tokens that attend one by one.
+    /// Neighbouring tokens that attend one by one. Those of segments of one token may share out
+    /// their positions to several blocks: which do depends on the segment alone.
     struct Singles {
         std::int64_t first_token, last_token;
+        bool stretched;
     };
     /// Segments whose cache rows are distinct: their tokens, those of `singles_`, and `tiles_`.
     struct Wave {
@@ -59,6 +61,7 @@ class PassAttention {
 
     void add_to_wave(const Segment& segment, Wave& wave);
     AttendTokens<T> attending(const LayerSettings& settings) const;
+    void attend_singles(AttendTokens<T> job, const Singles& singles);
     void project(const LayerWeights<T>& layer, const T* normed);
     PlaceHeads<T> placing(const LayerWeights<T>& layer, const LayerSettings& settings) const;
     CacheSlot<T> cache_of(std::int64_t slot) const;
@@ -79,6 +82,7 @@ class PassAttention {
     T *keys_ = nullptr, *values_ = nullptr;  ///< [hop][row][kv head][position][head_dim]
     T* projected_ = nullptr;                 ///< queries, keys and values as products leave them
     T *queries_ = nullptr, *attended_ = nullptr;
+    Stretches stretches_;
 };
 
 }  // namespace galapagos::cuda

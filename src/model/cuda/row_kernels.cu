@@ -16,6 +16,7 @@ void run_kernel(const AddExpert& job, const Stream& stream) { launch(job, stream
 GALAPAGOS_KERNEL(EmbedTokens)
 GALAPAGOS_KERNEL(NormRows)
 GALAPAGOS_KERNEL(PlaceHeads)
+GALAPAGOS_KERNEL(JoinStretches)
 GALAPAGOS_KERNEL(Activate)
 GALAPAGOS_KERNEL(AddRows)
 GALAPAGOS_KERNEL(RoundSums)
