@@ -11,8 +11,9 @@ namespace galapagos::cuda {
 /// `device_weights`: the arena's copy on the device, which every candidate is put into; nothing is
 /// derived from what lies there. All memory of the pass is reserved here. A run queues kernels and
 /// products and waits for nothing; `answer` waits once, for 16 bytes a query. The tokens and their
-/// places lie in device memory, and no launch depends on positions: what is queued for a number of
-/// single tokens is the same at every step.
+/// places lie in device memory, and no launch depends on positions but for the number of blocks
+/// that share out a long row: what is queued for a number of single tokens is the same at every
+/// step.
 template <typename T>
 std::unique_ptr<ForwardPass> make_device_pass(const Architecture& architecture,
                                               const Sharding& sharding, const Arena& weights,
