@@ -33,36 +33,47 @@ inline std::array<int, most_threads> thread_numbers(ThreadOrder order, int threa
     return numbers;
 }
 
-/// What a warp's matrix unit does: the tiles put together from what the threads hold, as the
+/// What a thread holds of a product of tiles.
+struct TileValues {
+    cuda::TileA a;
+    cuda::TileB b;
+    cuda::TileSums sums;
+};
+
+/// What a warp's matrix unit does: the tiles put together from what its threads hold, as the
 /// documentation of mma.m16n8k16 deals them out, and multiplied.
-template <typename Operands>
-void multiply_tiles_of_warp(int first_thread, Operands&& of) {
-    using namespace cuda;
-    float a[16][16], b[16][8], sums[16][8];
-    const auto half = [](std::uint32_t word, int which) {
-        return float_of(which == 0 ? word << 16 : word & 0xFFFF0000u);
-    };
-    for (int thread = first_thread; thread < first_thread + warp_threads; ++thread) {
-        const TileOperands tiles = of(thread);
-        const int line = thread % 32 / 4, pair = thread % 4 * 2;
-        for (int i = 0; i < 2; ++i) {
-            for (int word = 0; word < 4; ++word)
-                a[line + word % 2 * 8][pair + word / 2 * 8 + i] = half(tiles.a.words[word], i);
-            for (int word = 0; word < 2; ++word)
-                b[pair + word * 8 + i][line] = half(tiles.b.words[word], i);
-            for (int row = 0; row < 2; ++row)
-                sums[line + 8 * row][pair + i] = tiles.sums.of[2 * row + i];
+class WarpProduct {
+  public:
+    explicit WarpProduct(const TileValues* threads) {
+        const auto half = [](std::uint32_t word, int which) {
+            return cuda::float_of(which == 0 ? word << 16 : word & 0xFFFF0000u);
+        };
+        float a[16][16], b[16][8];
+        for (int thread = 0; thread < cuda::warp_threads; ++thread) {
+            const TileValues& held = threads[thread];
+            const int line = thread / 4, pair = thread % 4 * 2;
+            for (int i = 0; i < 2; ++i) {
+                for (int word = 0; word < 4; ++word)
+                    a[line + word % 2 * 8][pair + word / 2 * 8 + i] = half(held.a.words[word], i);
+                for (int word = 0; word < 2; ++word)
+                    b[pair + word * 8 + i][line] = half(held.b.words[word], i);
+                for (int row = 0; row < 2; ++row)
+                    sums_[line + 8 * row][pair + i] = held.sums.of[2 * row + i];
+            }
         }
+        for (int row = 0; row < 16; ++row)
+            for (int column = 0; column < 8; ++column)
+                for (int k = 0; k < 16; ++k) sums_[row][column] += a[row][k] * b[k][column];
     }
-    for (int row = 0; row < 16; ++row)
-        for (int column = 0; column < 8; ++column)
-            for (int k = 0; k < 16; ++k) sums[row][column] += a[row][k] * b[k][column];
-    for (int thread = first_thread; thread < first_thread + warp_threads; ++thread) {
-        const TileOperands tiles = of(thread);
+
+    void give(int thread, cuda::TileSums& sums) const {
         for (int i = 0; i < 4; ++i)
-            tiles.sums.of[i] = sums[thread % 32 / 4 + i / 2 * 8][thread % 4 * 2 + i % 2];
+            sums.of[i] = sums_[thread % 32 / 4 + i / 2 * 8][thread % 4 * 2 + i % 2];
     }
-}
+
+  private:
+    float sums_[16][8];
+};
 
 /// The Block of block.hpp on the host.
 class HostBlock {
@@ -108,8 +119,16 @@ class HostBlock {
 
     template <typename Operands>
     void multiply_tiles(Operands&& of) const {
-        for (int thread = 0; thread < threads_; thread += cuda::warp_threads)
-            multiply_tiles_of_warp(thread, of);
+        for (int first = 0; first < threads_; first += cuda::warp_threads) {
+            std::array<TileValues, cuda::warp_threads> held;
+            for (int lane = 0; lane < cuda::warp_threads; ++lane) {
+                const cuda::TileOperands tiles = of(first + lane);
+                held[static_cast<std::size_t>(lane)] = {tiles.a, tiles.b, tiles.sums};
+            }
+            const WarpProduct product(held.data());
+            for (int lane = 0; lane < cuda::warp_threads; ++lane)
+                product.give(lane, of(first + lane).sums);
+        }
     }
 
   private:
