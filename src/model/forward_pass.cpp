@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "model/arena_check.hpp"
 #include "model/attention_block.hpp"
 #include "model/feed_forward.hpp"
 #include "model/for_each_row.hpp"
@@ -13,11 +14,6 @@
 
 namespace galapagos {
 namespace {
-
-HeadCounts heads_of(const Sharding& sharding, const Architecture& architecture) {
-    return {sharding.q_head_end() - sharding.q_head_begin(),
-            sharding.kv_head_end() - sharding.kv_head_begin(), architecture.head_dim};
-}
 
 template <typename T>
 class DecoderPass final : public ForwardPass {
@@ -197,17 +193,6 @@ class DecoderPass final : public ForwardPass {
     Buffer<T> residual_, delta_, normed_;
     Buffer<T> mlp_delta_;  ///< where attention's share waits in delta_
 };
-
-void check_arena(const Arena& arena, const std::vector<TensorSpec>& expected) {
-    for (const TensorSpec& spec : expected) {
-        const TensorView view = arena.view(spec.name);
-        if (view.dtype != spec.dtype || view.shape != spec.shape)
-            throw Error("Cannot decode from this arena",
-                        "tensor " + spec.name + " is " + std::string(name_of(view.dtype)) + " " +
-                            to_string(view.shape) + ", expected " +
-                            std::string(name_of(spec.dtype)) + " " + to_string(spec.shape));
-    }
-}
 
 }  // namespace
 

@@ -11,6 +11,12 @@
 
 namespace galapagos {
 
+/// The heads of one rank.
+inline HeadCounts heads_of(const Sharding& sharding, const Architecture& architecture) {
+    return {sharding.q_head_end() - sharding.q_head_begin(),
+            sharding.kv_head_end() - sharding.kv_head_begin(), architecture.head_dim};
+}
+
 /// One MLP, or one expert. Without a gate its weight is null.
 template <typename T>
 struct MlpWeights {

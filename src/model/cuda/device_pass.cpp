@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "model/arena_check.hpp"
 #include "model/cuda/device_weights.hpp"
 #include "model/cuda/pass_attention.hpp"
 #include "model/cuda/pass_feed_forward.hpp"
@@ -11,11 +12,6 @@
 
 namespace galapagos::cuda {
 namespace {
-
-HeadCounts heads_of(const Sharding& sharding, const Architecture& architecture) {
-    return {sharding.q_head_end() - sharding.q_head_begin(),
-            sharding.kv_head_end() - sharding.kv_head_begin(), architecture.head_dim};
-}
 
 /// What the host tells the device about a run, in one copy of a fixed size.
 class StepInputs {
@@ -259,6 +255,7 @@ std::unique_ptr<ForwardPass> make_device_pass(const Architecture& architecture,
                                               const std::byte* device_weights, DeviceWork<T>& work,
                                               TensorGroup& group, const DecoderOptions& options,
                                               const LayerRoute& route) {
+    check_arena(weights, arena_specs(architecture, sharding, options.dtype));
     return std::make_unique<DevicePass<T>>(architecture, sharding, weights, device_weights, work,
                                            group, options, route);
 }
