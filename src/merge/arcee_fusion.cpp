@@ -103,7 +103,9 @@ std::vector<float> row_divergences(const TensorJob& job) {
     return result;
 }
 
-float importance_threshold(const TensorJob& job, const std::vector<float>& divergences) {
+std::vector<std::uint32_t> importances_at(const TensorJob& job,
+                                          const std::vector<float>& divergences,
+                                          const std::vector<std::int64_t>& places) {
     const KeyBlocks keys = [&](std::int64_t at, std::int64_t count, std::uint32_t* out) {
         alignas(64) float base[block_elements];
         alignas(64) float value[block_elements];
@@ -114,11 +116,16 @@ float importance_threshold(const TensorJob& job, const std::vector<float>& diver
         for (std::int64_t i = 0; i < count; ++i)
             out[i] = std::bit_cast<std::uint32_t>(base[i]) & magnitude_bits;
     };
+    return keys_at(job.count, places, keys);
+}
+
+float importance_threshold(const TensorJob& job, const std::vector<float>& divergences,
+                           StatisticPasses& passes) {
     std::vector<std::int64_t> places;
     for (const double quartile : {0.25, 0.5, 0.75})
         places.push_back(job.count - 1 -
                          static_cast<std::int64_t>(quartile * static_cast<double>(job.count - 1)));
-    const std::vector<std::uint32_t> found = keys_at(job.count, places, keys);
+    const std::vector<std::uint32_t> found = passes.importances_at(job, divergences, places);
     const auto quartile = [&](std::size_t i) { return std::bit_cast<float>(found[i]); };
     return quartile(1) + 1.5f * (quartile(2) - quartile(0));
 }

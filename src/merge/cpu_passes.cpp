@@ -1,7 +1,12 @@
+#include "merge/arcee_fusion.hpp"
 #include "merge/della.hpp"
+#include "merge/gram.hpp"
 #include "merge/key_counts.hpp"
 #include "merge/magnitude_cuts.hpp"
 #include "merge/mask_table.hpp"
+#include "merge/ram.hpp"
+#include "merge/sce.hpp"
+#include "merge/slerp.hpp"
 #include "merge/statistic_passes.hpp"
 
 namespace galapagos {
@@ -32,6 +37,36 @@ class CpuPasses : public StatisticPasses {
     void thin(std::span<RankThinning> thinnings) override {
         for (RankThinning& one : thinnings)
             one.norms = thinned_norms(one.pair, one.fixed, *one.input, one.stream);
+    }
+    PairProducts pair_products(const StoredTensor& a, const StoredTensor& b,
+                               std::int64_t count) override {
+        return galapagos::pair_products(a, b, count);
+    }
+    std::vector<double> products(const TensorJob& job, bool deltas) override {
+        return gram_products({&job, deltas});
+    }
+    std::vector<double> line_products(const TensorJob& job, bool deltas, bool columns) override {
+        return galapagos::line_products({&job, deltas}, columns);
+    }
+    std::vector<float> row_divergences(const TensorJob& job) override {
+        return galapagos::row_divergences(job);
+    }
+    std::vector<std::uint32_t> importances_at(const TensorJob& job,
+                                              const std::vector<float>& divergences,
+                                              const std::vector<std::int64_t>& places) override {
+        return galapagos::importances_at(job, divergences, places);
+    }
+    std::int64_t count_varied(const TensorJob& job) override {
+        return galapagos::count_varied(job);
+    }
+    KeyCut cut_variance(const TensorJob& job, std::int64_t k) override {
+        return galapagos::cut_variance(job, k);
+    }
+    std::vector<double> mean_squares(const TensorJob& job) override {
+        return galapagos::mean_squares(job);
+    }
+    InputChanges count_changes(const TensorJob& job) override {
+        return galapagos::count_changes(job);
     }
 };
 

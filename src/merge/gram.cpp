@@ -10,7 +10,6 @@ namespace galapagos {
 
 namespace {
 
-constexpr std::int64_t chunk_elements = 64 * block_elements;
 constexpr std::size_t lanes = 8;
 
 /// Scratch: one block of every vector.
@@ -63,7 +62,7 @@ std::vector<double> row_products(const GramVectors& vectors) {
     const std::int64_t rows = vectors.job->count / std::max<std::int64_t>(1, length);
     std::vector<double> result(static_cast<std::size_t>(rows) * pairs);
     const std::int64_t grain =
-        std::max<std::int64_t>(1, chunk_elements / std::max<std::int64_t>(1, length));
+        std::max<std::int64_t>(1, products_chunk / std::max<std::int64_t>(1, length));
     parallel_for(0, rows, grain, [&](std::int64_t first, std::int64_t last) {
         Blocks blocks(vectors);
         std::vector<double> sums(pairs * lanes);
@@ -111,13 +110,13 @@ std::vector<double> gram_products(const GramVectors& vectors) {
     const std::size_t n = vectors.job->inputs.size();
     const std::size_t pairs = Gram::pairs(n);
     const std::int64_t count = vectors.job->count;
-    const std::int64_t chunks = (count + chunk_elements - 1) / chunk_elements;
+    const std::int64_t chunks = (count + products_chunk - 1) / products_chunk;
     std::vector<double> parts(static_cast<std::size_t>(chunks) * pairs * lanes);
     parallel_for(0, chunks, 1, [&](std::int64_t first, std::int64_t last) {
         Blocks blocks(vectors);
         for (std::int64_t chunk = first; chunk < last; ++chunk)
-            add_range(blocks, n, chunk * chunk_elements,
-                      std::min(count, (chunk + 1) * chunk_elements),
+            add_range(blocks, n, chunk * products_chunk,
+                      std::min(count, (chunk + 1) * products_chunk),
                       &parts[static_cast<std::size_t>(chunk) * pairs * lanes]);
     });
     std::vector<double> result(pairs);

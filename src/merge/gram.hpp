@@ -36,6 +36,9 @@ struct GramVectors {
     bool deltas = false;
 };
 
+/// Elements whose products are added up together, in eight sums that a total of theirs ends.
+inline constexpr std::int64_t products_chunk = 64 * block_elements;
+
 /// The products over the whole tensor, in fp64 and an order that depends on its size only.
 std::vector<double> gram_products(const GramVectors& vectors);
 

@@ -56,7 +56,7 @@ std::vector<Outcome> settle_job(const TensorJob& job, SourceStatistics& statisti
             outcome.last_tie = settings.cut.last_tie;
         }
     } else if (job.method == Method::ramplus_tl) {
-        gains = ramplus_gains(job);
+        gains = ramplus_gains(job, statistics.passes());
     } else {
         const bool deltas = job.base.data != nullptr;
         gains = combination(

@@ -35,13 +35,8 @@ void finish(const float* __restrict base, const float* __restrict sum,
     }
 }
 
-/// For each input: elements that it shares with others, and that it alone has changed.
-struct Changes {
-    std::vector<std::int64_t> shared, alone;
-};
-
 void count_block(const TensorJob& job, std::int64_t at, std::int64_t count, std::vector<float>& x,
-                 Changes& changes) {
+                 InputChanges& changes) {
     const std::size_t inputs = job.inputs.size();
     const auto width = static_cast<std::size_t>(block_elements);
     float* base = x.data() + inputs * width;
@@ -63,13 +58,15 @@ void count_block(const TensorJob& job, std::int64_t at, std::int64_t count, std:
     }
 }
 
-Changes count_changes(const TensorJob& job) {
+}  // namespace
+
+InputChanges count_changes(const TensorJob& job) {
     const std::size_t inputs = job.inputs.size();
-    const Changes none{std::vector<std::int64_t>(inputs), std::vector<std::int64_t>(inputs)};
-    Changes result = none;
+    const InputChanges none{std::vector<std::int64_t>(inputs), std::vector<std::int64_t>(inputs)};
+    InputChanges result = none;
     std::mutex mutex;
     parallel_for(0, job.count, 64 * block_elements, [&](std::int64_t begin, std::int64_t end) {
-        Changes own = none;
+        InputChanges own = none;
         std::vector<float> x((inputs + 1) * static_cast<std::size_t>(block_elements));
         for (std::int64_t at = begin; at < end; at += block_elements)
             count_block(job, at, std::min(block_elements, end - at), x, own);
@@ -82,10 +79,8 @@ Changes count_changes(const TensorJob& job) {
     return result;
 }
 
-}  // namespace
-
-std::vector<double> ramplus_gains(const TensorJob& job) {
-    const Changes changes = count_changes(job);
+std::vector<double> ramplus_gains(const TensorJob& job, StatisticPasses& passes) {
+    const InputChanges changes = passes.count_changes(job);
     std::vector<double> gains;
     for (std::size_t n = 0; n < job.inputs.size(); ++n) {
         const double ratio = static_cast<double>(changes.shared[n]) /

@@ -14,8 +14,6 @@ namespace galapagos {
 
 namespace {
 
-constexpr std::int64_t chunk_elements = 64 * block_elements;
-
 GALAPAGOS_VECTOR_CLONES
 void add_to_variance(const float* __restrict base, const float* __restrict x, double models,
                      double* __restrict mean, double* __restrict squares, std::int64_t count) {
@@ -56,38 +54,6 @@ void select(const TensorJob& job, const std::uint32_t* keys, std::int64_t at, st
     }
 }
 
-std::vector<double> mean_squares(const TensorJob& job) {
-    const std::size_t inputs = job.inputs.size();
-    const std::int64_t chunks = (job.count + chunk_elements - 1) / chunk_elements;
-    std::vector<double> parts(static_cast<std::size_t>(chunks) * inputs);
-    parallel_for(0, chunks, 1, [&](std::int64_t first, std::int64_t last) {
-        alignas(64) float base[block_elements];
-        alignas(64) float value[block_elements];
-        alignas(64) std::uint32_t keys[block_elements];
-        for (std::int64_t chunk = first; chunk < last; ++chunk) {
-            const std::int64_t end = std::min(job.count, (chunk + 1) * chunk_elements);
-            for (std::int64_t at = chunk * chunk_elements; at < end; at += block_elements) {
-                const std::int64_t count = std::min(block_elements, end - at);
-                load_block(job.base, at, count, base);
-                if (selects(job)) variance_keys(job, at, count, keys);
-                for (std::size_t n = 0; n < inputs; ++n) {
-                    load_block(job.inputs[n].tensor, at, count, value);
-                    loops::subtract(base, value, count);
-                    if (selects(job)) select(job, keys, at, count, value);
-                    double lanes[8] = {};
-                    loops::add_dot(value, value, lanes, count);
-                    for (const double lane : lanes)
-                        parts[static_cast<std::size_t>(chunk) * inputs + n] += lane;
-                }
-            }
-        }
-    });
-    std::vector<double> result(inputs);
-    for (std::size_t i = 0; i < parts.size(); ++i)
-        result[i % inputs] += parts[i] / static_cast<double>(job.count);
-    return result;
-}
-
 /// Totals of an election by the plain changes; what counts is weighted.
 GALAPAGOS_VECTOR_CLONES
 void tally(const float* __restrict x, float weight, float* __restrict sum,
@@ -117,21 +83,66 @@ void elect(const float* __restrict base, const float* __restrict sum,
     }
 }
 
+KeyBlocks variances(const TensorJob& job) {
+    return [&job](std::int64_t at, std::int64_t count, std::uint32_t* out) {
+        variance_keys(job, at, count, out);
+    };
+}
+
 }  // namespace
 
-SceSettings sce_settings(const TensorJob& job) {
+std::int64_t count_varied(const TensorJob& job) { return count_nonzero(job.count, variances(job)); }
+
+KeyCut cut_variance(const TensorJob& job, std::int64_t k) {
+    return cut_largest(job.count, k, variances(job));
+}
+
+std::vector<double> mean_squares(const TensorJob& job) {
+    const std::size_t inputs = job.inputs.size();
+    const std::int64_t chunks = (job.count + squares_chunk - 1) / squares_chunk;
+    std::vector<double> parts(static_cast<std::size_t>(chunks) * inputs);
+    parallel_for(0, chunks, 1, [&](std::int64_t first, std::int64_t last) {
+        alignas(64) float base[block_elements];
+        alignas(64) float value[block_elements];
+        alignas(64) std::uint32_t keys[block_elements];
+        for (std::int64_t chunk = first; chunk < last; ++chunk) {
+            const std::int64_t end = std::min(job.count, (chunk + 1) * squares_chunk);
+            for (std::int64_t at = chunk * squares_chunk; at < end; at += block_elements) {
+                const std::int64_t count = std::min(block_elements, end - at);
+                load_block(job.base, at, count, base);
+                if (selects(job)) variance_keys(job, at, count, keys);
+                for (std::size_t n = 0; n < inputs; ++n) {
+                    load_block(job.inputs[n].tensor, at, count, value);
+                    loops::subtract(base, value, count);
+                    if (selects(job)) select(job, keys, at, count, value);
+                    double lanes[8] = {};
+                    loops::add_dot(value, value, lanes, count);
+                    for (const double lane : lanes)
+                        parts[static_cast<std::size_t>(chunk) * inputs + n] += lane;
+                }
+            }
+        }
+    });
+    return mean_of_chunks(parts, job);
+}
+
+std::vector<double> mean_of_chunks(const std::vector<double>& sums, const TensorJob& job) {
+    std::vector<double> result(job.inputs.size());
+    for (std::size_t i = 0; i < sums.size(); ++i)
+        result[i % result.size()] += sums[i] / static_cast<double>(job.count);
+    return result;
+}
+
+SceSettings sce_settings(const TensorJob& job, StatisticPasses& passes) {
     SceSettings settings;
     TensorJob selected = job;
     if (selects(job)) {
-        const KeyBlocks keys = [&job](std::int64_t at, std::int64_t count, std::uint32_t* out) {
-            variance_keys(job, at, count, out);
-        };
         // In mergekit this product is one of float32 numbers.
-        const float kept = static_cast<float>(count_nonzero(job.count, keys)) *
+        const float kept = static_cast<float>(passes.count_varied(job)) *
                            static_cast<float>(std::max(0.0, job.numbers.select_topk));
         const auto k = std::min(job.count, static_cast<std::int64_t>(kept));
         settings.empty = k == 0;
-        if (!settings.empty) settings.cut = cut_largest(job.count, k, keys);
+        if (!settings.empty) settings.cut = passes.cut_variance(job, k);
         selected.threshold = settings.cut.threshold;
         selected.last_tie = settings.cut.last_tie;
     }
@@ -139,7 +150,7 @@ SceSettings sce_settings(const TensorJob& job) {
         settings.weights.assign(job.inputs.size(), 0);
         return settings;
     }
-    settings.weights = mean_squares(selected);
+    settings.weights = passes.mean_squares(selected);
     double sum = 0;
     for (const double weight : settings.weights) sum += weight;
     constexpr double tiny = 1e-6;

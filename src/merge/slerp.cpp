@@ -35,7 +35,7 @@ double total(const double (&lanes)[8]) {
 
 }  // namespace
 
-PairStatistics pair_statistics(const StoredTensor& a, const StoredTensor& b, std::int64_t count) {
+PairProducts pair_products(const StoredTensor& a, const StoredTensor& b, std::int64_t count) {
     const std::int64_t chunks = (count + chunk_elements - 1) / chunk_elements;
     std::vector<loops::PairSums> parts(static_cast<std::size_t>(chunks));
     parallel_for(0, chunks, 1, [&](std::int64_t first, std::int64_t last) {
@@ -43,17 +43,21 @@ PairStatistics pair_statistics(const StoredTensor& a, const StoredTensor& b, std
             parts[static_cast<std::size_t>(chunk)] = sum_chunk(
                 a, b, chunk * chunk_elements, std::min(count, (chunk + 1) * chunk_elements));
     });
-    double aa = 0, bb = 0, ab = 0;
+    PairProducts result;
     for (const loops::PairSums& part : parts) {
-        aa += total(part.aa);
-        bb += total(part.bb);
-        ab += total(part.ab);
+        result.aa += total(part.aa);
+        result.bb += total(part.bb);
+        result.ab += total(part.ab);
     }
+    return result;
+}
+
+PairStatistics pair_statistics(const PairProducts& products) {
     constexpr double smallest_norm = 1e-8;
-    PairStatistics result{std::sqrt(aa), std::sqrt(bb), 0};
+    PairStatistics result{std::sqrt(products.aa), std::sqrt(products.bb), 0};
     const double scale_a = result.norm_a > smallest_norm ? result.norm_a : 1;
     const double scale_b = result.norm_b > smallest_norm ? result.norm_b : 1;
-    result.cosine = std::clamp(ab / scale_a / scale_b, -1.0, 1.0);
+    result.cosine = std::clamp(products.ab / scale_a / scale_b, -1.0, 1.0);
     return result;
 }
 

@@ -14,8 +14,16 @@ struct PairStatistics {
     double cosine = 0;  ///< in [-1, 1]; a norm of (almost) zero counts as one
 };
 
-/// Computed in fp64 in an order that depends on `count` only.
-PairStatistics pair_statistics(const StoredTensor& a, const StoredTensor& b, std::int64_t count);
+struct PairProducts {
+    double aa = 0;
+    double bb = 0;
+    double ab = 0;
+};
+
+/// Computed in fp64 in an order that depends on `count` only, by all threads.
+PairProducts pair_products(const StoredTensor& a, const StoredTensor& b, std::int64_t count);
+
+PairStatistics pair_statistics(const PairProducts& products);
 
 struct SlerpCoefficients {
     double a = 1;

@@ -1,7 +1,6 @@
 #include "merge/source_statistics.hpp"
 
 #include "merge/arcee_fusion.hpp"
-#include "merge/gram.hpp"
 
 namespace galapagos {
 
@@ -9,7 +8,8 @@ const PairStatistics& SourceStatistics::pair(const StoredTensor& a, const Stored
                                              std::int64_t count) {
     const Key key{a.data, b.data};
     auto found = pairs_.find(key);
-    if (found == pairs_.end()) found = pairs_.emplace(key, pair_statistics(a, b, count)).first;
+    if (found == pairs_.end())
+        found = pairs_.emplace(key, pair_statistics(passes_->pair_products(a, b, count))).first;
     return found->second;
 }
 
@@ -62,8 +62,8 @@ const std::vector<double>& SourceStatistics::products(const TensorJob& job, bool
         group_key(job, deltas ? job.base.data : nullptr, static_cast<std::uintptr_t>(of)));
     if (is_new)
         entry->second = of == Products::whole
-                            ? gram_products({&job, deltas})
-                            : line_products({&job, deltas}, of == Products::columns);
+                            ? passes_->products(job, deltas)
+                            : passes_->line_products(job, deltas, of == Products::columns);
     return entry->second;
 }
 
@@ -72,16 +72,16 @@ const SourceStatistics::Fusion& SourceStatistics::fusion(const TensorJob& job,
     const auto [entry, is_new] =
         fusions_.try_emplace(Key{job.base.data, job.inputs.front().tensor.data});
     Fusion& fusion = entry->second;
-    if (is_new) fusion.divergences = row_divergences(job);
+    if (is_new) fusion.divergences = passes_->row_divergences(job);
     if (with_threshold && !fusion.threshold)
-        fusion.threshold = importance_threshold(job, fusion.divergences);
+        fusion.threshold = importance_threshold(job, fusion.divergences, *passes_);
     return fusion;
 }
 
 const SceSettings& SourceStatistics::sce(const TensorJob& job) {
     const auto [entry, is_new] = sce_.try_emplace(group_key(job, job.base.data, 0));
     auto& [select_topk, settings] = entry->second;
-    if (is_new || select_topk != job.numbers.select_topk) settings = sce_settings(job);
+    if (is_new || select_topk != job.numbers.select_topk) settings = sce_settings(job, *passes_);
     select_topk = job.numbers.select_topk;
     return settings;
 }

@@ -16,6 +16,14 @@
 namespace galapagos {
 
 struct CutRequest;
+struct PairProducts;
+
+/// For each input of a job: elements that it shares with others, and that it alone has changed.
+struct InputChanges {
+    std::vector<std::int64_t> shared, alone;
+
+    bool operator==(const InputChanges&) const = default;
+};
 
 /// Bit patterns of magnitudes from `low` to `high`, in buckets of 1 << shift.
 struct KeyRange {
@@ -73,6 +81,25 @@ class StatisticPasses {
     virtual Ranks magnitude_ranks(const DeltaPair& pair, std::int64_t row_length) = 0;
     /// Inputs' ranks are those of `magnitude_ranks`.
     virtual void thin(std::span<RankThinning> thinnings) = 0;
+
+    /// Squares and products of two tensors.
+    virtual PairProducts pair_products(const StoredTensor& a, const StoredTensor& b,
+                                       std::int64_t count) = 0;
+    /// Products of a job's inputs, less its base where `deltas` is set; see gram.hpp.
+    virtual std::vector<double> products(const TensorJob& job, bool deltas) = 0;
+    virtual std::vector<double> line_products(const TensorJob& job, bool deltas, bool columns) = 0;
+    /// Arcee Fusion; see arcee_fusion.hpp. Places count from the largest importance, from 0.
+    virtual std::vector<float> row_divergences(const TensorJob& job) = 0;
+    virtual std::vector<std::uint32_t> importances_at(const TensorJob& job,
+                                                      const std::vector<float>& divergences,
+                                                      const std::vector<std::int64_t>& places) = 0;
+    /// SCE: elements where the models differ, and where to cut to keep the k that differ most.
+    virtual std::int64_t count_varied(const TensorJob& job) = 0;
+    virtual KeyCut cut_variance(const TensorJob& job, std::int64_t k) = 0;
+    /// Of each input's changes, as far as the job's threshold selects them.
+    virtual std::vector<double> mean_squares(const TensorJob& job) = 0;
+    /// RAM: changes beyond the job's epsilon.
+    virtual InputChanges count_changes(const TensorJob& job) = 0;
 };
 
 /// By this process' threads, where the tensors lie.

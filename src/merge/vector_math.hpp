@@ -1,8 +1,9 @@
 // Exponential and logarithm in double precision, from operations that every processor rounds alike.
 #pragma once
 
-#include <bit>
 #include <cstdint>
+
+#include "base/host_device.hpp"
 
 namespace galapagos {
 
@@ -13,7 +14,7 @@ inline constexpr double ln2_upper = 0x1.62e42feep-1;
 inline constexpr double ln2_lower = 0x1.a39ef35793c76p-33;
 
 /// e^x for x <= 0, within two units of the last place; below -708 it stays at e^-708.
-inline __attribute__((always_inline)) double exp_of_negative(double x) {
+GALAPAGOS_HOST_DEVICE inline __attribute__((always_inline)) double exp_of_negative(double x) {
     x = x < -708.0 ? -708.0 : x;
     // Adding 1.5 * 2^52 rounds to a whole number, which is then in the lowest bits.
     constexpr double rounder = 0x1.8p52;
@@ -34,19 +35,20 @@ inline __attribute__((always_inline)) double exp_of_negative(double x) {
     sum = sum * r + 1.0 / 6.0;
     sum = sum * r + 0.5;
     const double power = 1.0 + (r + r * r * sum);
-    return std::bit_cast<double>(std::bit_cast<std::uint64_t>(power) +
-                                 (std::bit_cast<std::uint64_t>(shifted) << 52));
+    return __builtin_bit_cast(double, __builtin_bit_cast(std::uint64_t, power) +
+                                          (__builtin_bit_cast(std::uint64_t, shifted) << 52));
 }
 
 /// ln x for normal x > 0, within two units of the last place.
-inline __attribute__((always_inline)) double log_of_positive(double x) {
+GALAPAGOS_HOST_DEVICE inline __attribute__((always_inline)) double log_of_positive(double x) {
     // x = 2^exponent * m, m from sqrt(1/2) to sqrt(2).
     constexpr std::uint64_t root_half = 0x3fe6a09e667f3bcd;
     constexpr std::uint64_t bias = std::uint64_t{1024} << 52;
-    const std::uint64_t bits = std::bit_cast<std::uint64_t>(x);
+    const std::uint64_t bits = __builtin_bit_cast(std::uint64_t, x);
     const std::uint64_t biased = (bits - root_half + bias) >> 52;  // exponent + 1024
-    const double m = std::bit_cast<double>(bits - (biased << 52) + bias);
-    const double exponent = std::bit_cast<double>(biased | 0x4330000000000000) - (0x1p52 + 1024);
+    const double m = __builtin_bit_cast(double, bits - (biased << 52) + bias);
+    const double exponent =
+        __builtin_bit_cast(double, biased | 0x4330000000000000) - (0x1p52 + 1024);
     // ln m = 2 artanh(s), s = (m - 1) / (m + 1), |s| < 0.172.
     const double f = m - 1.0;
     const double s = f / (m + 1.0);

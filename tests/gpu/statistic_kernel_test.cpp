@@ -27,5 +27,20 @@ TEST_F(StatisticKernel, GivesTheNumbersOfTheCpuForTaskVectors) {
         }
 }
 
+TEST_F(StatisticKernel, GivesTheNumbersOfTheCpuForAllModelsOfAJob) {
+    cuda::ResidentTensors tensors;
+    cuda::GpuStatistics gpu(tensors);
+    TestedPasses tested(gpu, tensors);
+    const Shape shapes[] = {{1, 1}, {3, 7}, {40, 1100}, {1024, 4096}, {1, 70'001}, {20'000, 50}};
+    for (std::uint64_t index = 0; index < 24; ++index) {
+        SCOPED_TRACE(testing::Message() << "case " << index);
+        DeviceJobCase made;
+        draw_models(index, shapes[index % std::size(shapes)],
+                    index == 2 ? cuda::most_inputs : 1 + static_cast<std::int64_t>(index % 4), made,
+                    tested);
+        compare_job(made.job, tested.passes());
+    }
+}
+
 }  // namespace
 }  // namespace galapagos

@@ -1,4 +1,4 @@
-// Statistics of random task vectors, taken by a device, against those of the CPU's passes.
+// Statistics of random tensors, taken by a device, against those of the CPU's passes.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,7 +11,9 @@
 #include "merge/cuda/resident_tensors.hpp"
 #include "merge/della.hpp"
 #include "merge/device_job_draws.hpp"
+#include "merge/gram.hpp"
 #include "merge/magnitude_cuts.hpp"
+#include "merge/slerp.hpp"
 
 namespace galapagos::test {
 
@@ -121,6 +123,68 @@ inline void compare_delta(const DeltaPair& pair, const std::vector<std::int64_t>
     for (const std::int64_t row_length : row_lengths)
         if (row_length <= pair.count && pair.count <= 50 * row_length)
             compare_ranks(pair, fixed, row_length, tested);
+}
+
+/// A base and some models of a matrix.
+inline void draw_models(std::uint64_t index, const Shape& shape, std::int64_t models,
+                        DeviceJobCase& made, TestedPasses& tested) {
+    Draw draw(index);
+    TensorJob& job = made.job;
+    job.count = element_count(shape);
+    job.row_length = shape.back();
+    job.rows = shape.front();
+    job.epsilon = draw.one_of({0.0f, 1e-5f, 0.25f});
+    const bool coarse = draw.below(3) == 0;
+    job.base = drawn_tensor(draw, coarse, made);
+    tested.hold(job.base, job.count);
+    for (std::int64_t i = 0; i < models; ++i) {
+        job.inputs.emplace_back().tensor = drawn_tensor(draw, coarse, made);
+        tested.hold(job.inputs.back().tensor, job.count);
+    }
+}
+
+inline void compare_products(const TensorJob& job, StatisticPasses& passes) {
+    StatisticPasses& cpu = cpu_passes();
+    for (const bool deltas : {true, false}) {
+        EXPECT_EQ(passes.products(job, deltas), cpu.products(job, deltas));
+        for (const bool columns : {true, false})
+            EXPECT_EQ(passes.line_products(job, deltas, columns),
+                      cpu.line_products(job, deltas, columns));
+    }
+    const StoredTensor& model = job.inputs.front().tensor;
+    const PairProducts found = passes.pair_products(job.base, model, job.count);
+    const PairProducts expected = cpu.pair_products(job.base, model, job.count);
+    EXPECT_EQ(found.aa, expected.aa);
+    EXPECT_EQ(found.bb, expected.bb);
+    EXPECT_EQ(found.ab, expected.ab);
+}
+
+inline void compare_selections(TensorJob job, StatisticPasses& passes) {
+    StatisticPasses& cpu = cpu_passes();
+    EXPECT_EQ(passes.count_varied(job), cpu.count_varied(job));
+    EXPECT_EQ(passes.mean_squares(job), cpu.mean_squares(job));
+    job.numbers.select_topk = 0.5;
+    for (const std::int64_t k : {std::int64_t{1}, (job.count + 2) / 3, job.count}) {
+        const KeyCut found = passes.cut_variance(job, k), expected = cpu.cut_variance(job, k);
+        EXPECT_EQ(found.threshold, expected.threshold) << "k = " << k;
+        EXPECT_EQ(found.last_tie, expected.last_tie) << "k = " << k;
+        job.threshold = expected.threshold;
+        job.last_tie = expected.last_tie;
+        EXPECT_EQ(passes.mean_squares(job), cpu.mean_squares(job)) << "k = " << k;
+    }
+}
+
+/// All statistics that jobs ask for.
+inline void compare_job(const TensorJob& job, StatisticPasses& passes) {
+    StatisticPasses& cpu = cpu_passes();
+    compare_products(job, passes);
+    compare_selections(job, passes);
+    const std::vector<float> divergences = cpu.row_divergences(job);
+    EXPECT_EQ(passes.row_divergences(job), divergences);
+    const std::vector<std::int64_t> places{0, job.count / 4, job.count / 2, job.count - 1};
+    EXPECT_EQ(passes.importances_at(job, divergences, places),
+              cpu.importances_at(job, divergences, places));
+    EXPECT_EQ(passes.count_changes(job), cpu.count_changes(job));
 }
 
 }  // namespace galapagos::test

@@ -40,6 +40,18 @@ TEST_F(DeviceStatistics, HaveTheBitsOfTheCpu) {
         }
 }
 
+TEST_F(DeviceStatistics, OfAllModelsHaveTheBitsOfTheCpu) {
+    const Shape shapes[] = {{1, 1}, {3, 7}, {40, 1100}, {300, 256}, {1, 70'001}, {2100, 5}};
+    for (std::uint64_t index = 0; index < 18; ++index) {
+        SCOPED_TRACE(testing::Message() << "case " << index);
+        DeviceJobCase made;
+        draw_models(index, shapes[index % std::size(shapes)],
+                    index == 3 ? cuda::most_inputs : 1 + static_cast<std::int64_t>(index % 4), made,
+                    tested_);
+        compare_job(made.job, tested_.passes());
+    }
+}
+
 /// Under a thread sanitizer this finds steps that lack a barrier between them.
 TEST_F(DeviceStatistics, ThreadsMayRunSideBySide) {
     StatisticTwin twin(&tensors_, StatisticTwin::Threads::real);
@@ -47,6 +59,9 @@ TEST_F(DeviceStatistics, ThreadsMayRunSideBySide) {
     for (const std::uint64_t index : {0, 1}) {
         DeviceJobCase made;
         compare_delta(drawn_pair(index, 33'000, made, tested), {9000}, tested);
+        DeviceJobCase models;
+        draw_models(index, {2, 1700}, 3, models, tested);
+        compare_job(models.job, tested.passes());
     }
 }
 

@@ -2,6 +2,8 @@
 // (statistic_blocks.hpp), with a loop or the host's threads in place of the GPU's.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <barrier>
 #include <cstring>
@@ -86,7 +88,9 @@ class StatisticTwin : public cuda::StatisticDevice {
         if (bytes > 0) std::memset(at, 0, bytes);
     }
     void launch(const cuda::StatisticLaunch& launch) override {
-        cuda::with_pass(launch.pass, [&]<cuda::StatisticPass pass>() { run<pass>(launch); });
+        const auto run_pass = [&]<cuda::StatisticPass pass>() { run<pass>(launch); };
+        ASSERT_TRUE(cuda::with_delta_pass(launch.pass, run_pass) ||
+                    cuda::with_job_pass(launch.pass, run_pass));
     }
 
   private:

@@ -44,22 +44,35 @@ void DevicePasses::launch(StatisticPass pass, std::vector<StatisticJob>& jobs, i
                      static_cast<int>(jobs.size()), items, most_blocks});
 }
 
+StatisticJob DevicePasses::entry(const TensorJob& job, bool with_base) const {
+    TensorJob plain;
+    plain.method = Method::task_arithmetic;
+    if (with_base) plain.base = job.base;
+    for (const JobInput& input : job.inputs) plain.inputs.emplace_back().tensor = input.tensor;
+    plain.numbers = job.numbers;
+    plain.epsilon = job.epsilon;
+    plain.threshold = job.threshold;
+    plain.last_tie = job.last_tie;
+    plain.count = job.count;
+    DeviceAddresses where;
+    if (with_base) where.base = device_->resident(job.base.data);
+    for (const JobInput& input : job.inputs)
+        where.inputs.push_back(device_->resident(input.tensor.data));
+    std::vector<DeviceJob> entries;
+    append_device_jobs(plain, {}, {}, where, entries);
+    StatisticJob result{};
+    result.tensors = entries.front();
+    result.items = delta_chunks(job.count);
+    return result;
+}
+
 StatisticJob DevicePasses::entry(const DeltaPair& pair) const {
     if (pair.count == 0) return {};
     TensorJob job;
-    job.method = Method::task_arithmetic;
     job.base = pair.base;
     job.inputs.emplace_back().tensor = pair.source;
     job.count = pair.count;
-    std::vector<DeviceJob> entries;
-    append_device_jobs(
-        job, {}, {},
-        {device_->resident(pair.base.data), {device_->resident(pair.source.data)}, {}, {}, {}, {}},
-        entries);
-    StatisticJob result{};
-    result.tensors = entries.front();
-    result.items = delta_chunks(pair.count);
-    return result;
+    return entry(job, true);
 }
 
 std::uint32_t DevicePasses::largest_magnitude(const DeltaPair& pair) {

@@ -30,6 +30,9 @@ void GpuStatistics::set_to_zero(std::byte* at, std::size_t bytes) {
     check(cudaMemsetAsync(at, 0, bytes, stream_.handle()), "can't clear GPU memory");
 }
 
-void GpuStatistics::launch(const StatisticLaunch& launch) { launch_statistic(launch, stream_); }
+void GpuStatistics::launch(const StatisticLaunch& launch) {
+    if (launch.items == 0) return;
+    launch_delta_pass(launch, stream_) || launch_job_pass(launch, stream_);
+}
 
 }  // namespace galapagos::cuda

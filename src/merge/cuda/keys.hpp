@@ -4,7 +4,9 @@
 #include <cstdint>
 
 #include "merge/cuda/element.hpp"
+#include "merge/cuda/lines.hpp"
 #include "merge/cuda/pack.hpp"
+#include "merge/cuda/sce.hpp"
 #include "merge/cuda/statistic_job.hpp"
 
 namespace galapagos::cuda {
@@ -18,6 +20,32 @@ struct DeltaKeys {
         load_pack(job, job.inputs[0].tensor, pack, value);
         for (int i = 0; i < pack_elements; ++i)
             keys[i] = bits_of(value[i] - base[i]) & magnitude_bits;
+    }
+};
+
+/// The variance of the changes over the models.
+struct VarianceKeys {
+    GALAPAGOS_HOST_DEVICE static void load(const DeviceJob& job, const Pack& pack,
+                                           std::uint32_t (&keys)[pack_elements]) {
+        float base[pack_elements];
+        load_pack(job, job.base, pack, base);
+        variance_keys(job, pack, base, keys);
+    }
+};
+
+/// Magnitudes of changes times their row's divergence.
+struct ImportanceKeys {
+    GALAPAGOS_HOST_DEVICE static void load(const DeviceJob& job, const Pack& pack,
+                                           std::uint32_t (&keys)[pack_elements]) {
+        float base[pack_elements], value[pack_elements];
+        std::int64_t row[pack_elements];
+        find_lines(job, pack, row);
+        load_pack(job, job.base, pack, base);
+        load_pack(job, job.inputs[0].tensor, pack, value);
+        for (int i = 0; i < pack_elements; ++i) {
+            const float divergence = i < pack.count ? job.lines.factors[row[i]] : 0.0f;
+            keys[i] = bits_of(magnitude_of(value[i] - base[i]) * divergence) & magnitude_bits;
+        }
     }
 };
 

@@ -15,18 +15,15 @@ namespace galapagos::cuda {
 /// second is not read where it is beyond the tensor.
 GALAPAGOS_HOST_DEVICE inline void load_pair(const DeviceJob& job, const DeviceTensor& tensor,
                                             std::int64_t element, float (&values)[2]) {
-    const std::byte* address = tensor.data + element * bytes_of(tensor.dtype);
     const bool both = element + 1 < job.count;
     if (job.side_by_side && both && tensor.dtype != DType::f32) {
-        const std::uint32_t pair = load_word(address);
+        const std::uint32_t pair = load_word(tensor.data + element * bytes_of(tensor.dtype));
         values[0] = decode(pair & 0xFFFFu, tensor.dtype);
         values[1] = decode(pair >> 16, tensor.dtype);
         return;
     }
-    values[0] = decode(load_bits(address, tensor.dtype), tensor.dtype);
-    values[1] =
-        both ? decode(load_bits(address + bytes_of(tensor.dtype), tensor.dtype), tensor.dtype)
-             : 0.0f;
+    values[0] = load_element(job, tensor, element);
+    values[1] = both ? load_element(job, tensor, element + 1) : 0.0f;
 }
 
 /// Calls visit(key, element, random word) for a thread's elements of a chunk.

@@ -91,6 +91,18 @@ GALAPAGOS_HOST_DEVICE inline void store_vector(std::byte* address, const Vector&
 #endif
 }
 
+/// Two bytes at an address that is a multiple of two.
+GALAPAGOS_HOST_DEVICE inline std::uint32_t load_half(const std::byte* address) {
+#if defined(__CUDA_ARCH__)
+    return __ldg(reinterpret_cast<const std::uint16_t*>(address));
+#else
+    std::uint16_t half;
+    check_alignment(address, sizeof half);
+    std::memcpy(&half, address, sizeof half);
+    return half;
+#endif
+}
+
 GALAPAGOS_HOST_DEVICE inline std::int64_t bytes_of(DType dtype) {
     return dtype == DType::f32 ? 4 : 2;
 }
@@ -155,6 +167,15 @@ GALAPAGOS_HOST_DEVICE inline void store_vectors(const float (&values)[pack_eleme
             low.word[i] = encode(values[2 * i], dtype) | encode(values[2 * i + 1], dtype) << 16;
     }
     store_vector(address, low);
+}
+
+/// One element of a tensor that is whole.
+GALAPAGOS_HOST_DEVICE inline float load_element(const DeviceJob& job, const DeviceTensor& tensor,
+                                                std::int64_t element) {
+    const std::byte* address = tensor.data + element * bytes_of(tensor.dtype);
+    if (!job.side_by_side) return decode(load_bits(address, tensor.dtype), tensor.dtype);
+    return decode(tensor.dtype == DType::f32 ? load_word(address) : load_half(address),
+                  tensor.dtype);
 }
 
 /// Eight floats; those beyond the pack's count are zero.

@@ -3,8 +3,11 @@
 
 #include <cstdint>
 
+#include "merge/cuda/change_passes.hpp"
+#include "merge/cuda/divergence_passes.hpp"
 #include "merge/cuda/key_passes.hpp"
 #include "merge/cuda/mask_passes.hpp"
+#include "merge/cuda/product_passes.hpp"
 #include "merge/cuda/row_ranks.hpp"
 #include "merge/cuda/selection.hpp"
 #include "merge/cuda/statistic_device.hpp"
@@ -31,6 +34,25 @@ template <>
 struct PassOf<StatisticPass::thinned_sums> : ThinnedSums {};
 template <>
 struct PassOf<StatisticPass::row_ranks> : RowRanks {};
+
+template <>
+struct PassOf<StatisticPass::variance_counts> : KeyCounts<VarianceKeys> {};
+template <>
+struct PassOf<StatisticPass::variance_matches> : ChunkMatches<VarianceKeys> {};
+template <>
+struct PassOf<StatisticPass::nth_variance> : NthMatch<VarianceKeys> {};
+template <>
+struct PassOf<StatisticPass::importance_counts> : KeyCounts<ImportanceKeys> {};
+template <>
+struct PassOf<StatisticPass::run_products> : RunProducts {};
+template <>
+struct PassOf<StatisticPass::column_products> : ColumnProducts {};
+template <>
+struct PassOf<StatisticPass::row_divergences> : RowDivergences {};
+template <>
+struct PassOf<StatisticPass::change_squares> : ChangeSquares {};
+template <>
+struct PassOf<StatisticPass::change_counts> : ChangeCounts {};
 
 /// A block's shared memory.
 template <StatisticPass pass>
@@ -66,28 +88,75 @@ GALAPAGOS_HOST_DEVICE void run_block(const Block& block, const StatisticLaunch& 
     }
 }
 
-/// run.operator()<pass>() for a pass that is known only now.
+/// run.operator()<pass>() for a pass that is known only now, if it is one over task vectors.
 template <typename Run>
-void with_pass(StatisticPass pass, Run&& run) {
+bool with_delta_pass(StatisticPass pass, Run&& run) {
     switch (pass) {
         case StatisticPass::largest_magnitude:
-            return run.template operator()<StatisticPass::largest_magnitude>();
+            run.template operator()<StatisticPass::largest_magnitude>();
+            return true;
         case StatisticPass::key_counts:
-            return run.template operator()<StatisticPass::key_counts>();
+            run.template operator()<StatisticPass::key_counts>();
+            return true;
         case StatisticPass::chunk_matches:
-            return run.template operator()<StatisticPass::chunk_matches>();
+            run.template operator()<StatisticPass::chunk_matches>();
+            return true;
         case StatisticPass::nth_match:
-            return run.template operator()<StatisticPass::nth_match>();
+            run.template operator()<StatisticPass::nth_match>();
+            return true;
         case StatisticPass::collection:
-            return run.template operator()<StatisticPass::collection>();
+            run.template operator()<StatisticPass::collection>();
+            return true;
         case StatisticPass::selection:
-            return run.template operator()<StatisticPass::selection>();
+            run.template operator()<StatisticPass::selection>();
+            return true;
         case StatisticPass::level_sums:
-            return run.template operator()<StatisticPass::level_sums>();
+            run.template operator()<StatisticPass::level_sums>();
+            return true;
         case StatisticPass::thinned_sums:
-            return run.template operator()<StatisticPass::thinned_sums>();
+            run.template operator()<StatisticPass::thinned_sums>();
+            return true;
         case StatisticPass::row_ranks:
-            return run.template operator()<StatisticPass::row_ranks>();
+            run.template operator()<StatisticPass::row_ranks>();
+            return true;
+        default:
+            return false;
+    }
+}
+
+/// The same for those over all models of a job.
+template <typename Run>
+bool with_job_pass(StatisticPass pass, Run&& run) {
+    switch (pass) {
+        case StatisticPass::variance_counts:
+            run.template operator()<StatisticPass::variance_counts>();
+            return true;
+        case StatisticPass::variance_matches:
+            run.template operator()<StatisticPass::variance_matches>();
+            return true;
+        case StatisticPass::nth_variance:
+            run.template operator()<StatisticPass::nth_variance>();
+            return true;
+        case StatisticPass::importance_counts:
+            run.template operator()<StatisticPass::importance_counts>();
+            return true;
+        case StatisticPass::run_products:
+            run.template operator()<StatisticPass::run_products>();
+            return true;
+        case StatisticPass::column_products:
+            run.template operator()<StatisticPass::column_products>();
+            return true;
+        case StatisticPass::row_divergences:
+            run.template operator()<StatisticPass::row_divergences>();
+            return true;
+        case StatisticPass::change_squares:
+            run.template operator()<StatisticPass::change_squares>();
+            return true;
+        case StatisticPass::change_counts:
+            run.template operator()<StatisticPass::change_counts>();
+            return true;
+        default:
+            return false;
     }
 }
 

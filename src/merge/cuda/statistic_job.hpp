@@ -22,6 +22,15 @@ enum class StatisticPass : std::uint8_t {
     level_sums,
     thinned_sums,
     row_ranks,
+    variance_counts,  ///< as key_counts, of the variance of the changes over the models
+    variance_matches,
+    nth_variance,
+    importance_counts,  ///< as key_counts, of magnitudes times their row's divergence
+    run_products,
+    column_products,
+    row_divergences,
+    change_squares,
+    change_counts,
 };
 
 // Entries are copied to shared memory as they are, so their members have no initial values.
@@ -34,16 +43,19 @@ struct StatisticJob {
     float scale;              ///< of fixed-point numbers; 0: all of them are 0
     std::int64_t begin;       ///< of nth_match: the first element of its chunk
     std::int64_t rank;        ///< counted from 1: of nth_match in its chunk, of selection
-    std::int64_t row_length;
+    std::int64_t row_length;  ///< or the elements that run_products and change_squares add up
     // Where the results go. Counters are zero before the launch.
     std::uint32_t* largest;
     /// key_counts: count and sum of each bucket. collection: how many there are. selection: the
     /// key, and the sum of the units up to it. nth_match: the element. level_sums: the sums.
-    /// thinned_sums: all units, and those that are kept.
+    /// thinned_sums: all units, and those that are kept. change_counts: for each input those that
+    /// it shares, and those that it alone has.
     std::uint64_t* totals;
     std::uint16_t* matches;  ///< chunk_matches
     /// collection: what was found. row_ranks: room for two rows a block.
     PlacedKey* placed;
+    double* sums;  ///< run_products, column_products, change_squares: one item after the other
+    float* divergences;                   ///< row_divergences
     std::uint16_t* ranks;                 ///< row_ranks
     const std::uint16_t* ranks_in_order;  ///< row_ranks: the number of an element that is number i
 };

@@ -11,8 +11,10 @@
 
 namespace galapagos::cuda {
 
-/// Queues the kernel of a launch; nothing waits, nothing is allocated.
-void launch_statistic(const StatisticLaunch& launch, const Stream& stream);
+/// Queues the kernel of a pass over task vectors, or over all models of a job; nothing waits,
+/// nothing is allocated. False if the pass is one of the others. There must be items.
+bool launch_delta_pass(const StatisticLaunch& launch, const Stream& stream);
+bool launch_job_pass(const StatisticLaunch& launch, const Stream& stream);
 
 /// The current GPU, with a stream of its own.
 class GpuStatistics : public StatisticDevice {
