@@ -77,17 +77,19 @@ struct RowDivergences {
     GALAPAGOS_HOST_DEVICE static void find_maxima(const Block& block, const StatisticJob& job,
                                                   std::int64_t begin, Shared& shared) {
         block.each([&](int thread) {
-            float own[models];
-            for (float& largest : own) largest = float_of(0xFF800000u);  // less than all values
+            float of_other = float_of(0xFF800000u), of_base = of_other;  // less than all values
             for (std::int64_t at = 0; at < job.row_length; at += tile) {
                 const std::int64_t left = job.row_length - at;
                 for_each_value(job.tensors, begin + at, left < tile ? left : tile, thread,
                                Block::threads, [&](int model, int, float value) {
-                                   float& largest = model == 0 ? own[0] : own[1];
-                                   largest = largest < value ? value : largest;
+                                   if (model == 0)
+                                       of_other = of_other < value ? value : of_other;
+                                   else
+                                       of_base = of_base < value ? value : of_base;
                                });
             }
-            for (int model = 0; model < models; ++model) shared.maxima[model][thread] = own[model];
+            shared.maxima[0][thread] = of_other;
+            shared.maxima[1][thread] = of_base;
         });
         block.each([&](int thread) {
             if (thread >= models) return;

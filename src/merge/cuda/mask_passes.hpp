@@ -46,7 +46,7 @@ GALAPAGOS_HOST_DEVICE void for_each_word(const StatisticJob& job, const Chunk& c
             for (int half = 0; half < 2; ++half)
                 if (element + half < chunk.end)
                     visit(bits_of(value[half] - base[half]) & magnitude_bits, element + half,
-                          half_word(words.word[w], half));
+                          half_word(chosen(words, w), half));
         }
     }
 }

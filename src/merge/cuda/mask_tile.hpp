@@ -48,6 +48,13 @@ GALAPAGOS_HOST_DEVICE inline std::uint32_t mask_counter(std::int64_t begin, int 
            static_cast<std::uint32_t>(lane);
 }
 
+/// Chosen, not indexed: a GPU keeps what is indexed in memory.
+GALAPAGOS_HOST_DEVICE inline std::uint32_t chosen(const MaskWords& words, int number) {
+    const std::uint32_t low = number % 2 == 0 ? words.word[0] : words.word[1];
+    const std::uint32_t high = number % 2 == 0 ? words.word[2] : words.word[3];
+    return number < 2 ? low : high;
+}
+
 /// A lane's share of making a tile. The tile is whole once all sixteen have done theirs.
 GALAPAGOS_HOST_DEVICE inline void fill_lane(MaskTile& tile, const MaskKey& key, std::int64_t begin,
                                             int lane) {
@@ -69,10 +76,7 @@ GALAPAGOS_HOST_DEVICE inline RandomWord word_in_tile(const MaskTile& tile, int j
 GALAPAGOS_HOST_DEVICE inline RandomWord word_of_element(const MaskKey& key, std::int64_t element) {
     const int j = static_cast<int>(element % mask_tile);
     const MaskWords words = mask_words_of(key, mask_counter(element - j, lane_of(j)));
-    // Chosen, not indexed: a GPU keeps what is indexed in memory.
-    const std::uint32_t low = word_of(j) % 2 == 0 ? words.word[0] : words.word[1];
-    const std::uint32_t high = word_of(j) % 2 == 0 ? words.word[2] : words.word[3];
-    return half_word(word_of(j) < 2 ? low : high, j);
+    return half_word(chosen(words, word_of(j)), j);
 }
 
 }  // namespace galapagos::cuda
