@@ -23,12 +23,9 @@ void check_options(const DecoderOptions& options) {
 
 class Decoder::Implementation {
   public:
-    Implementation(const Architecture& architecture, const Sharding& sharding, Arena& weights,
-                   TensorGroup& group, const DecoderOptions& options, const LayerRoute& route)
-        : architecture(architecture),
-          options(options),
-          group(group),
-          forward(make_forward_pass(architecture, sharding, weights, group, options, route)) {}
+    Implementation(const Architecture& architecture, TensorGroup& group,
+                   const DecoderOptions& options, std::unique_ptr<ForwardPass> forward)
+        : architecture(architecture), options(options), group(group), forward(std::move(forward)) {}
 
     /// Throws Error unless `ids` is not empty and in the vocabulary, and `length` tokens fit in a
     /// row.
@@ -72,8 +69,16 @@ Decoder::Decoder(const Architecture& architecture, const Sharding& sharding, Are
 Decoder::Decoder(const Architecture& architecture, const Sharding& sharding, Arena& weights,
                  TensorGroup& group, DecoderOptions options, const LayerRoute& route) {
     check_options(options);
+    implementation_ = std::make_unique<Implementation>(
+        architecture, group, options,
+        make_forward_pass(architecture, sharding, weights, group, options, route));
+}
+
+Decoder::Decoder(const Architecture& architecture, TensorGroup& group, DecoderOptions options,
+                 std::unique_ptr<ForwardPass> forward) {
+    check_options(options);
     implementation_ =
-        std::make_unique<Implementation>(architecture, sharding, weights, group, options, route);
+        std::make_unique<Implementation>(architecture, group, options, std::move(forward));
 }
 
 Decoder::~Decoder() = default;

@@ -14,6 +14,8 @@
 
 namespace galapagos {
 
+class ForwardPass;
+
 struct DecoderOptions {
     DType dtype = DType::bf16;  ///< of weights and activations: f32 or bf16
     int max_batch = 32;         ///< rows decoded together; one cache row each
@@ -37,6 +39,9 @@ class Decoder {
             TensorGroup& group, DecoderOptions options);
     Decoder(const Architecture& architecture, const Sharding& sharding, Arena& weights,
             TensorGroup& group, DecoderOptions options, const LayerRoute& route);
+    /// Over a pass that was made elsewhere with these options, as one on a GPU.
+    Decoder(const Architecture& architecture, TensorGroup& group, DecoderOptions options,
+            std::unique_ptr<ForwardPass> forward);
     ~Decoder();
     Decoder(Decoder&&) noexcept;
     Decoder& operator=(Decoder&&) noexcept;

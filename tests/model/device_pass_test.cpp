@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "comm/communicator.hpp"
+#include "model/decoder.hpp"
 #include "model/device_models.hpp"
 #include "model/host_work.hpp"
 
@@ -184,6 +185,39 @@ TYPED_TEST(DevicePass, GreedyIdsAreTheCpus) {
             return ids;
         };
         EXPECT_EQ(generate(both.device()), generate(both.cpu()));
+    }
+}
+
+/// Requests of many lengths, more than rows, and scores with contexts in common.
+TEST(DeviceDecoder, GeneratesAndScoresAsTheCpuDoes) {
+    TensorGroup group(Communicator::world());
+    const DecoderOptions options = options_of(DType::f32);
+    for (const DeviceModel& each : test::device_models()) {
+        SCOPED_TRACE(each.name);
+        DrawnModel model(each, DType::f32, group.size(), group.rank());
+        test::HostWork<float> work(group);
+        const LayerRoute route = LayerRoute::plain(model.architecture.layers);
+        Decoder cpu(model.architecture, model.sharding, model.arena, group, options);
+        Decoder device(
+            model.architecture, group, options,
+            cuda::make_device_pass<float>(model.architecture, model.sharding, model.arena,
+                                          model.arena.span().data(), work, group, options, route));
+        std::vector<GenerationRequest> prompts;
+        for (unsigned i = 0; i < 5; ++i)
+            prompts.push_back({random_ids(1 + static_cast<int>(i * 7 % 23), i),
+                               3 + static_cast<int>(i * 5 % 7),
+                               {}});
+        const auto expected = cpu.generate(prompts), found = device.generate(prompts);
+        for (std::size_t i = 0; i < prompts.size(); ++i) EXPECT_EQ(found[i].ids, expected[i].ids);
+
+        std::vector<ScoreRequest> choices;
+        for (unsigned i = 0; i < 8; ++i)
+            choices.push_back({random_ids(9, i / 4), random_ids(1 + static_cast<int>(i % 4), i)});
+        const auto scores = cpu.score(choices), twins = device.score(choices);
+        for (std::size_t i = 0; i < choices.size(); ++i) {
+            EXPECT_NEAR(twins[i].log_likelihood, scores[i].log_likelihood, 1e-4);
+            EXPECT_EQ(twins[i].greedy, scores[i].greedy);
+        }
     }
 }
 
