@@ -81,10 +81,10 @@ std::vector<double> DevicePasses::line_products(const TensorJob& job, bool delta
     if (lines == 0 || job.inputs.empty()) return {};
     StatisticJob one = entry(job, deltas);
     if (!columns) return run_products(one, job.row_length);
+    const std::size_t products = static_cast<std::size_t>(lines) * Gram::pairs(job.inputs.size());
     one.row_length = lines;
-    one.items = parts(lines, ColumnProducts::stripe);
-    return results_of<double>(StatisticPass::column_products, one,
-                              static_cast<std::size_t>(lines) * Gram::pairs(job.inputs.size()),
+    one.items = parts(static_cast<std::int64_t>(products), ColumnProducts::at_once);
+    return results_of<double>(StatisticPass::column_products, one, products,
                               [](StatisticJob& set, std::byte* at) { set.sums = sums_at(at); });
 }
 

@@ -112,9 +112,9 @@ struct RunProducts {
 };
 
 /// Products of columns, of row_length there are: each is one thread's, from the first row to the
-/// last.
+/// last. Neighbouring threads have neighbouring columns.
 struct ColumnProducts {
-    static constexpr std::int64_t stripe = most_block_threads;
+    static constexpr std::int64_t at_once = most_block_threads;  ///< products of an item
 
     struct Shared {};
 
@@ -128,17 +128,19 @@ struct ColumnProducts {
     GALAPAGOS_HOST_DEVICE static void run(const Block& block, const StatisticJob& job,
                                           std::int64_t item, Shared&) {
         const int pairs = pairs_of(job.tensors.input_count);
-        const std::int64_t columns = job.row_length;
+        const std::int64_t columns = job.row_length, products = columns * pairs;
+        const std::int64_t begin = item * at_once;
+        const std::int64_t end = begin + at_once < products ? begin + at_once : products;
         block.each([&](int thread) {
-            for (std::int64_t c = item * stripe + thread; c < columns && c < (item + 1) * stripe;
-                 c += Block::threads)
-                for (int p = 0; p < pairs; ++p) {
-                    const VectorPair pair = vector_pair(p);
-                    double sum = 0;
-                    for (std::int64_t e = c; e < job.tensors.count; e += columns)
-                        sum += load(job.tensors, pair.i, e) * load(job.tensors, pair.j, e);
-                    job.sums[c * pairs + p] = sum;
-                }
+            for (std::int64_t number = begin + thread; number < end; number += Block::threads) {
+                const int p = static_cast<int>(number / columns);
+                const std::int64_t column = number % columns;
+                const VectorPair pair = vector_pair(p);
+                double sum = 0;
+                for (std::int64_t e = column; e < job.tensors.count; e += columns)
+                    sum += load(job.tensors, pair.i, e) * load(job.tensors, pair.j, e);
+                job.sums[column * pairs + p] = sum;
+            }
         });
     }
 };
