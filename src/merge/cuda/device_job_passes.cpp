@@ -11,7 +11,6 @@ namespace galapagos::cuda {
 
 namespace {
 
-std::uint64_t* totals_at(std::byte* address) { return reinterpret_cast<std::uint64_t*>(address); }
 double* sums_at(std::byte* address) { return reinterpret_cast<double*>(address); }
 
 std::int64_t parts(std::int64_t count, std::int64_t length) {
@@ -34,18 +33,6 @@ std::uint32_t descend(const std::vector<KeyBucket>& buckets, std::int64_t& place
 }
 
 }  // namespace
-
-template <typename Result, typename Set>
-std::vector<Result> DevicePasses::results_of(StatisticPass pass, StatisticJob job,
-                                             std::size_t count, const Set& set) {
-    std::vector<Result> results(count);
-    std::byte* const at = start(1, count * sizeof(Result));
-    set(job, at);
-    std::vector<StatisticJob> jobs{job};
-    launch(pass, jobs);
-    device_->copy_out(at, count * sizeof(Result), results.data());
-    return results;
-}
 
 std::vector<double> DevicePasses::run_products(StatisticJob job, std::int64_t length) {
     set_runs(length, job);
@@ -99,6 +86,7 @@ std::vector<float> DevicePasses::row_divergences(const TensorJob& job) {
 
 std::vector<KeyBucket> DevicePasses::counts_of(StatisticPass pass, StatisticJob job,
                                                const KeyRange& range) {
+    static_assert(sizeof(KeyBucket) == 2 * sizeof(std::uint64_t));
     job.low = range.low;
     job.high = range.high;
     job.shift = range.shift;

@@ -15,8 +15,6 @@ std::size_t aligned(std::size_t bytes) {
     return (bytes + result_alignment - 1) / result_alignment * result_alignment;
 }
 
-std::uint64_t* totals_at(std::byte* address) { return reinterpret_cast<std::uint64_t*>(address); }
-
 float scale_of(const FixedPoint& fixed) { return fixed.finite ? fixed.scale : 0.0f; }
 
 void set_range(const DeltaLadder::Step& step, StatisticJob& job) {
@@ -30,8 +28,9 @@ std::byte* DevicePasses::start(std::size_t entries, std::size_t bytes) {
     const std::size_t table = aligned(entries * sizeof(StatisticJob));
     if (bytes_ < table + bytes) {
         memory_ = nullptr;
+        bytes_ = 0;
+        memory_ = device_->allocate(table + bytes);
         bytes_ = table + bytes;
-        memory_ = device_->allocate(bytes_);
     }
     device_->set_to_zero(memory_.get() + table, bytes);
     return memory_.get() + table;
@@ -45,6 +44,7 @@ void DevicePasses::launch(StatisticPass pass, std::vector<StatisticJob>& jobs, i
 }
 
 StatisticJob DevicePasses::entry(const TensorJob& job, bool with_base) const {
+    if (job.count == 0) return {};
     TensorJob plain;
     plain.method = Method::task_arithmetic;
     if (with_base) plain.base = job.base;
@@ -67,7 +67,6 @@ StatisticJob DevicePasses::entry(const TensorJob& job, bool with_base) const {
 }
 
 StatisticJob DevicePasses::entry(const DeltaPair& pair) const {
-    if (pair.count == 0) return {};
     TensorJob job;
     job.base = pair.base;
     job.inputs.emplace_back().tensor = pair.source;
@@ -76,31 +75,18 @@ StatisticJob DevicePasses::entry(const DeltaPair& pair) const {
 }
 
 std::uint32_t DevicePasses::largest_magnitude(const DeltaPair& pair) {
-    std::uint32_t largest = 0;
-    std::vector<StatisticJob> jobs{entry(pair)};
-    std::byte* result = start(1, sizeof largest);
-    jobs.front().largest = reinterpret_cast<std::uint32_t*>(result);
-    launch(StatisticPass::largest_magnitude, jobs);
-    device_->copy_out(result, sizeof largest, &largest);
-    return largest;
+    return results_of<std::uint32_t>(StatisticPass::largest_magnitude, entry(pair), 1,
+                                     [](StatisticJob& job, std::byte* at) {
+                                         job.largest = reinterpret_cast<std::uint32_t*>(at);
+                                     })
+        .front();
 }
 
 std::vector<KeyBucket> DevicePasses::count_keys(const DeltaPair& pair, const FixedPoint& fixed,
                                                 const KeyRange& range) {
-    static_assert(sizeof(KeyBucket) == 2 * sizeof(std::uint64_t));
-    std::vector<KeyBucket> buckets(range.buckets());
-    const std::size_t bytes = buckets.size() * sizeof(KeyBucket);
-    std::vector<StatisticJob> jobs{entry(pair)};
-    StatisticJob& job = jobs.front();
-    job.low = range.low;
-    job.high = range.high;
-    job.shift = range.shift;
+    StatisticJob job = entry(pair);
     job.scale = scale_of(fixed);
-    std::byte* result = start(1, bytes);
-    job.totals = totals_at(result);
-    launch(StatisticPass::key_counts, jobs);
-    device_->copy_out(result, bytes, buckets.data());
-    return buckets;
+    return counts_of(StatisticPass::key_counts, job, range);
 }
 
 void DevicePasses::cut_steps(std::span<CutRequest* const> requests) {
@@ -213,19 +199,14 @@ void DevicePasses::select_keys(std::span<CutRequest* const> requests) {
 std::vector<std::int64_t> DevicePasses::sums_by_level(const DeltaPair& pair,
                                                       const FixedPoint& fixed,
                                                       const MaskStream& stream) {
-    std::vector<std::int64_t> sums(probability_levels);
-    const std::size_t bytes = sums.size() * sizeof(std::int64_t);
-    std::vector<StatisticJob> jobs{entry(pair)};
-    StatisticJob& job = jobs.front();
+    StatisticJob job = entry(pair);
     job.tensors.seed = stream.seed;
     job.tensors.name_hash = stream.name_hash;
     job.tensors.inputs[0].position = stream.position;
     job.scale = scale_of(fixed);
-    std::byte* result = start(1, bytes);
-    job.totals = totals_at(result);
-    launch(StatisticPass::level_sums, jobs);
-    device_->copy_out(result, bytes, sums.data());
-    return sums;
+    return results_of<std::int64_t>(
+        StatisticPass::level_sums, job, probability_levels,
+        [](StatisticJob& set, std::byte* at) { set.totals = totals_at(at); });
 }
 
 Ranks DevicePasses::magnitude_ranks(const DeltaPair& pair, std::int64_t row_length) {

@@ -45,6 +45,9 @@ class DevicePasses : public StatisticPasses {
     void find_ties(std::span<CutRequest* const> requests);
     void select_keys(std::span<CutRequest* const> requests);
 
+    static std::uint64_t* totals_at(std::byte* address) {
+        return reinterpret_cast<std::uint64_t*>(address);
+    }
     StatisticJob entry(const DeltaPair& pair) const;
     StatisticJob entry(const TensorJob& job, bool with_base) const;
     /// Launches over one entry that fill results of a type. `set` is told where they go.
@@ -67,5 +70,17 @@ class DevicePasses : public StatisticPasses {
     std::shared_ptr<std::byte[]> memory_;
     std::size_t bytes_ = 0;
 };
+
+template <typename Result, typename Set>
+std::vector<Result> DevicePasses::results_of(StatisticPass pass, StatisticJob job,
+                                             std::size_t count, const Set& set) {
+    std::vector<Result> results(count);
+    std::byte* const at = start(1, count * sizeof(Result));
+    set(job, at);
+    std::vector<StatisticJob> jobs{job};
+    launch(pass, jobs);
+    device_->copy_out(at, count * sizeof(Result), results.data());
+    return results;
+}
 
 }  // namespace galapagos::cuda
