@@ -71,9 +71,9 @@ TEST(DeviceJob, WordsAreTheSameFromTilesAndOneByOne) {
 
 TEST(DeviceJob, ChunksAreNumberedThroughTheEntries) {
     std::vector<DeviceJob> jobs(3);
-    jobs[0].count = chunk_elements;
+    jobs[0].count = merge_chunk;
     jobs[1].count = 1;
-    jobs[2].count = 2 * chunk_elements + 1;
+    jobs[2].count = 2 * merge_chunk + 1;
     EXPECT_EQ(assign_chunks(jobs), 5);
     EXPECT_EQ(jobs[1].first_chunk, 1);
     EXPECT_EQ(jobs[2].first_chunk, 2);

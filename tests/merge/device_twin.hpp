@@ -36,7 +36,7 @@ inline void run_on_host(const MergeLaunch& launch) {
     for (std::int64_t number = 0; number < launch.chunks; ++number) {
         const DeviceJob& job = launch.jobs[entry_of(launch.jobs, launch.job_count, number)];
         EXPECT_EQ(job.arithmetic, launch.arithmetic);
-        const Chunk chunk = chunk_of(job, number);
+        const TensorChunk chunk = chunk_of(job, number);
         for (std::int64_t tile = chunk.begin; tile < chunk.end; tile += mask_tile)
             for (int lane = 0; lane < mask_lanes; ++lane) run_pack(job, pack_of(chunk, tile, lane));
     }

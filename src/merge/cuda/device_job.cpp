@@ -165,7 +165,7 @@ std::int64_t assign_chunks(std::vector<DeviceJob>& jobs) {
     std::int64_t chunks = 0;
     for (DeviceJob& job : jobs) {
         job.first_chunk = chunks;
-        chunks += (job.count + chunk_elements - 1) / chunk_elements;
+        chunks += (job.count + merge_chunk - 1) / merge_chunk;
     }
     return chunks;
 }

@@ -125,7 +125,7 @@ void append_device_jobs(const TensorJob& job, const TensorSlice& slice, const Sh
                         const DeviceAddresses& where, std::vector<DeviceJob>& jobs);
 
 /// Elements that a block of threads merges at a time. A chunk belongs to one entry.
-inline constexpr std::int64_t chunk_elements = 64 * 128;
+inline constexpr std::int64_t merge_chunk = 64 * 128;
 
 /// Numbers the chunks of a launch through its entries; returns how many there are.
 std::int64_t assign_chunks(std::vector<DeviceJob>& jobs);

@@ -147,7 +147,7 @@ struct NthMatch {
     template <typename Visit>
     GALAPAGOS_HOST_DEVICE static void for_each_own(const StatisticJob& job, int thread, int threads,
                                                    const Visit& visit) {
-        const Chunk chunk = delta_chunk_of(job, job.begin);
+        const TensorChunk chunk = delta_chunk_of(job, job.begin);
         constexpr std::int64_t packs = delta_chunk / pack_elements;
         const std::int64_t share = (packs + threads - 1) / threads * pack_elements;
         const std::int64_t begin = chunk.begin + thread * share;

@@ -28,8 +28,8 @@ GALAPAGOS_HOST_DEVICE inline void load_pair(const DeviceJob& job, const DeviceTe
 
 /// Calls visit(key, element, random word) for a thread's elements of a chunk.
 template <typename Visit>
-GALAPAGOS_HOST_DEVICE void for_each_word(const StatisticJob& job, const Chunk& chunk, int thread,
-                                         int threads, const Visit& visit) {
+GALAPAGOS_HOST_DEVICE void for_each_word(const StatisticJob& job, const TensorChunk& chunk,
+                                         int thread, int threads, const Visit& visit) {
     const DeviceJob& tensors = job.tensors;
     const MaskKey mask = mask_key(tensors.seed, tensors.name_hash, tensors.inputs[0].position);
     for (std::int64_t i = thread;; i += threads) {

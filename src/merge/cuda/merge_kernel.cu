@@ -48,7 +48,7 @@ __global__ void __launch_bounds__(threads, 2)
         __syncthreads();  // all threads are done with the entry before
         copy_job(jobs[entry_of(jobs, job_count, number)], job);
         __syncthreads();
-        const Chunk chunk = chunk_of(job, number);
+        const TensorChunk chunk = chunk_of(job, number);
         for (std::int64_t tile = chunk.begin + team * mask_tile; tile < chunk.end;
              tile += teams * mask_tile)
             merge_pack<arithmetic>(job, pack_of(chunk, tile, lane), words);

@@ -30,25 +30,25 @@ GALAPAGOS_HOST_DEVICE inline int entry_of(const DeviceJob* jobs, int count, std:
 }
 
 /// A chunk's elements in its entry.
-struct Chunk {
+struct TensorChunk {
     std::int64_t begin;
     std::int64_t end;
 };
-GALAPAGOS_HOST_DEVICE inline Chunk chunk_of(const DeviceJob& job, std::int64_t chunk) {
-    const std::int64_t begin = (chunk - job.first_chunk) * chunk_elements;
-    const std::int64_t end = begin + chunk_elements;
+GALAPAGOS_HOST_DEVICE inline TensorChunk chunk_of(const DeviceJob& job, std::int64_t chunk) {
+    const std::int64_t begin = (chunk - job.first_chunk) * merge_chunk;
+    const std::int64_t end = begin + merge_chunk;
     return {begin, end < job.count ? end : job.count};
 }
 
 /// The pack of a lane in the tile at `tile`; empty where the chunk is at its end.
-GALAPAGOS_HOST_DEVICE inline Pack pack_of(const Chunk& chunk, std::int64_t tile, int lane) {
+GALAPAGOS_HOST_DEVICE inline Pack pack_of(const TensorChunk& chunk, std::int64_t tile, int lane) {
     const std::int64_t first = tile + lane * pack_elements;
     const std::int64_t left = first < chunk.end ? chunk.end - first : 0;
     return {first, static_cast<int>(left < pack_elements ? left : pack_elements)};
 }
 
 /// 16 bytes at an address that is a multiple of 16.
-struct alignas(vector_bytes) Vector {
+struct alignas(vector_bytes) PackedBytes {
     std::uint32_t word[4];
 };
 
@@ -57,13 +57,13 @@ inline void check_alignment(const std::byte* address, std::size_t bytes) {
     if (reinterpret_cast<std::uintptr_t>(address) % bytes != 0) std::abort();
 }
 
-GALAPAGOS_HOST_DEVICE inline Vector load_vector(const std::byte* address) {
+GALAPAGOS_HOST_DEVICE inline PackedBytes load_vector(const std::byte* address) {
 #if defined(__CUDA_ARCH__)
     const uint4 loaded = __ldg(reinterpret_cast<const uint4*>(address));
     return {{loaded.x, loaded.y, loaded.z, loaded.w}};
 #else
     check_alignment(address, vector_bytes);
-    Vector loaded;
+    PackedBytes loaded;
     std::memcpy(&loaded, address, sizeof loaded);
     return loaded;
 #endif
@@ -81,7 +81,7 @@ GALAPAGOS_HOST_DEVICE inline std::uint32_t load_word(const std::byte* address) {
 #endif
 }
 
-GALAPAGOS_HOST_DEVICE inline void store_vector(std::byte* address, const Vector& value) {
+GALAPAGOS_HOST_DEVICE inline void store_vector(std::byte* address, const PackedBytes& value) {
 #if defined(__CUDA_ARCH__)
     *reinterpret_cast<uint4*>(address) =
         make_uint4(value.word[0], value.word[1], value.word[2], value.word[3]);
@@ -138,9 +138,9 @@ GALAPAGOS_HOST_DEVICE inline std::uint32_t encode(float value, DType dtype) {
 
 GALAPAGOS_HOST_DEVICE inline void load_vectors(const std::byte* address, DType dtype,
                                                float (&values)[pack_elements]) {
-    const Vector low = load_vector(address);
+    const PackedBytes low = load_vector(address);
     if (dtype == DType::f32) {
-        const Vector high = load_vector(address + vector_bytes);
+        const PackedBytes high = load_vector(address + vector_bytes);
         for (int i = 0; i < 4; ++i) {
             values[i] = float_of(low.word[i]);
             values[i + 4] = float_of(high.word[i]);
@@ -155,7 +155,7 @@ GALAPAGOS_HOST_DEVICE inline void load_vectors(const std::byte* address, DType d
 
 GALAPAGOS_HOST_DEVICE inline void store_vectors(const float (&values)[pack_elements],
                                                 std::byte* address, DType dtype) {
-    Vector low, high;
+    PackedBytes low, high;
     if (dtype == DType::f32) {
         for (int i = 0; i < 4; ++i) {
             low.word[i] = bits_of(values[i]);
@@ -198,7 +198,7 @@ GALAPAGOS_HOST_DEVICE inline void load_halves(const DeviceJob& job, const std::u
                                               const Pack& pack,
                                               std::uint32_t (&numbers)[pack_elements]) {
     if (job.side_by_side && pack.count == pack_elements) {
-        const Vector pairs =
+        const PackedBytes pairs =
             load_vector(reinterpret_cast<const std::byte*>(table + job.runs.local(pack.first)));
         for (int i = 0; i < pack_elements; ++i)
             numbers[i] = i % 2 == 0 ? pairs.word[i / 2] & 0xFFFFu : pairs.word[i / 2] >> 16;

@@ -75,14 +75,15 @@ GALAPAGOS_HOST_DEVICE inline const StatisticJob& job_of(const StatisticJob* jobs
 }
 
 /// A chunk of a task vector, as its ties are counted by.
-GALAPAGOS_HOST_DEVICE inline Chunk delta_chunk_of(const StatisticJob& job, std::int64_t begin) {
+GALAPAGOS_HOST_DEVICE inline TensorChunk delta_chunk_of(const StatisticJob& job,
+                                                        std::int64_t begin) {
     const std::int64_t end = begin + delta_chunk;
     return {begin, end < job.tensors.count ? end : job.tensors.count};
 }
 
 /// A thread's packs of a chunk, those of all threads beside each other.
 template <typename Visit>
-GALAPAGOS_HOST_DEVICE void for_each_pack(const Chunk& chunk, int thread, int threads,
+GALAPAGOS_HOST_DEVICE void for_each_pack(const TensorChunk& chunk, int thread, int threads,
                                          const Visit& visit) {
     for (std::int64_t first = chunk.begin + thread * pack_elements; first < chunk.end;
          first += threads * pack_elements) {
