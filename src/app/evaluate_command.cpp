@@ -9,7 +9,7 @@
 #include "app/together.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
-#include "island/candidate_model.hpp"
+#include "island/cpu_candidate.hpp"
 #include "island/model_evaluator.hpp"
 #include "merge/merged_config.hpp"
 #include "merge/path_plan.hpp"
@@ -153,8 +153,8 @@ int run_evaluate(const EvaluateArguments& arguments, const ProgramContext& conte
     Network network;
     together(world, [&] {
         network = network_of(job);
-        model = std::make_unique<CandidateModel>(job.sources, *job.donor, network.architecture,
-                                                 network.route, world, arguments.seed, options);
+        model = std::make_unique<CpuCandidate>(job.sources, *job.donor, network.architecture,
+                                               network.route, world, arguments.seed, options);
     });
     model->merge(network.plan);
 

@@ -49,25 +49,14 @@ Architecture candidate_architecture(const nlohmann::json& config, const Source& 
 }
 
 CandidateModel::CandidateModel(std::vector<std::shared_ptr<const Source>> sources,
-                               const Source& layout_source, const Communicator& group,
-                               std::uint64_t seed, DecoderOptions options)
-    : CandidateModel(sources, layout_source,
-                     candidate_architecture(layout_source.config(), layout_source, sources), {},
-                     group, seed, options) {}
-
-CandidateModel::CandidateModel(std::vector<std::shared_ptr<const Source>> sources,
                                const Source& layout_source, Architecture architecture,
-                               const LayerRoute& route, const Communicator& group,
-                               std::uint64_t seed, DecoderOptions options)
+                               const LayerRoute& route, const Communicator& group, DType dtype)
     : sources_(std::move(sources)),
       index_(index_sources(sources_)),
       architecture_(std::move(architecture)),
+      first_route_(route.hops.empty() ? LayerRoute::plain(architecture_.layers) : route),
       sharding_(layout_source.config(), group.size(), group.rank()),
       group_(group),
-      arena_(arena_specs(architecture_, sharding_, options.dtype)),
-      merger_(sources_, sharding_, seed, &group_),
-      decoder_(std::make_unique<Decoder>(
-          architecture_, sharding_, arena_, group_, options,
-          route.hops.empty() ? LayerRoute::plain(architecture_.layers) : route)) {}
+      arena_(arena_specs(architecture_, sharding_, dtype)) {}
 
 }  // namespace galapagos

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "comm/tensor_group.hpp"
-#include "merge/merger.hpp"
+#include "merge/plan.hpp"
 #include "model/decoder.hpp"
 #include "weights/arena.hpp"
 #include "weights/source.hpp"
@@ -20,34 +20,36 @@ namespace galapagos {
 Architecture candidate_architecture(const nlohmann::json& config, const Source& layout_source,
                                     const std::vector<std::shared_ptr<const Source>>& sources);
 
+/// On a machine of some kind; whoever evaluates candidates need not know which.
 class CandidateModel {
   public:
-    /// Collective over `group`. `layout_source` gives the architecture, its folder the end-of-text
-    /// ids. Sources, group and all memory are held for the life of the object.
-    CandidateModel(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
-                   const Communicator& group, std::uint64_t seed, DecoderOptions options);
-    /// The same for another network; its layers run along the route, if that has hops.
-    CandidateModel(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
-                   Architecture architecture, const LayerRoute& route, const Communicator& group,
-                   std::uint64_t seed, DecoderOptions options);
+    virtual ~CandidateModel() = default;
+    CandidateModel(const CandidateModel&) = delete;
+    CandidateModel& operator=(const CandidateModel&) = delete;
 
-    /// Writes the plan's model into the arena.
-    void merge(const MergePlan& plan) { merger_.merge(plan, arena_); }
-    Decoder& decoder() { return *decoder_; }
-    TensorGroup& group() { return group_; }
-    const Arena& arena() const { return arena_; }
+    /// Makes the plan's model the one that the decoder runs.
+    virtual void merge(const MergePlan& plan) = 0;
+    virtual Decoder& decoder() = 0;
+
     const std::vector<std::shared_ptr<const Source>>& sources() const { return sources_; }
     const SourceIndex& index() const { return index_; }
 
-  private:
+  protected:
+    /// Collective over `group`. `layout_source` says how tensors are cut. A route without hops
+    /// stands for every layer once.
+    CandidateModel(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
+                   Architecture architecture, const LayerRoute& route, const Communicator& group,
+                   DType dtype);
+
     std::vector<std::shared_ptr<const Source>> sources_;
     SourceIndex index_;
     Architecture architecture_;
+    LayerRoute first_route_;
     Sharding sharding_;
     TensorGroup group_;
+    /// Where each tensor of a candidate lies. On a machine with memory of its own it is a plan only,
+    /// whose pages are never touched.
     Arena arena_;
-    Merger merger_;
-    std::unique_ptr<Decoder> decoder_;
 };
 
 /// End-of-text ids of a model folder: `eos_token_id` of generation_config.json, else of

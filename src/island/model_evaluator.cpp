@@ -8,6 +8,7 @@
 #include "base/activity.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "island/cpu_candidate.hpp"
 #include "task/evaluate.hpp"
 
 namespace galapagos {
@@ -45,7 +46,7 @@ ModelEvaluator::ModelEvaluator(std::vector<std::shared_ptr<const Source>> source
     decoder.max_batch = settings.max_batch;
     decoder.max_tokens = longest;
     decoder.batch_tokens = std::max(settings.batch_tokens, longest);
-    model_ = std::make_unique<CandidateModel>(std::move(sources), donor, group, seed, decoder);
+    model_ = std::make_unique<CpuCandidate>(std::move(sources), donor, group, seed, decoder);
 }
 
 bool ModelEvaluator::has_stage(Stage stage) const {
