@@ -47,8 +47,8 @@ class CandidateModel {
     LayerRoute first_route_;
     Sharding sharding_;
     TensorGroup group_;
-    /// Where each tensor of a candidate lies. On a machine with memory of its own it is a plan only,
-    /// whose pages are never touched.
+    /// Where each tensor of a candidate lies. Of a machine with memory of its own it is a plan, and
+    /// its pages are never touched.
     Arena arena_;
 };
 

@@ -17,7 +17,7 @@ const std::byte* ResidentTensors::find(const std::byte* mapped) const {
         const auto offset = static_cast<std::size_t>(mapped - begin);
         if (offset < place.bytes) return place.on_device + offset;
     }
-    throw Error("statistics can't be taken on the GPU", "a source's tensor is not in its memory",
+    throw Error("a source can't be read on the GPU", "a source's tensor is not in its memory",
                 "this is a mistake in galapagos: please report it");
 }
 

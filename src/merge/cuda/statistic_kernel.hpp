@@ -31,6 +31,8 @@ class GpuStatistics : public StatisticDevice {
     void set_to_zero(std::byte* at, std::size_t bytes) override;
     void launch(const StatisticLaunch& launch) override;
 
+    const Stream& stream() const noexcept { return stream_; }
+
   private:
     const ResidentTensors* tensors_;
     Stream stream_;

@@ -1,0 +1,39 @@
+// The machine that candidates of one rank live on: a GPU, or the host's twin of one.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "comm/tensor_group.hpp"
+#include "merge/cuda/merge_launch.hpp"
+#include "merge/cuda/resident_tensors.hpp"
+#include "merge/cuda/statistic_device.hpp"
+#include "model/cuda/device_work.hpp"
+#include "weights/residency.hpp"
+
+namespace galapagos::cuda {
+
+/// Whatever its parts are asked for is done in one order.
+template <typename T>
+class CandidateMachine {
+  public:
+    virtual ~CandidateMachine() = default;
+
+    virtual FreeMemory free_memory() const = 0;
+    /// Memory of the device; `what` it is for is told where it can't be had.
+    virtual std::shared_ptr<std::byte[]> allocate(const std::string& what, std::size_t bytes) = 0;
+
+    /// The table that the statistics look tensors up in.
+    virtual ResidentTensors& tensors() = 0;
+    virtual StatisticDevice& statistics() = 0;
+    virtual void launch(const MergeLaunch& launch) = 0;
+    virtual DeviceWork<T>& work() = 0;
+};
+
+/// The group must outlive the machine.
+template <typename T>
+using MakeMachine = std::function<std::unique_ptr<CandidateMachine<T>>(TensorGroup& group)>;
+
+}  // namespace galapagos::cuda

@@ -1,0 +1,69 @@
+#include "island/cuda/device_candidate.hpp"
+
+#include <type_traits>
+#include <utility>
+
+#include "base/error.hpp"
+#include "merge/cuda/resident_sources.hpp"
+#include "model/cuda/pass_bytes.hpp"
+
+namespace galapagos::cuda {
+
+namespace {
+
+template <typename T>
+constexpr DType element_type = std::is_same_v<T, float> ? DType::f32 : DType::bf16;
+
+/// What is left to statistics and to tables of launches: enough for sorting the longest rows. Ranks
+/// of magnitudes, two bytes an element, come on top once a recipe asks for them.
+constexpr std::size_t workspace_bytes = std::size_t{1} << 30;
+
+}  // namespace
+
+template <typename T>
+DeviceCandidate<T>::DeviceCandidate(std::vector<std::shared_ptr<const Source>> sources,
+                                    const Source& layout_source, Architecture architecture,
+                                    const LayerRoute& route, const Communicator& group,
+                                    std::uint64_t seed, DecoderOptions options,
+                                    const MakeMachine<T>& make_machine)
+    : CandidateModel(std::move(sources), layout_source, std::move(architecture), route, group,
+                     element_type<T>),
+      machine_(make_machine(group_)) {
+    options.dtype = element_type<T>;
+    check_residency(options);
+    weights_ = machine_->allocate("candidate", arena_.bytes());
+    load_sources();
+    merger_.emplace(sources_, sharding_, seed, &group_, machine_->statistics(),
+                    [this](const MergeLaunch& launch) { machine_->launch(launch); });
+    decoder_.emplace(architecture_, group_, options,
+                     make_device_pass<T>(architecture_, sharding_, arena_, weights_.get(),
+                                         machine_->work(), group_, options, first_route_));
+}
+
+template <typename T>
+void DeviceCandidate<T>::check_residency(const DecoderOptions& options) {
+    const std::size_t decoder =
+        device_pass_bytes<T>(architecture_, sharding_, arena_, group_, options, first_route_);
+    const ResidencyNeeds needs{resident_bytes(sources_, sharding_), arena_.bytes(), decoder,
+                               workspace_bytes};
+    const ResidencyChoice choice = choose_residency(needs, machine_->free_memory());
+    if (choice.residency != Residency::device)
+        throw Error("candidates can't be merged on the GPU yet", choice.why,
+                    "use more tensor-parallel ranks, a smaller max_batch, or the CPU");
+}
+
+template <typename T>
+void DeviceCandidate<T>::load_sources() {
+    resident_ = machine_->allocate("sources", resident_bytes(sources_, sharding_));
+    make_resident(
+        sources_, sharding_,
+        [this](const void* from, std::size_t bytes, std::byte* to) {
+            machine_->work().copy_in(from, bytes, to);
+        },
+        resident_.get(), machine_->tensors());
+}
+
+template class DeviceCandidate<float>;
+template class DeviceCandidate<Bf16>;
+
+}  // namespace galapagos::cuda

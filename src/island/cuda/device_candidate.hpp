@@ -1,0 +1,41 @@
+// A candidate merged and run in a device's memory.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "island/candidate_model.hpp"
+#include "island/cuda/candidate_machine.hpp"
+#include "merge/cuda/device_merger.hpp"
+
+namespace galapagos::cuda {
+
+/// The CpuCandidate's counterpart, with the same bits after a merge. Sources, candidate and decoder
+/// take their memory at the start; what statistics and tables take grows with the first candidates.
+template <typename T>
+class DeviceCandidate final : public CandidateModel {
+  public:
+    /// As a CpuCandidate; weights and activations are of type T, whatever the options say. Throws
+    /// Error where sources and candidate don't fit in the device's memory together.
+    DeviceCandidate(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
+                    Architecture architecture, const LayerRoute& route, const Communicator& group,
+                    std::uint64_t seed, DecoderOptions options, const MakeMachine<T>& make_machine);
+
+    void merge(const MergePlan& plan) override { merger_->merge(plan, arena_, weights_.get()); }
+    Decoder& decoder() override { return *decoder_; }
+
+    /// The arena's counterpart on the device.
+    const std::byte* weights() const { return weights_.get(); }
+    const Arena& layout() const { return arena_; }
+
+  private:
+    void check_residency(const DecoderOptions& options);
+    void load_sources();
+
+    std::unique_ptr<CandidateMachine<T>> machine_;
+    std::shared_ptr<std::byte[]> weights_, resident_;
+    std::optional<DeviceMerger> merger_;
+    std::optional<Decoder> decoder_;
+};
+
+}  // namespace galapagos::cuda

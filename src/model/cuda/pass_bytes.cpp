@@ -1,0 +1,48 @@
+#include "model/cuda/pass_bytes.hpp"
+
+namespace galapagos::cuda {
+
+namespace {
+
+/// Notes what a pass reserves, and does nothing of what it asks for.
+template <typename T>
+class NoWork final : public DeviceWork<T> {
+  public:
+    std::byte* reserve(std::size_t bytes) override {
+        bytes_ += bytes;
+        // Any address: nothing is read or written there.
+        return reinterpret_cast<std::byte*>(std::uintptr_t{256});
+    }
+    void run(const ForwardJob<T>&) override {}
+    void multiply(const T*, std::int64_t, std::span<const Product<T>>) override {}
+    void multiply_partial(const Linear<T>&, const T*, std::int64_t, float*) override {}
+    void sum_over_ranks(float*, std::int64_t) override {}
+    void copy_in(const void*, std::size_t, void*) override {}
+    void copy_out(const void*, std::size_t, void*) override {}
+
+    std::size_t bytes() const { return bytes_; }
+
+  private:
+    std::size_t bytes_ = 0;
+};
+
+}  // namespace
+
+template <typename T>
+std::size_t device_pass_bytes(const Architecture& architecture, const Sharding& sharding,
+                              const Arena& weights, TensorGroup& group,
+                              const DecoderOptions& options, const LayerRoute& route) {
+    NoWork<T> work;
+    make_device_pass<T>(architecture, sharding, weights, weights.span().data(), work, group,
+                        options, route);
+    return work.bytes();
+}
+
+template std::size_t device_pass_bytes<float>(const Architecture&, const Sharding&, const Arena&,
+                                              TensorGroup&, const DecoderOptions&,
+                                              const LayerRoute&);
+template std::size_t device_pass_bytes<Bf16>(const Architecture&, const Sharding&, const Arena&,
+                                             TensorGroup&, const DecoderOptions&,
+                                             const LayerRoute&);
+
+}  // namespace galapagos::cuda

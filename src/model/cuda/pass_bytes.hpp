@@ -1,0 +1,16 @@
+// What a device pass will reserve, before there is a device.
+#pragma once
+
+#include <cstddef>
+
+#include "model/cuda/device_pass.hpp"
+
+namespace galapagos::cuda {
+
+/// Bytes of a pass beside its weights: cache, activations, tables. Parameters as make_device_pass'.
+template <typename T>
+std::size_t device_pass_bytes(const Architecture& architecture, const Sharding& sharding,
+                              const Arena& weights, TensorGroup& group,
+                              const DecoderOptions& options, const LayerRoute& route);
+
+}  // namespace galapagos::cuda

@@ -1,0 +1,59 @@
+// Whole candidates on a real GPU against the CPU's, merged one after the other and run.
+#include <gmock/gmock.h>
+
+#include "comm/cuda/errors.hpp"
+#include "gpu/gpu_test.hpp"
+#include "island/cuda/gpu_candidate.hpp"
+#include "island/device_candidate_cases.hpp"
+
+namespace galapagos {
+namespace {
+
+using namespace test;
+
+class CandidateOnGpu : public GpuTest {
+  protected:
+    template <typename T>
+    BothCandidates<T> both(const LayerRoute& route = {}) {
+        return {sources_, route, Communicator(), cuda::gpu_machine<T>()};
+    }
+    /// Waits for the merge too, whose stream the default one doesn't know.
+    static void copy_out(const std::byte* from, std::size_t bytes, void* to) {
+        cuda::check(cudaDeviceSynchronize(), "a candidate failed");
+        cuda::check(cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost), "can't copy from the GPU");
+    }
+
+    TemporaryFolder folder_;
+    Sources sources_ = tiny_sources(folder_, {"base", "a", "b"}, uneven_options());
+};
+
+TEST_F(CandidateOnGpu, MergesAndRunsAsTheCpuDoesOneAfterTheOther) {
+    auto candidates = both<float>();
+    for (const std::string& yaml : recipes_of_all_methods()) {
+        SCOPED_TRACE(yaml);
+        candidates.merge(yaml);
+        candidates.expect_equal_tensors(copy_out);
+        candidates.expect_equal_greedy_ids();
+        candidates.expect_equal_scores(1e-4);
+    }
+}
+
+TEST_F(CandidateOnGpu, MergesToTheSameBitsInBf16) {
+    auto candidates = both<Bf16>();
+    for (const std::string& yaml : recipes_of_all_methods()) {
+        SCOPED_TRACE(yaml);
+        candidates.merge(yaml);
+        candidates.expect_equal_tensors(copy_out);
+        candidates.expect_equal_scores(0.5);
+    }
+}
+
+TEST_F(CandidateOnGpu, FollowsARoute) {
+    auto candidates = both<float>({ScaleRule::branch, {{0, 1}, {1, 0.5F}, {0, 0.9F}}});
+    candidates.merge(some_recipes().front());
+    candidates.expect_equal_greedy_ids();
+    candidates.expect_equal_scores(1e-4);
+}
+
+}  // namespace
+}  // namespace galapagos

@@ -1,0 +1,105 @@
+// Candidates in a device's memory against the CPU's, one after the other.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "island/cpu_candidate.hpp"
+#include "island/cuda/device_candidate.hpp"
+#include "merge/merge_fixtures.hpp"
+#include "merge/merge_recipes.hpp"
+
+namespace galapagos::test {
+
+inline DecoderOptions tiny_decoder() {
+    DecoderOptions options;
+    options.max_batch = 3;
+    options.max_tokens = 32;
+    options.batch_tokens = 32;
+    options.max_hops = 4;
+    return options;
+}
+
+/// The same plans for both kinds, over the same sources.
+template <typename T>
+class BothCandidates {
+  public:
+    BothCandidates(const Sources& sources, const LayerRoute& route, const Communicator& group,
+                   const cuda::MakeMachine<T>& make_machine)
+        : sources_(sources),
+          cpu_(sources, *sources[0], architecture(), route, group, 5, options()),
+          device_(sources, *sources[0], architecture(), route, group, 5, options(), make_machine) {}
+
+    void merge(const std::string& yaml) {
+        const MergePlan plan = plan_of(yaml, sources_);
+        for (CandidateModel* model :
+             {static_cast<CandidateModel*>(&cpu_), static_cast<CandidateModel*>(&device_)})
+            model->merge(plan);
+    }
+
+    /// copy_out(from, bytes, to) reads the device's memory.
+    template <typename CopyOut>
+    void expect_equal_tensors(const CopyOut& copy_out) {
+        for (const TensorSpec& spec : cpu_.arena().specs()) {
+            const TensorView expected = cpu_.arena().view(spec.name);
+            const TensorView place = device_.layout().view(spec.name);
+            std::vector<std::byte> found(expected.bytes());
+            copy_out(device_.weights() + (place.data - device_.layout().span().data()),
+                     found.size(), found.data());
+            EXPECT_EQ(found, std::vector(expected.data, expected.data + expected.bytes()))
+                << spec.name;
+        }
+    }
+
+    void expect_equal_greedy_ids() {
+        const std::vector<GenerationRequest> requests{{{3, 1, 4, 1, 5, 9, 2, 6}, 12, {}},
+                                                      {{31}, 9, {}},
+                                                      {{5, 35, 8}, 20, {7}},
+                                                      {{9, 7, 9}, 4, {}}};
+        const auto expected = cpu_.decoder().generate(requests);
+        const auto found = device_.decoder().generate(requests);
+        for (std::size_t i = 0; i < requests.size(); ++i)
+            EXPECT_EQ(found[i].ids, expected[i].ids) << "request " << i;
+    }
+
+    /// Log-likelihoods within `tolerance`.
+    void expect_equal_scores(double tolerance) {
+        const std::vector<ScoreRequest> requests{{{3, 1, 4, 1, 5}, {9, 2}},
+                                                 {{3, 1, 4, 1, 5}, {6, 5, 3}},
+                                                 {{58}, {9}},
+                                                 {{7, 9, 3, 2}, {38, 46, 2, 6}}};
+        const auto expected = cpu_.decoder().score(requests);
+        const auto found = device_.decoder().score(requests);
+        for (std::size_t i = 0; i < requests.size(); ++i)
+            EXPECT_NEAR(found[i].log_likelihood, expected[i].log_likelihood, tolerance)
+                << "request " << i;
+    }
+
+  private:
+    static DecoderOptions options() {
+        DecoderOptions options = tiny_decoder();
+        options.dtype = std::is_same_v<T, float> ? DType::f32 : DType::bf16;
+        return options;
+    }
+    Architecture architecture() const {
+        return candidate_architecture(sources_[0]->config(), *sources_[0], sources_);
+    }
+
+    Sources sources_;
+    CpuCandidate cpu_;
+    cuda::DeviceCandidate<T> device_;
+};
+
+/// One of each kind of statistic, over the sources base, a and b.
+inline std::vector<std::string> some_recipes() {
+    const std::vector<std::string> all = recipes_of_all_methods();
+    std::vector<std::string> some;
+    for (const std::size_t i : {0, 1, 4, 6, 8, 10, 15, 21, 25}) some.push_back(all[i]);
+    return some;
+}
+
+}  // namespace galapagos::test
