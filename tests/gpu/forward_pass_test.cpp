@@ -70,7 +70,7 @@ class MirroredWork final : public cuda::DeviceWork<T> {
             work.multiply_partial(layer, input, rows, output);
         });
     }
-    void sum_over_ranks(float*, std::int64_t) override { FAIL() << "there is one rank"; }
+    void gather_shares(float*, std::int64_t) override { FAIL() << "there is one rank"; }
     void copy_in(const void* from, std::size_t bytes, void* to) override {
         std::memcpy(to, from, bytes);
     }

@@ -1,42 +1,21 @@
-// NCCL on real GPUs, one a rank; on a machine with too few of them, several ranks on one.
+// NCCL on real GPUs.
 #include "comm/cuda/nccl_communicator.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <cstring>
-#include <set>
-
 #include "base/error.hpp"
 #include "comm/cuda/errors.hpp"
 #include "comm/cuda/memory.hpp"
-#include "comm/device_choice.hpp"
+#include "gpu/ranks_on_gpus.hpp"
 
 namespace galapagos {
 namespace {
 
 using ::testing::HasSubstr;
 
-/// NCCL refuses two ranks on one GPU unless they seem to be on different hosts (up to 2.29) or it
-/// is asked not to (later). Must come before its first call.
-void allow_ranks_on_one_gpu(int rank) {
-    ::setenv("NCCL_HOSTID", std::to_string(rank).c_str(), 1);
-    ::setenv("NCCL_MULTI_RANK_GPU_ENABLE", "1", 1);
-    ::setenv("NCCL_NVLS_ENABLE", "0", 1);
-}
-
-class NcclOnGpus : public ::testing::Test {
+class NcclOnGpus : public test::RanksOnGpus {
   protected:
-    void SetUp() override {
-        const auto choice = choose_device(world_, visible_devices(), DeviceSharing::allowed);
-        if (!choice.device) GTEST_SKIP() << "no GPU: " << choice.why_none;
-        const auto uuids = world_.all_gather(choice.device->uuid);
-        if (std::set(uuids.begin(), uuids.end()).size() < uuids.size())
-            allow_ranks_on_one_gpu(world_.rank());
-        use_device(*choice.device);
-    }
-
     /// The sum of `mine` over the group's ranks, made on the GPUs.
     float sum(cuda::NcclCommunicator& group, float mine) {
         cuda::MemoryPlan plan;
@@ -56,8 +35,6 @@ class NcclOnGpus : public ::testing::Test {
                     "can't copy from the GPU");
         return result;
     }
-
-    Communicator world_ = Communicator::world();
 };
 
 TEST_F(NcclOnGpus, SumsOverAllRanks) {

@@ -149,7 +149,10 @@ TYPED_TEST(DeviceRows, SumsHaveTheBitsOfTheCpu) {
     const std::int64_t width = 77, count = rows * width;
     const std::vector<T> a = random_values<T>(count, 1), b = random_values<T>(count, 2);
     const std::vector<T> bias = random_values<T>(width, 3);
-    const std::vector<float> sums = random_values<float>(count, 4);
+    constexpr int ranks = 4;
+    std::vector<float> shares = random_values<float>(ranks * count, 4);
+    for (std::size_t i = 0; i < shares.size(); ++i)
+        if (i % 3 == 0) shares[i] *= 1e7F;  // so that the order of the sums shows
     std::vector<T> expected(a.size()), twin(a.size());
 
     plain_kernels<T>().add(a.data(), b.data(), expected.data(), count);
@@ -157,12 +160,19 @@ TYPED_TEST(DeviceRows, SumsHaveTheBitsOfTheCpu) {
     run_on_host(add);
     EXPECT_EQ(twin, expected);
 
-    for (const T* added : {bias.data(), static_cast<const T*>(nullptr)}) {
-        for (std::int64_t row = 0; row < rows; ++row)
-            plain_kernels<T>().round_sum(sums.data() + row * width, added,
-                                         expected.data() + row * width, width);
-        run_on_host(RoundSums<T>{{rows, width}, sums.data(), added, twin.data()});
-        EXPECT_EQ(twin, expected);
+    std::vector<float> sums(shares.begin(), shares.begin() + count);
+    for (int summed = 1; summed <= ranks; ++summed) {
+        for (const T* added : {bias.data(), static_cast<const T*>(nullptr)}) {
+            for (std::int64_t row = 0; row < rows; ++row)
+                plain_kernels<T>().round_sum(sums.data() + row * width, added,
+                                             expected.data() + row * width, width);
+            run_on_host(
+                RoundSums<T>{{rows, width}, {shares.data(), summed, count}, added, twin.data()});
+            EXPECT_EQ(twin, expected);
+        }
+        for (std::int64_t i = 0; summed < ranks && i < count; ++i)
+            sums[static_cast<std::size_t>(i)] +=
+                shares[static_cast<std::size_t>(summed * count + i)];
     }
 
     const std::vector<std::int32_t> sources{2, 0, 2};
@@ -206,17 +216,16 @@ TYPED_TEST(DeviceRows, EmbedsAsTheCpuDoes) {
             EXPECT_EQ(alone, expected);
 
             // Two ranks with five ids each: their shares, the sum, and the rest.
-            std::vector<float> sums(rows * width), share(rows * width);
+            std::vector<float> shares(2 * rows * width);
             for (const std::int64_t first : {0, 5}) {
                 job.first_id = first;
                 job.ids = 5;
                 job.table = table.data() + first * width;
-                job.share = share.data();
+                job.own_share = shares.data() + first / 5 * rows * width;
                 run_on_host(job);
-                for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += share[i];
             }
-            job.share = nullptr;
-            job.sums = sums.data();
+            job.own_share = nullptr;
+            job.shares = {shares.data(), 2, rows * width};
             job.stream = shared.data();
             run_on_host(job);
             EXPECT_EQ(shared, expected);

@@ -1,5 +1,5 @@
-// A device pass without a device: kernels by their twin, products by the CPU's, sums over the ranks
-// by the tensor-parallel group.
+// A device pass without a device: kernels by their twin, products by the CPU's, shares of
+// other ranks by the tensor-parallel group.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -44,8 +44,12 @@ class HostWork final : public cuda::DeviceWork<T> {
                           float* output) override {
         linear_partial(layer, input, rows, output);
     }
-    void sum_over_ranks(float* values, std::int64_t count) override {
-        group_.all_reduce_sum({values, static_cast<std::size_t>(count)});
+    void gather_shares(float* shares, std::int64_t count) override {
+        const auto one = static_cast<std::size_t>(count);
+        const auto ranks = static_cast<std::size_t>(group_.size());
+        const auto rank = static_cast<std::size_t>(group_.rank());
+        group_.all_gather(std::as_bytes(std::span(shares + rank * one, one)),
+                          std::as_writable_bytes(std::span(shares, ranks * one)));
     }
     void copy_in(const void* from, std::size_t bytes, void* to) override {
         std::memcpy(to, from, bytes);

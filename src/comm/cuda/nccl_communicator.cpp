@@ -92,16 +92,25 @@ NcclCommunicator NcclCommunicator::split(int color, int key) {
     return result;
 }
 
-void NcclCommunicator::wait(const Stream& stream, std::string_view what) {
+template <typename Done>
+void NcclCommunicator::wait_until(Done&& done, std::string_view what) {
     const ncclComm_t comm = open(what);
     finish(poll(
                [&] {
-                   if (stream.idle()) return ncclSuccess;
+                   if (done()) return ncclSuccess;
                    const ncclResult_t state = state_of(comm);
                    return state == ncclSuccess ? ncclInProgress : state;
                },
                patience_),
            what);
+}
+
+void NcclCommunicator::wait(const Stream& stream, std::string_view what) {
+    wait_until([&] { return stream.idle(); }, what);
+}
+
+void NcclCommunicator::wait(const Event& event, std::string_view what) {
+    wait_until([&] { return event.reached(); }, what);
 }
 
 void NcclCommunicator::check_health() {

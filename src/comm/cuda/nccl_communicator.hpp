@@ -42,8 +42,10 @@ class NcclCommunicator {
         settle(std::forward<Call>(call)(comm), what);
     }
 
-    /// Waits until the stream is idle, and looks for failures of other ranks meanwhile.
+    /// Wait until the stream is idle or the event reached, and look for failures of other ranks
+    /// meanwhile.
     void wait(const Stream& stream, std::string_view what);
+    void wait(const Event& event, std::string_view what);
     /// Throws if a rank or the network has failed since.
     void check_health();
 
@@ -59,6 +61,8 @@ class NcclCommunicator {
     ncclComm_t open(std::string_view what) const;
     /// Waits for the end of the call that gave `code`; aborts and throws unless it succeeded.
     void settle(ncclResult_t code, std::string_view what);
+    template <typename Done>
+    void wait_until(Done&& done, std::string_view what);
     void finish(ncclResult_t code, std::string_view what);
 
     std::unique_ptr<ncclComm, Abort> comm_;

@@ -14,8 +14,7 @@ namespace galapagos::cuda {
 using Patience = std::chrono::milliseconds;
 
 /// Asks `state()` until it gives anything but ncclInProgress, which is returned; ncclInProgress
-/// itself if patience is over. Answers mostly come at once: the pauses only begin after a
-/// millisecond.
+/// itself if patience is over. The pauses only begin once it takes longer than a decoding step.
 template <typename State>
 ncclResult_t poll(State&& state, Patience patience) {
     using Clock = std::chrono::steady_clock;
@@ -26,7 +25,7 @@ ncclResult_t poll(State&& state, Patience patience) {
     while ((result = state()) == ncclInProgress) {
         const auto waited = Clock::now() - begin;
         if (waited > patience) break;
-        if (waited < std::chrono::milliseconds(1))
+        if (waited < std::chrono::milliseconds(20))
             std::this_thread::yield();
         else
             std::this_thread::sleep_for(std::chrono::microseconds(100));

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <thread>
-#include <vector>
 
 #include "base/error.hpp"
 #include "comm/cuda/errors.hpp"
@@ -11,14 +10,22 @@
 
 namespace galapagos::cuda {
 
+namespace {
+
+constexpr const char* group_failed = "work on the GPUs of an evaluator failed";
+
+}  // namespace
+
 template <typename T>
-CudaWork<T>::CudaWork(const Stream& stream, TensorGroup& group)
+CudaWork<T>::CudaWork(const Stream& stream, const TensorGroup& group)
     : stream_(stream),
-      group_(group),
+      rank_(group.rank()),
       staging_{{{PinnedBuffer(staging_bytes), Event()},
                 {PinnedBuffer(staging_bytes), Event()},
                 {PinnedBuffer(staging_bytes), Event()},
-                {PinnedBuffer(staging_bytes), Event()}}} {}
+                {PinnedBuffer(staging_bytes), Event()}}} {
+    if (group.size() > 1) gpus_.emplace(group.communicator());
+}
 
 template <typename T>
 std::byte* CudaWork<T>::reserve(std::size_t bytes) {
@@ -49,11 +56,11 @@ void CudaWork<T>::multiply_partial(const Linear<T>& layer, const T* input, std::
 }
 
 template <typename T>
-void CudaWork<T>::sum_over_ranks(float* values, std::int64_t count) {
-    std::vector<float> all(static_cast<std::size_t>(count));
-    copy_out(values, all.size() * sizeof(float), all.data());
-    group_.all_reduce_sum(std::span<float>(all));
-    copy_in(all.data(), all.size() * sizeof(float), values);
+void CudaWork<T>::gather_shares(float* shares, std::int64_t count) {
+    gpus_.value().run(group_failed, [&](ncclComm_t gpus) {
+        return ncclAllGather(shares + rank_ * count, shares, static_cast<std::size_t>(count),
+                             ncclFloat, gpus, stream_.handle());
+    });
 }
 
 template <typename T>
@@ -76,8 +83,19 @@ template <typename T>
 auto CudaWork<T>::free_staging() -> Staging& {
     Staging& staging = staging_[next_staging_];
     next_staging_ = (next_staging_ + 1) % staging_.size();
-    while (!staging.done.reached()) std::this_thread::yield();
+    if (gpus_)
+        gpus_->wait(staging.done, group_failed);
+    else
+        while (!staging.done.reached()) std::this_thread::yield();
     return staging;
+}
+
+template <typename T>
+void CudaWork<T>::wait() {
+    if (gpus_)
+        gpus_->wait(stream_, group_failed);
+    else
+        stream_.synchronize();
 }
 
 template <typename T>
@@ -89,7 +107,7 @@ void CudaWork<T>::copy_out(const void* from, std::size_t bytes, void* to) {
         check(cudaMemcpyAsync(arrived_.data(), source + at, size, cudaMemcpyDeviceToHost,
                               stream_.handle()),
               "can't copy from the GPU");
-        stream_.synchronize();
+        wait();
         std::memcpy(target + at, arrived_.data(), size);
     }
 }

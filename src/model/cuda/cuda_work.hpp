@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "comm/cuda/memory.hpp"
+#include "comm/cuda/nccl_communicator.hpp"
 #include "comm/cuda/stream.hpp"
 #include "comm/tensor_group.hpp"
 #include "model/cuda/device_work.hpp"
@@ -12,20 +13,22 @@
 
 namespace galapagos::cuda {
 
-/// Queues everything on one stream of the current device.
+/// Queues everything on one stream of the current device. Where it waits for the device, a lost
+/// rank of the group ends in an Error.
 template <typename T>
 class CudaWork final : public DeviceWork<T> {
   public:
-    /// Stream and group must outlive the work.
-    CudaWork(const Stream& stream, TensorGroup& group);
+    /// Collective over the group: several ranks are joined by NCCL. The stream must outlive the
+    /// work.
+    CudaWork(const Stream& stream, const TensorGroup& group);
 
     std::byte* reserve(std::size_t bytes) override;
     void run(const ForwardJob<T>& job) override;
     void multiply(const T* input, std::int64_t rows, std::span<const Product<T>> products) override;
     void multiply_partial(const Linear<T>& layer, const T* input, std::int64_t rows,
                           float* output) override;
-    /// Goes through the host, in rank order: the place of a collective between GPUs.
-    void sum_over_ranks(float* values, std::int64_t count) override;
+    /// From GPU to GPU.
+    void gather_shares(float* shares, std::int64_t count) override;
     void copy_in(const void* from, std::size_t bytes, void* to) override;
     void copy_out(const void* from, std::size_t bytes, void* to) override;
 
@@ -38,9 +41,11 @@ class CudaWork final : public DeviceWork<T> {
     static constexpr std::size_t staging_bytes = std::size_t{256} << 10;
 
     Staging& free_staging();
+    void wait();
 
     const Stream& stream_;
-    TensorGroup& group_;
+    int rank_;
+    std::optional<NcclCommunicator> gpus_;  ///< of the group's ranks, if there are several
     MatrixProducts<T> products_;
     std::optional<DeviceArena> memory_;
     std::array<Staging, 4> staging_;

@@ -135,7 +135,8 @@ class DevicePass final : public ForwardPass {
         for (T** buffer : {&buffers_.stream, &buffers_.normed, &buffers_.delta})
             memory.add(*buffer, size);
         if (architecture_.parallel_residual) memory.add(buffers_.mlp_delta, size);
-        if (context_.group.size() > 1 || architecture_.experts > 0) memory.add(context_.sums, size);
+        if (context_.group.size() > 1 || architecture_.experts > 0)
+            memory.add(context_.shares, context_.group.size() * size);
         memory.place(context_.work.reserve(memory.bytes()));
     }
 
@@ -152,11 +153,10 @@ class DevicePass final : public ForwardPass {
         job.positions = weights_.positions;
         job.places = inputs_.places();
         if (context_.group.size() > 1) {
-            job.share = context_.sums;
+            job.own_share = context_.own_share(rows * job.width);
             context_.work.run(job);
-            context_.work.sum_over_ranks(context_.sums, rows * job.width);
-            job.share = nullptr;
-            job.sums = context_.sums;
+            job.own_share = nullptr;
+            job.shares = context_.gather_shares(rows * job.width);
         }
         context_.work.run(job);
     }

@@ -42,8 +42,8 @@ class DeviceWork {
     virtual void multiply_partial(const Linear<T>& layer, const T* input, std::int64_t rows,
                                   float* output) = 0;
 
-    /// Replaces values by their sum over the ranks, the same bits on each.
-    virtual void sum_over_ranks(float* values, std::int64_t count) = 0;
+    /// `shares`: [ranks][count]. This rank's are in their place, the others' are brought.
+    virtual void gather_shares(float* shares, std::int64_t count) = 0;
 
     /// `from` may be used again when this returns.
     virtual void copy_in(const void* from, std::size_t bytes, void* to) = 0;

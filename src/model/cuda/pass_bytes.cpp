@@ -16,7 +16,7 @@ class NoWork final : public DeviceWork<T> {
     void run(const ForwardJob<T>&) override {}
     void multiply(const T*, std::int64_t, std::span<const Product<T>>) override {}
     void multiply_partial(const Linear<T>&, const T*, std::int64_t, float*) override {}
-    void sum_over_ranks(float*, std::int64_t) override {}
+    void gather_shares(float*, std::int64_t) override {}
     void copy_in(const void*, std::size_t, void*) override {}
     void copy_out(const void*, std::size_t, void*) override {}
 

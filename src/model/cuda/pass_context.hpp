@@ -14,7 +14,7 @@ struct PassContext {
     DeviceWork<T>& work;
     TensorGroup& group;
     PassMemory memory;
-    float* sums = nullptr;  ///< [tokens, hidden]: this rank's share of a sum over the ranks
+    float* shares = nullptr;  ///< [ranks][tokens, hidden]: of a sum over the ranks
 
     /// output[rows, out] = input * weight^T + bias.
     void linear(const Linear<T>& layer, const T* input, std::int64_t rows, T* output) {
@@ -25,14 +25,22 @@ struct PassContext {
     /// The same where every rank holds a slice of the inputs.
     void sliced_linear(const Linear<T>& layer, const T* input, std::int64_t rows, T* output) {
         if (group.size() == 1) return linear(layer, input, rows, output);
-        work.multiply_partial(layer, input, rows, sums);
+        work.multiply_partial(layer, input, rows, own_share(rows * layer.out));
         finish_sums(rows, layer.out, layer.bias, output);
+    }
+
+    /// Where this rank's share of a sum of some elements belongs: among those of the others.
+    float* own_share(std::int64_t elements) { return shares + group.rank() * elements; }
+
+    /// All ranks' shares, once this rank's is in its place.
+    RankShares gather_shares(std::int64_t elements) {
+        if (group.size() > 1) work.gather_shares(shares, elements);
+        return {shares, group.size(), elements};
     }
 
     /// output[rows, width] = the ranks' shares + bias (or null).
     void finish_sums(std::int64_t rows, std::int64_t width, const T* bias, T* output) {
-        if (group.size() > 1) work.sum_over_ranks(sums, rows * width);
-        work.run(RoundSums<T>{{rows, width}, sums, bias, output});
+        work.run(RoundSums<T>{{rows, width}, gather_shares(rows * width), bias, output});
     }
 };
 

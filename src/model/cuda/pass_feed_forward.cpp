@@ -59,8 +59,12 @@ void PassFeedForward<T>::run_experts(const LayerWeights<T>& layer, const T* inpu
         const MlpWeights<T>& mlp = layer.experts[static_cast<std::size_t>(expert)];
         widen_and_activate(mlp, input, rows);
         context_.work.multiply_partial(mlp.down, gate_, rows, expert_output_);
-        context_.work.run(AddExpert{
-            {rows, hidden_}, expert_output_, expert_weights_, expert, experts, context_.sums});
+        context_.work.run(AddExpert{{rows, hidden_},
+                                    expert_output_,
+                                    expert_weights_,
+                                    expert,
+                                    experts,
+                                    context_.own_share(rows * hidden_)});
     }
 }
 

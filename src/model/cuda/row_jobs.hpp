@@ -5,6 +5,7 @@
 
 #include "model/cuda/functions.hpp"
 #include "model/cuda/place_heads.hpp"
+#include "model/cuda/rank_shares.hpp"
 #include "model/cuda/row_chunks.hpp"
 
 namespace galapagos::cuda {
@@ -17,8 +18,8 @@ struct EmbedTokens : RowChunks {
     const T* table = nullptr;  ///< [ids, width]
     std::int64_t first_id = 0;
     std::int64_t ids = 0;
-    const float* sums = nullptr;  ///< [rows, width]: the ranks' shares added up, instead of a table
-    float* share = nullptr;       ///< [rows, width]: where this rank's share goes, and nothing else
+    RankShares shares;           ///< [rows, width] of each rank, instead of a table
+    float* own_share = nullptr;  ///< [rows, width]: where this rank's share goes, and nothing else
     T* stream = nullptr;
     float scale = 1;
     const T* positions = nullptr;  ///< learned positions, or null
@@ -30,11 +31,11 @@ GALAPAGOS_HOST_DEVICE inline void run_block(const EmbedTokens<T>& job, const Blo
     each_row_chunk(job, block, [&](std::int64_t row, const Chunk& chunk, std::int64_t at) {
         float x[chunk_elements] = {};
         const std::int64_t id = job.tokens[row] - job.first_id;
-        if (job.sums != nullptr)
-            load_chunk(job.sums + at, chunk.count, x);
+        if (job.shares.values != nullptr)
+            load_sum(job.shares, at, chunk.count, x);
         else if (id >= 0 && id < job.ids)
             load_chunk(job.table + id * job.width + chunk.first, chunk.count, x);
-        if (job.share != nullptr) return store_chunk(x, job.share + at, chunk.count);
+        if (job.own_share != nullptr) return store_chunk(x, job.own_share + at, chunk.count);
         float position[chunk_elements] = {};
         if (job.positions != nullptr)
             load_chunk(job.positions + job.places[row].position * job.width + chunk.first,
@@ -89,10 +90,11 @@ GALAPAGOS_HOST_DEVICE inline void run_block(const AddRows<T>& job, const Block& 
     });
 }
 
-/// output = T(sums + bias): the end of a product whose summed dimension lies on several ranks.
+/// output = T(sum of the shares + bias): the end of a product whose summed dimension lies on
+/// several ranks.
 template <typename T>
 struct RoundSums : RowChunks {
-    const float* sums = nullptr;
+    RankShares shares;
     const T* bias = nullptr;  ///< [width] or null
     T* output = nullptr;
 };
@@ -101,7 +103,7 @@ template <typename T, typename Block>
 GALAPAGOS_HOST_DEVICE inline void run_block(const RoundSums<T>& job, const Block& block) {
     each_row_chunk(job, block, [&](std::int64_t, const Chunk& chunk, std::int64_t at) {
         float sum[chunk_elements], bias[chunk_elements] = {};
-        load_chunk(job.sums + at, chunk.count, sum);
+        load_sum(job.shares, at, chunk.count, sum);
         if (job.bias != nullptr) load_chunk(job.bias + chunk.first, chunk.count, bias);
         for (int i = 0; i < chunk_elements; ++i)
             if (job.bias != nullptr) sum[i] += bias[i];
