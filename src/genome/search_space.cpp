@@ -267,4 +267,15 @@ Recipe SearchSpace::recipe(const Genome& genome) const {
     return recipe;
 }
 
+std::vector<Recipe> SearchSpace::forms() const {
+    Genome genome = initial_genome(genes_);
+    std::vector<Recipe> recipes;
+    for (size_t method = 0; method < method_.names.size(); ++method) {
+        if (method_.gene >= 0)
+            genome[static_cast<size_t>(method_.gene)] = static_cast<double>(method);
+        recipes.push_back(recipe(genome));
+    }
+    return recipes;
+}
+
 }  // namespace galapagos

@@ -45,6 +45,10 @@ class SearchSpace {
     /// The recipe of a genome. Throws Error when the genome doesn't fit genes().
     Recipe recipe(const Genome& genome) const;
 
+    /// A recipe of each method: all others differ from one of them in numbers and in the methods'
+    /// own settings alone.
+    std::vector<Recipe> forms() const;
+
     /// First layers of the groups, and the number of layers at the end: {0, 10, 20, 30}.
     const std::vector<int>& boundaries() const { return boundaries_; }
 

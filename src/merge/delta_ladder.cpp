@@ -42,10 +42,7 @@ constexpr int first_shift = 15, second_shift = 7;
 }  // namespace
 
 DeltaLadder::DeltaLadder(const DeltaPair& pair, const FixedPoint& fixed, StatisticPasses& passes)
-    : pair_(pair),
-      fixed_(fixed),
-      passes_(&passes),
-      crowd_(std::max<std::int64_t>(16, pair.count / 512)) {
+    : pair_(pair), fixed_(fixed), passes_(&passes), crowd_(crowd(pair.count)) {
     append_steps(passes.count_keys(pair, fixed, {0, magnitude_bits, first_shift}), 0, first_shift,
                  crowd_, steps_);
     add_up(steps_, 0, 0);

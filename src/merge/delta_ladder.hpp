@@ -1,6 +1,7 @@
 // Order statistics of a task vector's magnitudes: what a top-k has to know.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <unordered_map>
 #include <utility>
@@ -30,6 +31,11 @@ class DeltaLadder {
 
         bool one_value() const noexcept { return low == high; }
     };
+
+    /// The most elements of several magnitudes that a refined step holds, of a tensor of so many.
+    static std::int64_t crowd(std::int64_t elements) {
+        return std::max<std::int64_t>(16, elements / 512);
+    }
 
     /// Splits the step that holds the k-th largest magnitude where a cut would fall into a crowd.
     void refine(std::int64_t k);

@@ -15,10 +15,11 @@ std::string gib(std::size_t bytes) {
 }  // namespace
 
 ResidencyChoice choose_residency(const ResidencyNeeds& needs, const FreeMemory& free) {
-    const std::size_t beside = needs.candidate + needs.decoder + needs.workspace;
-    const std::string beside_text =
-        fmt::format("candidate {}, decoder {}, workspace {}", gib(needs.candidate),
-                    gib(needs.decoder), gib(needs.workspace));
+    const std::size_t beside =
+        needs.candidate + needs.decoder + needs.statistics + needs.tables + needs.libraries;
+    const std::string beside_text = fmt::format(
+        "candidate {}, decoder {}, statistics {}, tables {}, libraries {}", gib(needs.candidate),
+        gib(needs.decoder), gib(needs.statistics), gib(needs.tables), gib(needs.libraries));
     if (beside > free.device)
         throw Error("a candidate doesn't fit in the GPU's memory",
                     fmt::format("{} of {} are more than the {} that are free", gib(beside),

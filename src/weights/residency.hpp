@@ -12,12 +12,18 @@ enum class Residency {
     mapped_files,
 };
 
+/// What the libraries and their kernels, which are loaded when they are first used, may take of the
+/// GPU's memory. An assumption.
+inline constexpr std::size_t library_bytes = std::size_t{512} << 20;
+
 /// Bytes that a rank needs beside each other.
 struct ResidencyNeeds {
     std::size_t sources = 0;  ///< this rank's parts of all of them
     std::size_t candidate = 0;
-    std::size_t decoder = 0;    ///< key-value cache and activations
-    std::size_t workspace = 0;  ///< statistics, and tables of launches
+    std::size_t decoder = 0;     ///< key-value cache and activations
+    std::size_t statistics = 0;  ///< of the sources: scratch, and what is kept
+    std::size_t tables = 0;      ///< of the launches that merge
+    std::size_t libraries = library_bytes;
 };
 
 /// Bytes that are free for this rank.

@@ -333,5 +333,19 @@ TEST_F(Spaces, RefuseContradictions) {
     EXPECT_THROW(space.recipe({0.5, 7}), Error);
 }
 
+TEST_F(Spaces, FormsAreARecipeOfEachMethod) {
+    const std::vector<Recipe> one = space("{layer_groups: 2}", "{method: ties}").forms();
+    ASSERT_EQ(one.size(), 1u);
+    EXPECT_EQ(one.front().method, Method::ties);
+    EXPECT_EQ(one.front().slices.size(), 2u);
+    const SearchSpace several = space("{}", "{method: [linear, ties, dare_ties]}");
+    std::vector<Method> methods;
+    for (const Recipe& recipe : several.forms()) {
+        methods.push_back(recipe.method);
+        EXPECT_NO_THROW(make_plan(recipe, sources_, index()));
+    }
+    EXPECT_THAT(methods, ElementsAre(Method::linear, Method::ties, Method::dare_ties));
+}
+
 }  // namespace
 }  // namespace galapagos

@@ -15,7 +15,7 @@ class CandidateOnGpu : public GpuTest {
   protected:
     template <typename T>
     BothCandidates<T> both(const LayerRoute& route = {}) {
-        return {sources_, route, Communicator(), cuda::gpu_machine<T>()};
+        return {sources_, recipes_of_all_methods(), route, Communicator(), cuda::gpu_machine<T>()};
     }
     /// Waits for the merge too, whose stream the default one doesn't know.
     static void copy_out(const std::byte* from, std::size_t bytes, void* to) {

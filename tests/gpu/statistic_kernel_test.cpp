@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "comm/cuda/memory.hpp"
 #include "gpu/gpu_test.hpp"
 #include "merge/device_statistic_cases.hpp"
 
@@ -13,10 +14,17 @@ using namespace test;
 
 using StatisticKernel = GpuTest;
 
+std::shared_ptr<std::byte[]> gpu_memory(std::size_t bytes) {
+    cuda::MemoryPlan plan;
+    plan.add("test", bytes);
+    const auto memory = std::make_shared<cuda::DeviceArena>(plan);
+    return {memory, memory->at(0)};
+}
+
 TEST_F(StatisticKernel, GivesTheNumbersOfTheCpuForTaskVectors) {
     cuda::ResidentTensors tensors;
     cuda::GpuStatistics gpu(tensors);
-    TestedPasses tested(gpu, tensors);
+    TestedPasses tested(gpu, tensors, gpu_memory);
     for (std::uint64_t index = 0; index < 16; ++index)
         for (const std::int64_t count : {1, 7, 1000, 70'001, 3'000'017}) {
             SCOPED_TRACE(testing::Message() << "case " << index << ", " << count << " elements");
@@ -30,7 +38,7 @@ TEST_F(StatisticKernel, GivesTheNumbersOfTheCpuForTaskVectors) {
 TEST_F(StatisticKernel, GivesTheNumbersOfTheCpuForAllModelsOfAJob) {
     cuda::ResidentTensors tensors;
     cuda::GpuStatistics gpu(tensors);
-    TestedPasses tested(gpu, tensors);
+    TestedPasses tested(gpu, tensors, gpu_memory);
     const Shape shapes[] = {{1, 1}, {3, 7}, {40, 1100}, {1024, 4096}, {1, 70'001}, {20'000, 50}};
     for (std::uint64_t index = 0; index < 24; ++index) {
         SCOPED_TRACE(testing::Message() << "case " << index);

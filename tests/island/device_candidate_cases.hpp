@@ -28,11 +28,14 @@ inline DecoderOptions tiny_decoder() {
 template <typename T>
 class BothCandidates {
   public:
-    BothCandidates(const Sources& sources, const LayerRoute& route, const Communicator& group,
+    /// `recipes` are all that will be merged.
+    BothCandidates(const Sources& sources, const std::vector<std::string>& recipes,
+                   const LayerRoute& route, const Communicator& group,
                    const cuda::MakeMachine<T>& make_machine)
         : sources_(sources),
           cpu_(sources, *sources[0], architecture(), route, group, 5, options()),
-          device_(sources, *sources[0], architecture(), route, group, 5, options(), make_machine) {}
+          device_(sources, *sources[0], architecture(), route, group, 5, options(),
+                  plans_of(recipes, sources), make_machine) {}
 
     void merge(const std::string& yaml) {
         const MergePlan plan = plan_of(yaml, sources_);

@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "merge/device_twin.hpp"
 #include "merge/statistic_twin.hpp"
+#include "model/cuda/pass_bytes.hpp"
 #include "model/host_work.hpp"
 
 namespace galapagos {
@@ -24,6 +25,7 @@ using ::testing::HasSubstr;
 struct Counts {
     int statistics = 0;
     int merges = 0;
+    std::size_t allocated = 0;
 };
 
 class CountedStatistics final : public StatisticTwin {
@@ -47,7 +49,8 @@ class TwinMachine final : public cuda::CandidateMachine<T> {
 
     FreeMemory free_memory() const override { return {free_bytes_, free_bytes_}; }
     std::shared_ptr<std::byte[]> allocate(const std::string&, std::size_t bytes) override {
-        return statistics_.allocate(bytes);
+        counts_.allocated += bytes;
+        return twin_memory(bytes);
     }
     cuda::ResidentTensors& tensors() override { return tensors_; }
     cuda::StatisticDevice& statistics() override { return statistics_; }
@@ -75,7 +78,7 @@ class DeviceCandidateTest : public ::testing::Test {
     }
     template <typename T>
     BothCandidates<T> both(const LayerRoute& route = {}) {
-        return {sources_, route, group_, twin<T>()};
+        return {sources_, some_recipes(), route, group_, twin<T>()};
     }
     static void copy_out(const std::byte* from, std::size_t bytes, void* to) {
         std::memcpy(to, from, bytes);
@@ -138,23 +141,51 @@ TEST_F(DeviceCandidateTest, StatisticsAreKeptFromCandidateToCandidate) {
     EXPECT_LE(counts_.statistics - first.statistics, 4);
 }
 
-TEST_F(DeviceCandidateTest, SourcesThatDoNotFitBesideTheCandidateAreRefused) {
-    const auto make = [&](std::size_t free_bytes) {
-        cuda::DeviceCandidate<float>(
-            sources_, *sources_[0],
-            candidate_architecture(sources_[0]->config(), *sources_[0], sources_), {},
-            Communicator(), 5, tiny_decoder(), twin<float>(free_bytes));
+TEST_F(DeviceCandidateTest, TakesNoMemoryAfterItIsMade) {
+    auto candidates = both<float>();
+    const std::size_t at_first = counts_.allocated;
+    EXPECT_GT(at_first, 0u);
+    for (const std::string& yaml : some_recipes()) candidates.merge(yaml);
+    candidates.expect_equal_scores(1e-4);
+    EXPECT_EQ(counts_.allocated, at_first);
+}
+
+/// The least memory that a candidate can be made with: every part of it is counted, and a byte less
+/// is refused at the start.
+TEST_F(DeviceCandidateTest, WhatDoesNotFitIsRefusedAtTheStart) {
+    const std::vector<MergePlan> forms = plans_of(some_recipes(), sources_);
+    const Architecture architecture =
+        candidate_architecture(sources_[0]->config(), *sources_[0], sources_);
+    const auto error_of = [&](std::size_t free_bytes) -> std::string {
+        try {
+            cuda::DeviceCandidate<float>(sources_, *sources_[0], architecture, {}, Communicator(),
+                                         5, tiny_decoder(), forms, twin<float>(free_bytes));
+        } catch (const Error& error) {
+            return error.what();
+        }
+        return "";
     };
-    try {
-        make((std::size_t{1} << 30) + 300'000);
-        FAIL();
-    } catch (const Error& error) {
-        EXPECT_THAT(error.what(),
-                    AllOf(HasSubstr("can't be merged on the GPU yet (The sources (0.00 GiB) lie in "
-                                    "pinned memory of the host, since"),
-                          HasSubstr("use more tensor-parallel ranks")));
+    std::size_t too_little = 0, enough = std::size_t{2} << 30;
+    while (enough - too_little > 1) {
+        const std::size_t middle = too_little + (enough - too_little) / 2;
+        (error_of(middle).empty() ? enough : too_little) = middle;
     }
-    EXPECT_THROW(make(1000), Error);
+    const std::size_t allocated = counts_.allocated;
+    EXPECT_EQ(error_of(enough), "");
+    DecoderOptions options = tiny_decoder();
+    options.dtype = DType::f32;
+    const Sharding sharding(sources_[0]->config(), 1, 0);
+    const Arena arena(arena_specs(architecture, sharding, DType::f32));
+    TensorGroup alone;
+    EXPECT_EQ(enough,
+              counts_.allocated - allocated + library_bytes +
+                  cuda::device_pass_bytes<float>(architecture, sharding, arena, alone, options,
+                                                 LayerRoute::plain(architecture.layers)));
+    EXPECT_THAT(error_of(too_little),
+                AllOf(HasSubstr("can't be merged on the GPU yet (The sources (0.00 GiB) lie in "
+                                "pinned memory of the host, since"),
+                      HasSubstr("use more tensor-parallel ranks")));
+    EXPECT_THAT(error_of(library_bytes), HasSubstr("a candidate doesn't fit"));
 }
 
 }  // namespace

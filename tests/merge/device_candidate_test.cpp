@@ -1,9 +1,12 @@
 // Whole candidates of every method, one after the other, through the GPU's kernels of statistics
 // and merging, by their host's twins: the bytes are those of the CPU's merger.
-#include <gtest/gtest.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
 
 #include <algorithm>
+#include <map>
 
+#include "base/error.hpp"
 #include "merge/cuda/device_merger.hpp"
 #include "merge/cuda/resident_sources.hpp"
 #include "merge/device_twin.hpp"
@@ -21,12 +24,15 @@ constexpr std::uint64_t seed = 5;
 /// Sources, merger and candidate of one rank in what stands for a GPU's memory.
 class Device {
   public:
-    Device(const Sources& sources, const Sharding& sharding)
-        : source_memory_(twin_.allocate(resident_bytes(sources, sharding))),
-          merger_(sources, sharding, seed, nullptr, twin_, [&](const MergeLaunch& launch) {
-              run_on_host(launch);
-              ++merge_launches;
-          }) {
+    Device(const Sources& sources, const Sharding& sharding, const std::vector<MergePlan>& forms)
+        : planned(merge_bytes(forms, sharding)),
+          source_memory_(twin_memory(resident_bytes(sources, sharding))),
+          merge_memory_(twin_memory(planned.total())),
+          merger_(sources, sharding, seed, nullptr, twin_,
+                  MergeMemory(planned, merge_memory_.get()), [&](const MergeLaunch& launch) {
+                      run_on_host(launch);
+                      ++merge_launches;
+                  }) {
         make_resident(
             sources, sharding,
             [&](const void* from, std::size_t bytes, std::byte* to) {
@@ -38,18 +44,26 @@ class Device {
     /// The memory of a candidate laid out like the arena, filled with `rest` where there is none of
     /// its tensors.
     std::vector<std::byte> merged(const MergePlan& plan, Arena& layout, std::byte rest) {
-        const auto memory = twin_.allocate(layout.bytes());
+        const auto memory = twin_memory(layout.bytes());
         std::fill_n(memory.get(), layout.bytes(), rest);
         merger_.merge(plan, layout, memory.get());
         return {memory.get(), memory.get() + layout.bytes()};
     }
 
+    /// What was needed so far of what was planned.
+    MergeBytes used() const {
+        const MergeMemory& memory = merger_.memory();
+        return {memory.tables.used(), memory.factors.used(), memory.scratch.used(),
+                memory.ranks.used()};
+    }
+
     int merge_launches = 0;
+    const MergeBytes planned;
 
   private:
     ResidentTensors tensors_;
     StatisticTwin twin_{&tensors_};
-    std::shared_ptr<std::byte[]> source_memory_;
+    std::shared_ptr<std::byte[]> source_memory_, merge_memory_;
     DeviceMerger merger_;
 };
 
@@ -75,10 +89,11 @@ std::vector<std::byte> bytes_of(const Arena& arena, std::byte rest) {
 TEST(DeviceCandidate, HasTheBytesOfTheCpuAtEveryTensorParallelWidth) {
     const TemporaryFolder folder;
     const Sources sources = tiny_sources(folder, {"base", "a", "b"}, uneven_options());
+    const std::vector<MergePlan> forms = plans_of(recipes_of_all_methods(), sources);
     for (const int width : {1, 2, 6})
         for (int rank = 0; rank < width; ++rank) {
             const Sharding sharding(sources[0]->config(), width, rank);
-            Device device(sources, sharding);
+            Device device(sources, sharding, forms);
             Merger merger(sources, sharding, seed);
             for (const std::string& yaml : recipes_of_all_methods()) {
                 const MergePlan plan = plan_of(yaml, sources);
@@ -96,11 +111,99 @@ TEST(DeviceCandidate, HasTheBytesOfTheCpuAtEveryTensorParallelWidth) {
 TEST(DeviceCandidate, TensorsOfOneMethodShareALaunch) {
     const TemporaryFolder folder;
     const Sources sources = tiny_sources(folder, {"base", "a", "b"}, uneven_options());
-    Device device(sources, Sharding());
     const MergePlan plan = plan_of(recipes_of_all_methods()[3], sources);
+    Device device(sources, Sharding(), {plan});
     Arena layout = arena_for(plan, Sharding());
     device.merged(plan, layout, {});
     EXPECT_EQ(device.merge_launches, 1);
+}
+
+/// Every method's memory by itself: never more than planned, and not much less.
+TEST(DeviceCandidate, TakesTheMemoryThatItsFormNeeds) {
+    const TemporaryFolder folder;
+    const Sources sources = tiny_sources(folder, {"base", "a", "b"}, uneven_options());
+    // Recipes of a method differ in which of its statistics they ask for.
+    std::map<Method, std::pair<std::size_t, std::size_t>> scratch;
+    for (const int width : {1, 2})
+        for (const std::string& yaml : recipes_of_all_methods()) {
+            SCOPED_TRACE(yaml + "width " + std::to_string(width));
+            const Sharding sharding(sources[0]->config(), width, 0);
+            const MergePlan plan = plan_of(yaml, sources);
+            Device device(sources, sharding, {plan});
+            Arena layout = arena_for(plan, sharding);
+            device.merged(plan, layout, {});
+            const MergeBytes used = device.used(), planned = device.planned;
+            EXPECT_EQ(aligned(used.tables), planned.tables);
+            EXPECT_EQ(aligned(used.factors), planned.factors);
+            EXPECT_EQ(used.ranks, planned.ranks);
+            EXPECT_LE(used.scratch, planned.scratch);
+            auto& [most_used, most_planned] = scratch[plan.tensors.front().method];
+            most_used = std::max(most_used, used.scratch);
+            most_planned = std::max(most_planned, planned.scratch);
+            EXPECT_TRUE(width == 1 || planned.scratch == 0);
+        }
+    for (const auto& [method, most] : scratch)
+        EXPECT_GE(2 * most.first, most.second) << name_of(method);
+}
+
+TEST(DeviceCandidate, ValuesThatTheFormDidNotHaveNeedNoMoreMemory) {
+    const TemporaryFolder folder;
+    const Sources sources = tiny_sources(folder, {"base", "a", "b"}, uneven_options());
+    const auto recipe = [](const char* method, double weight, double density) {
+        return fmt::format(
+            "merge_method: {}\nbase_model: base\nmodels: [{{model: a}}, {{model: "
+            "b}}]\nparameters: {{weight: {}, density: {}, epsilon: 0.01, gamma: "
+            "0.02}}\n",
+            method, weight, density);
+    };
+    for (const char* method : {"ties", "dare_ties", "breadcrumbs", "della"}) {
+        Device device(sources, Sharding(), {plan_of(recipe(method, 0, 1), sources)});
+        for (const double density : {0.02, 0.3, 0.5, 0.77, 0.97}) {
+            const MergePlan plan = plan_of(recipe(method, 0.5, density), sources);
+            Arena layout = arena_for(plan, Sharding());
+            EXPECT_NO_THROW(device.merged(plan, layout, {})) << method << density;
+        }
+    }
+}
+
+TEST(DeviceCandidate, RanksOfAllFormsAreKeptBesideEachOther) {
+    const TemporaryFolder folder;
+    const Sources sources = tiny_sources(folder, {"base", "a", "b"}, uneven_options());
+    const auto bytes = [&](const std::vector<std::string>& recipes) {
+        return merge_bytes(plans_of(recipes, sources), Sharding()).ranks;
+    };
+    const auto recipe = [](const char* base, const char* model) {
+        return fmt::format(
+            "merge_method: della\nbase_model: {}\nmodels: [{{model: {}}}]\n"
+            "parameters: {{weight: 1, density: 0.5, epsilon: 0.1}}\n",
+            base, model);
+    };
+    const std::size_t one = bytes({recipe("base", "a")});
+    EXPECT_GT(one, 0u);
+    EXPECT_EQ(bytes({recipe("base", "a"), recipe("base", "a")}), one);
+    EXPECT_EQ(bytes({recipe("base", "a"), recipe("base", "b")}), 2 * one);
+    EXPECT_EQ(bytes({recipe("base", "a"), recipe("b", "a")}), 2 * one);
+}
+
+TEST(DeviceCandidate, AFormThatWasNotPlannedIsRefused) {
+    const TemporaryFolder folder;
+    const Sources sources = tiny_sources(folder, {"base", "a", "b"}, uneven_options());
+    const MergePlan linear = plan_of(recipes_of_all_methods()[0], sources);
+    Device device(sources, Sharding(), {linear});
+    const auto error_of = [&](std::size_t recipe) -> std::string {
+        const MergePlan plan = plan_of(recipes_of_all_methods()[recipe], sources);
+        Arena layout = arena_for(plan, Sharding());
+        try {
+            device.merged(plan, layout, {});
+        } catch (const Error& error) {
+            return error.what();
+        }
+        return "no error";
+    };
+    EXPECT_EQ(error_of(0), "no error");
+    EXPECT_THAT(error_of(3), ::testing::HasSubstr("its statistics take"));
+    EXPECT_THAT(error_of(25), ::testing::HasSubstr("and 0 are set aside for them"));
+    EXPECT_EQ(error_of(0), "no error");
 }
 
 }  // namespace

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "merge/cuda/device_passes.hpp"
@@ -20,14 +22,20 @@ namespace galapagos::test {
 /// A device's passes, over copies of tensors.
 class TestedPasses {
   public:
+    /// Gives memory of the device.
+    using Allocate = std::function<std::shared_ptr<std::byte[]>(std::size_t bytes)>;
+
     /// `tensors` are those that the device looks its tensors up in.
-    TestedPasses(cuda::StatisticDevice& device, cuda::ResidentTensors& tensors)
-        : device_(&device), tensors_(&tensors), passes_(device) {}
+    TestedPasses(cuda::StatisticDevice& device, cuda::ResidentTensors& tensors, Allocate allocate)
+        : device_(&device),
+          tensors_(&tensors),
+          allocate_(std::move(allocate)),
+          reserved_(allocate_(enough.total())) {}
 
     StatisticPasses& passes() { return passes_; }
     void hold(const StoredTensor& tensor, std::int64_t count) {
         const std::size_t bytes = static_cast<std::size_t>(count) * size_of(tensor.dtype);
-        copies_.push_back(device_->allocate(bytes));
+        copies_.push_back(allocate_(bytes));
         device_->copy_in(tensor.data, bytes, copies_.back().get());
         tensors_->add(tensor.data, bytes, copies_.back().get());
     }
@@ -39,9 +47,14 @@ class TestedPasses {
     }
 
   private:
+    static constexpr cuda::MergeBytes enough{0, 1 << 20, 64 << 20, 128 << 20};
+
     cuda::StatisticDevice* device_;
     cuda::ResidentTensors* tensors_;
-    cuda::DevicePasses passes_;
+    Allocate allocate_;
+    std::shared_ptr<std::byte[]> reserved_;
+    cuda::MergeMemory memory_{enough, reserved_.get()};
+    cuda::DevicePasses passes_{*device_, memory_};
     std::vector<std::shared_ptr<std::byte[]>> copies_;
 };
 

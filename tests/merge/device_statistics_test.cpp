@@ -27,7 +27,7 @@ class DeviceStatistics : public ::testing::Test {
 
     cuda::ResidentTensors tensors_;
     StatisticTwin twin_{&tensors_};
-    TestedPasses tested_{twin_, tensors_};
+    TestedPasses tested_{twin_, tensors_, twin_memory};
 };
 
 TEST_F(DeviceStatistics, HaveTheBitsOfTheCpu) {
@@ -55,7 +55,7 @@ TEST_F(DeviceStatistics, OfAllModelsHaveTheBitsOfTheCpu) {
 /// Under a thread sanitizer this finds steps that lack a barrier between them.
 TEST_F(DeviceStatistics, ThreadsMayRunSideBySide) {
     StatisticTwin twin(&tensors_, StatisticTwin::Threads::real);
-    TestedPasses tested(twin, tensors_);
+    TestedPasses tested(twin, tensors_, twin_memory);
     for (const std::uint64_t index : {0, 1}) {
         DeviceJobCase made;
         compare_delta(drawn_pair(index, 33'000, made, tested), {9000}, tested);

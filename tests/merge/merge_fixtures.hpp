@@ -76,6 +76,13 @@ inline MergePlan plan_of(const std::string& yaml, const Sources& sources) {
     return make_plan(parse_recipe_text(yaml, "recipe.yaml"), sources, index_sources(sources));
 }
 
+inline std::vector<MergePlan> plans_of(const std::vector<std::string>& recipes,
+                                       const Sources& sources) {
+    std::vector<MergePlan> plans;
+    for (const std::string& yaml : recipes) plans.push_back(plan_of(yaml, sources));
+    return plans;
+}
+
 /// Merges one whole tensor of a plan to fp32.
 inline std::vector<float> merged_floats(Merger& merger, const TensorMerge& tensor,
                                         std::optional<std::uint64_t> seed = std::nullopt) {

@@ -60,6 +60,14 @@ class ThreadBlock {
     std::barrier<>* barrier_;
 };
 
+/// What stands for a device's memory, filled with what nobody expects there.
+inline std::shared_ptr<std::byte[]> twin_memory(std::size_t bytes) {
+    constexpr std::align_val_t alignment{cuda::memory_alignment};
+    auto* memory = static_cast<std::byte*>(::operator new(bytes, alignment));
+    std::memset(memory, 0xA5, bytes);
+    return {memory, [](std::byte* at) { ::operator delete(at, alignment); }};
+}
+
 class StatisticTwin : public cuda::StatisticDevice {
   public:
     enum class Threads { loop, real };
@@ -70,13 +78,6 @@ class StatisticTwin : public cuda::StatisticDevice {
 
     const std::byte* resident(const std::byte* mapped) const override {
         return tensors_ == nullptr ? mapped : tensors_->find(mapped);
-    }
-    /// Filled with what nobody expects there.
-    std::shared_ptr<std::byte[]> allocate(std::size_t bytes) override {
-        constexpr std::align_val_t alignment{256};
-        auto* memory = static_cast<std::byte*>(::operator new(bytes, alignment));
-        std::memset(memory, 0xA5, bytes);
-        return {memory, [](std::byte* at) { ::operator delete(at, alignment); }};
     }
     void copy_in(const void* from, std::size_t bytes, std::byte* to) override {
         if (bytes > 0) std::memcpy(to, from, bytes);

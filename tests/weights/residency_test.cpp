@@ -11,7 +11,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr std::size_t gib = std::size_t{1} << 30;
-constexpr ResidencyNeeds needs{40 * gib, 14 * gib, 6 * gib, gib};
+constexpr ResidencyNeeds needs{40 * gib, 14 * gib, 6 * gib, gib / 2, gib / 4, gib / 4};
 
 TEST(Residency, SourcesLieOnTheDeviceWhereAllFitBesideEachOther) {
     const ResidencyChoice exact = choose_residency(needs, {61 * gib, 0});
@@ -19,7 +19,9 @@ TEST(Residency, SourcesLieOnTheDeviceWhereAllFitBesideEachOther) {
     EXPECT_EQ(
         exact.why,
         "The sources (40.00 GiB) lie in the GPU's memory, which has room for 40.00 GiB beside "
-        "candidate 14.00 GiB, decoder 6.00 GiB, workspace 1.00 GiB.");
+        "candidate 14.00 GiB, decoder 6.00 GiB, statistics 0.50 GiB, tables 0.25 GiB, libraries "
+        "0.25 "
+        "GiB.");
 }
 
 TEST(Residency, SourcesThatDoNotFitOnTheDeviceArePinnedWhereTheHostHasRoom) {

@@ -14,10 +14,6 @@ namespace {
 template <typename T>
 constexpr DType element_type = std::is_same_v<T, float> ? DType::f32 : DType::bf16;
 
-/// What is left to statistics and to tables of launches: enough for sorting the longest rows. Ranks
-/// of magnitudes, two bytes an element, come on top once a recipe asks for them.
-constexpr std::size_t workspace_bytes = std::size_t{1} << 30;
-
 }  // namespace
 
 template <typename T>
@@ -25,15 +21,19 @@ DeviceCandidate<T>::DeviceCandidate(std::vector<std::shared_ptr<const Source>> s
                                     const Source& layout_source, Architecture architecture,
                                     const LayerRoute& route, const Communicator& group,
                                     std::uint64_t seed, DecoderOptions options,
+                                    std::span<const MergePlan> forms,
                                     const MakeMachine<T>& make_machine)
     : CandidateModel(std::move(sources), layout_source, std::move(architecture), route, group,
                      element_type<T>),
       machine_(make_machine(group_)) {
     options.dtype = element_type<T>;
-    check_residency(options);
+    const MergeBytes merging = merge_bytes(forms, sharding_);
+    check_residency(options, merging);
     weights_ = machine_->allocate("candidate", arena_.bytes());
+    merging_ = machine_->allocate("statistics and tables", merging.total());
     load_sources();
     merger_.emplace(sources_, sharding_, seed, &group_, machine_->statistics(),
+                    MergeMemory(merging, merging_.get()),
                     [this](const MergeLaunch& launch) { machine_->launch(launch); });
     decoder_.emplace(architecture_, group_, options,
                      make_device_pass<T>(architecture_, sharding_, arena_, weights_.get(),
@@ -41,11 +41,11 @@ DeviceCandidate<T>::DeviceCandidate(std::vector<std::shared_ptr<const Source>> s
 }
 
 template <typename T>
-void DeviceCandidate<T>::check_residency(const DecoderOptions& options) {
+void DeviceCandidate<T>::check_residency(const DecoderOptions& options, const MergeBytes& merging) {
     const std::size_t decoder =
         device_pass_bytes<T>(architecture_, sharding_, arena_, group_, options, first_route_);
     const ResidencyNeeds needs{resident_bytes(sources_, sharding_), arena_.bytes(), decoder,
-                               workspace_bytes};
+                               merging.scratch + merging.ranks, merging.tables + merging.factors};
     const ResidencyChoice choice = choose_residency(needs, machine_->free_memory());
     if (choice.residency != Residency::device)
         throw Error("candidates can't be merged on the GPU yet", choice.why,

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "island/candidate_model.hpp"
 #include "island/cuda/candidate_machine.hpp"
@@ -10,16 +11,18 @@
 
 namespace galapagos::cuda {
 
-/// The CpuCandidate's counterpart, with the same bits after a merge. Sources, candidate and decoder
-/// take their memory at the start; what statistics and tables take grows with the first candidates.
+/// The CpuCandidate's counterpart, with the same bits after a merge. All that it will ever take of
+/// the device's memory is planned and taken at the start.
 template <typename T>
 class DeviceCandidate final : public CandidateModel {
   public:
-    /// As a CpuCandidate; weights and activations are of type T, whatever the options say. Throws
-    /// Error where sources and candidate don't fit in the device's memory together.
+    /// As a CpuCandidate; weights and activations are of type T, whatever the options say. `forms`
+    /// are plans like those that will be merged (see merge_bytes). Throws Error where sources and
+    /// candidate don't fit in the device's memory together.
     DeviceCandidate(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
                     Architecture architecture, const LayerRoute& route, const Communicator& group,
-                    std::uint64_t seed, DecoderOptions options, const MakeMachine<T>& make_machine);
+                    std::uint64_t seed, DecoderOptions options, std::span<const MergePlan> forms,
+                    const MakeMachine<T>& make_machine);
 
     void merge(const MergePlan& plan) override { merger_->merge(plan, arena_, weights_.get()); }
     Decoder& decoder() override { return *decoder_; }
@@ -29,11 +32,11 @@ class DeviceCandidate final : public CandidateModel {
     const Arena& layout() const { return arena_; }
 
   private:
-    void check_residency(const DecoderOptions& options);
+    void check_residency(const DecoderOptions& options, const MergeBytes& merging);
     void load_sources();
 
     std::unique_ptr<CandidateMachine<T>> machine_;
-    std::shared_ptr<std::byte[]> weights_, resident_;
+    std::shared_ptr<std::byte[]> weights_, merging_, resident_;
     std::optional<DeviceMerger> merger_;
     std::optional<Decoder> decoder_;
 };

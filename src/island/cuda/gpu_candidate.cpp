@@ -58,11 +58,11 @@ template MakeMachine<Bf16> gpu_machine<Bf16>();
 std::unique_ptr<CandidateModel> make_gpu_candidate(
     std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
     Architecture architecture, const LayerRoute& route, const Communicator& group,
-    std::uint64_t seed, const DecoderOptions& options) {
+    std::uint64_t seed, const DecoderOptions& options, std::span<const MergePlan> forms) {
     const auto make = [&]<typename T>(MakeMachine<T> machine) -> std::unique_ptr<CandidateModel> {
         return std::make_unique<DeviceCandidate<T>>(std::move(sources), layout_source,
                                                     std::move(architecture), route, group, seed,
-                                                    options, machine);
+                                                    options, forms, machine);
     };
     return options.dtype == DType::f32 ? make(gpu_machine<float>()) : make(gpu_machine<Bf16>());
 }

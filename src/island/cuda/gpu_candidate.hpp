@@ -13,6 +13,6 @@ MakeMachine<T> gpu_machine();
 std::unique_ptr<CandidateModel> make_gpu_candidate(
     std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
     Architecture architecture, const LayerRoute& route, const Communicator& group,
-    std::uint64_t seed, const DecoderOptions& options);
+    std::uint64_t seed, const DecoderOptions& options, std::span<const MergePlan> forms);
 
 }  // namespace galapagos::cuda

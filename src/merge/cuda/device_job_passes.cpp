@@ -107,10 +107,10 @@ std::vector<std::uint32_t> DevicePasses::importances_at(const TensorJob& job,
                                                         const std::vector<float>& divergences,
                                                         const std::vector<std::int64_t>& places) {
     const std::size_t bytes = divergences.size() * sizeof(float);
-    const std::shared_ptr<std::byte[]> factors = device_->allocate(bytes);
-    device_->copy_in(divergences.data(), bytes, factors.get());
+    std::byte* const factors = memory_->factors.begin(bytes);
+    device_->copy_in(divergences.data(), bytes, factors);
     StatisticJob one = entry(job, true);
-    one.tensors.lines = {reinterpret_cast<const float*>(factors.get()), job.row_length,
+    one.tensors.lines = {reinterpret_cast<const float*>(factors), job.row_length,
                          static_cast<std::int64_t>(divergences.size()), false};
     std::vector<std::uint32_t> result;
     for (std::int64_t place : places)

@@ -14,10 +14,12 @@ StatisticPasses& passes_of(std::optional<DevicePasses>& passes) {
 
 DeviceMerger::DeviceMerger(std::vector<std::shared_ptr<const Source>> sources, Sharding sharding,
                            std::uint64_t seed, TensorGroup* group, StatisticDevice& device,
-                           LaunchMerge launch)
+                           const MergeMemory& memory, LaunchMerge launch)
     : device_(device),
       launch_(std::move(launch)),
-      passes_(sharding.size() == 1 ? std::optional<DevicePasses>(device) : std::nullopt),
+      memory_(memory),
+      passes_(sharding.size() == 1 ? std::optional<DevicePasses>(std::in_place, device, memory_)
+                                   : std::nullopt),
       candidate_(std::move(sources), std::move(sharding), seed, group, passes_of(passes_)) {}
 
 void DeviceMerger::merge(const MergePlan& plan, Arena& layout, std::byte* out) {
@@ -53,7 +55,7 @@ const float* DeviceMerger::place_factors() {
             factors_.insert(factors_.end(), job.lines->factors.begin(), job.lines->factors.end());
     if (factors_.empty()) return nullptr;
     const std::size_t bytes = factors_.size() * sizeof(float);
-    std::byte* place = factors_on_device_.room(bytes, device_);
+    std::byte* place = memory_.factors.begin(bytes);
     device_.copy_in(factors_.data(), bytes, place);
     return reinterpret_cast<const float*>(place);
 }
@@ -76,11 +78,13 @@ const std::uint16_t* DeviceMerger::ranks_part(const std::uint16_t* ranks,
     if (passes_) return ranks;  // whole, and on the device
     auto& part = rank_parts_[ranks];
     if (part == nullptr) {
-        part = device_.allocate(static_cast<std::size_t>(target.out.numel()) * sizeof *ranks);
+        std::byte* const place =
+            memory_.ranks.take(static_cast<std::size_t>(target.out.numel()) * sizeof *ranks);
         copy_part({reinterpret_cast<const std::byte*>(ranks), DType::u16, target.shape},
-                  target.slice, part.get());
+                  target.slice, place);
+        part = reinterpret_cast<const std::uint16_t*>(place);
     }
-    return reinterpret_cast<const std::uint16_t*>(part.get());
+    return part;
 }
 
 void DeviceMerger::copy_part(const TensorView& whole, const TensorSlice& slice, std::byte* to) {
@@ -102,7 +106,7 @@ void DeviceMerger::launch_all() {
         table_.insert(table_.end(), entries.begin(), entries.end());
     }
     if (launches.empty()) return;
-    std::byte* place = table_on_device_.room(table_.size() * sizeof(DeviceJob), device_);
+    std::byte* place = memory_.tables.begin(table_.size() * sizeof(DeviceJob));
     device_.copy_in(table_.data(), table_.size() * sizeof(DeviceJob), place);
     const auto* jobs = reinterpret_cast<const DeviceJob*>(place);
     for (MergeLaunch& launch : launches) {
@@ -110,15 +114,6 @@ void DeviceMerger::launch_all() {
         launch_(launch);
         jobs += launch.job_count;
     }
-}
-
-std::byte* DeviceMerger::Buffer::room(std::size_t bytes, StatisticDevice& device) {
-    if (bytes_ < bytes) {
-        memory_ = nullptr;
-        memory_ = device.allocate(bytes);
-        bytes_ = bytes;
-    }
-    return memory_.get();
 }
 
 }  // namespace galapagos::cuda

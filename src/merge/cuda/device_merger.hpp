@@ -25,29 +25,23 @@ using LaunchMerge = std::function<void(const MergeLaunch&)>;
 /// and put what they find for each row, column or element into the device's memory.
 class DeviceMerger {
   public:
-    /// Parameters as the Merger's.
+    /// Parameters as the Merger's. `memory` is the device's, and must do for all plans to come (see
+    /// merge_bytes); nothing else is allocated there.
     DeviceMerger(std::vector<std::shared_ptr<const Source>> sources, Sharding sharding,
                  std::uint64_t seed, TensorGroup* group, StatisticDevice& device,
-                 LaunchMerge launch);
+                 const MergeMemory& memory, LaunchMerge launch);
     DeviceMerger(const DeviceMerger&) = delete;
     DeviceMerger& operator=(const DeviceMerger&) = delete;
 
     /// Queues the merge of this rank's part of every tensor of `layout` into `out`, the device's
     /// memory, where tensors lie as in the layout. The layout's own memory is not touched. Waits
-    /// for statistics only. Errors as from Merger::merge.
+    /// for statistics only. Errors as from Merger::merge, and for a plan that the memory doesn't do
+    /// for.
     void merge(const MergePlan& plan, Arena& layout, std::byte* out);
 
+    const MergeMemory& memory() const { return memory_; }
+
   private:
-    /// Memory of the device that grows with the largest candidate.
-    class Buffer {
-      public:
-        std::byte* room(std::size_t bytes, StatisticDevice& device);
-
-      private:
-        std::shared_ptr<std::byte[]> memory_;
-        std::size_t bytes_ = 0;
-    };
-
     const float* place_factors();
     DeviceAddresses addresses(const TensorJob& job, const CandidateJobs::Target& target);
     const std::uint16_t* ranks_part(const std::uint16_t* ranks,
@@ -57,17 +51,17 @@ class DeviceMerger {
 
     StatisticDevice& device_;
     LaunchMerge launch_;
+    MergeMemory memory_;
     std::optional<DevicePasses> passes_;  ///< of whole tensors
     CandidateJobs candidate_;
     /// Of several ranks: their parts of ranks, by where the whole ones lie.
-    std::map<const std::uint16_t*, std::shared_ptr<std::byte[]>> rank_parts_;
+    std::map<const std::uint16_t*, const std::uint16_t*> rank_parts_;
 
     // Kept from candidate to candidate, with their memory.
     std::array<std::vector<DeviceJob>, arithmetics> entries_;
     std::vector<DeviceJob> table_;
     std::vector<float> factors_;
     std::vector<std::byte> part_;
-    Buffer table_on_device_, factors_on_device_;
 };
 
 }  // namespace galapagos::cuda

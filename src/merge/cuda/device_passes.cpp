@@ -2,18 +2,13 @@
 
 #include <algorithm>
 
+#include "merge/cuda/statistic_sizes.hpp"
 #include "merge/della.hpp"
 #include "merge/magnitude_cuts.hpp"
 
 namespace galapagos::cuda {
 
 namespace {
-
-/// Results of a launch lie at addresses that suit all of their types.
-constexpr std::size_t result_alignment = 256;
-std::size_t aligned(std::size_t bytes) {
-    return (bytes + result_alignment - 1) / result_alignment * result_alignment;
-}
 
 float scale_of(const FixedPoint& fixed) { return fixed.finite ? fixed.scale : 0.0f; }
 
@@ -25,21 +20,16 @@ void set_range(const DeltaLadder::Step& step, StatisticJob& job) {
 }  // namespace
 
 std::byte* DevicePasses::start(std::size_t entries, std::size_t bytes) {
-    const std::size_t table = aligned(entries * sizeof(StatisticJob));
-    if (bytes_ < table + bytes) {
-        memory_ = nullptr;
-        bytes_ = 0;
-        memory_ = device_->allocate(table + bytes);
-        bytes_ = table + bytes;
-    }
-    device_->set_to_zero(memory_.get() + table, bytes);
-    return memory_.get() + table;
+    table_ = memory_->scratch.begin(launch_bytes(entries, bytes));
+    std::byte* const results = table_ + launch_bytes(entries, 0);
+    device_->set_to_zero(results, bytes);
+    return results;
 }
 
 void DevicePasses::launch(StatisticPass pass, std::vector<StatisticJob>& jobs, int most_blocks) {
     const std::int64_t items = number_items(jobs);
-    device_->copy_in(jobs.data(), jobs.size() * sizeof(StatisticJob), memory_.get());
-    device_->launch({pass, reinterpret_cast<const StatisticJob*>(memory_.get()),
+    device_->copy_in(jobs.data(), jobs.size() * sizeof(StatisticJob), table_);
+    device_->launch({pass, reinterpret_cast<const StatisticJob*>(table_),
                      static_cast<int>(jobs.size()), items, most_blocks});
 }
 
@@ -102,7 +92,6 @@ void DevicePasses::cut_steps(std::span<CutRequest* const> requests) {
     count_ties(uncounted);
     find_ties(single);
     // What is collected has to fit in memory: some requests at a time.
-    constexpr std::int64_t most_collected = std::int64_t{1} << 23;
     for (std::size_t first = 0; first < many.size();) {
         std::int64_t collected = many[first]->step().count;
         std::size_t end = first + 1;
@@ -116,7 +105,7 @@ void DevicePasses::cut_steps(std::span<CutRequest* const> requests) {
 void DevicePasses::count_ties(std::span<CutRequest* const> requests) {
     if (requests.empty()) return;
     std::size_t bytes = 0;
-    for (const CutRequest* request : requests) bytes += aligned(2 * request->ties->size());
+    for (const CutRequest* request : requests) bytes += tie_bytes(request->ties->size());
     std::byte* const results = start(requests.size(), bytes);
     std::byte* at = results;
     std::vector<StatisticJob> jobs;
@@ -124,13 +113,13 @@ void DevicePasses::count_ties(std::span<CutRequest* const> requests) {
         StatisticJob& job = jobs.emplace_back(entry(request->ladder->pair()));
         set_range(request->step(), job);
         job.matches = reinterpret_cast<std::uint16_t*>(at);
-        at += aligned(2 * request->ties->size());
+        at += tie_bytes(request->ties->size());
     }
     launch(StatisticPass::chunk_matches, jobs);
     at = results;
     for (CutRequest* request : requests) {
         device_->copy_out(at, 2 * request->ties->size(), request->ties->data());
-        at += aligned(2 * request->ties->size());
+        at += tie_bytes(request->ties->size());
     }
 }
 
@@ -164,21 +153,18 @@ void DevicePasses::find_ties(std::span<CutRequest* const> requests) {
 }
 
 void DevicePasses::select_keys(std::span<CutRequest* const> requests) {
-    constexpr std::size_t numbers = 3;  // how many were collected, the key, the sum
-    std::vector<std::uint64_t> found(numbers * requests.size());
-    const std::size_t bytes = aligned(found.size() * sizeof(std::uint64_t));
-    std::size_t placed = 0;
-    for (const CutRequest* request : requests)
-        placed += static_cast<std::size_t>(request->step().count);
-    std::byte* const results = start(requests.size(), bytes + placed * sizeof(PlacedKey));
-    auto* at = reinterpret_cast<PlacedKey*>(results + bytes);
+    std::vector<std::uint64_t> found(select_numbers * requests.size());
+    std::int64_t collected = 0;
+    for (const CutRequest* request : requests) collected += request->step().count;
+    std::byte* const results = start(requests.size(), select_bytes(requests.size(), collected));
+    auto* at = reinterpret_cast<PlacedKey*>(results + select_bytes(requests.size(), 0));
     std::vector<StatisticJob> jobs;
     for (const CutRequest* request : requests) {
         StatisticJob job = entry(request->ladder->pair());
         set_range(request->step(), job);
         job.rank = request->rank();
         job.scale = scale_of(request->ladder->fixed_point());
-        job.totals = totals_at(results) + numbers * jobs.size();
+        job.totals = totals_at(results) + select_numbers * jobs.size();
         job.placed = at;
         at += request->step().count;
         jobs.push_back(job);
@@ -189,10 +175,10 @@ void DevicePasses::select_keys(std::span<CutRequest* const> requests) {
     device_->copy_out(results, found.size() * sizeof(std::uint64_t), found.data());
     for (std::size_t i = 0; i < requests.size(); ++i) {
         CutRequest& request = *requests[i];
-        request.threshold = key_of(found[numbers * i + 1]);
-        request.last_tie = place_of(found[numbers * i + 1]);
-        request.kept_sum =
-            request.step().sum_above + static_cast<std::int64_t>(found[numbers * i + 2]);
+        const std::uint64_t* numbers = &found[select_numbers * i];
+        request.threshold = key_of(numbers[1]);
+        request.last_tie = place_of(numbers[1]);
+        request.kept_sum = request.step().sum_above + static_cast<std::int64_t>(numbers[2]);
     }
 }
 
@@ -213,29 +199,25 @@ Ranks DevicePasses::magnitude_ranks(const DeltaPair& pair, std::int64_t row_leng
     const std::int64_t rows = row_length == 0 ? 0 : pair.count / row_length;
     if (rows == 0) return std::make_shared<std::uint16_t[]>(0);
     const std::vector<std::uint16_t> in_order = ranks_in_order(row_length);
-    const std::size_t table = aligned(2 * in_order.size());
-    // Each block sorts in memory of its own.
-    const auto blocks = static_cast<std::size_t>(std::min<std::int64_t>(rows, 512));
     std::vector<StatisticJob> jobs{entry(pair)};
     StatisticJob& job = jobs.front();
     job.items = rows;
     job.row_length = row_length;
     job.tensors.side_by_side = job.tensors.side_by_side && row_length % pack_elements == 0;
-    std::byte* result = start(1, table + 2 * blocks * in_order.size() * sizeof(PlacedKey));
+    std::byte* result = start(1, row_sort_bytes(rows, row_length));
     device_->copy_in(in_order.data(), 2 * in_order.size(), result);
     job.ranks_in_order = reinterpret_cast<const std::uint16_t*>(result);
-    job.placed = reinterpret_cast<PlacedKey*>(result + table);
-    const std::shared_ptr<std::byte[]> ranks =
-        device_->allocate(2 * static_cast<std::size_t>(pair.count));
-    job.ranks = reinterpret_cast<std::uint16_t*>(ranks.get());
-    launch(StatisticPass::row_ranks, jobs, static_cast<int>(blocks));
-    return {ranks, job.ranks};
+    job.placed = reinterpret_cast<PlacedKey*>(result + row_sort_bytes(0, row_length));
+    job.ranks = reinterpret_cast<std::uint16_t*>(
+        memory_->ranks.take(sizeof(std::uint16_t) * static_cast<std::size_t>(pair.count)));
+    launch(StatisticPass::row_ranks, jobs, static_cast<int>(sorting_blocks(rows)));
+    return {Ranks(), job.ranks};  // whose memory is reserved
 }
 
 void DevicePasses::thin(std::span<RankThinning> thinnings) {
     if (thinnings.empty()) return;
     std::vector<std::uint64_t> sums(2 * thinnings.size());
-    std::byte* const results = start(thinnings.size(), sums.size() * sizeof(std::uint64_t));
+    std::byte* const results = start(thinnings.size(), thinnings.size() * thinned_sum_bytes);
     std::vector<StatisticJob> jobs;
     for (const RankThinning& one : thinnings) {
         StatisticJob job = entry(one.pair);

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <span>
 #include <vector>
 
+#include "merge/cuda/merge_memory.hpp"
 #include "merge/cuda/statistic_device.hpp"
 #include "merge/statistic_passes.hpp"
 
@@ -15,8 +15,9 @@ namespace galapagos::cuda {
 /// on the device; ranks stay there. Not for several threads at a time.
 class DevicePasses : public StatisticPasses {
   public:
-    /// The device must outlive them, and the ranks that they give.
-    explicit DevicePasses(StatisticDevice& device) : device_(&device) {}
+    /// Device and memory must outlive them. Scratch, factors and ranks are theirs while they work.
+    DevicePasses(StatisticDevice& device, MergeMemory& memory)
+        : device_(&device), memory_(&memory) {}
 
     std::uint32_t largest_magnitude(const DeltaPair& pair) override;
     std::vector<KeyBucket> count_keys(const DeltaPair& pair, const FixedPoint& fixed,
@@ -61,14 +62,14 @@ class DevicePasses : public StatisticPasses {
     std::uint32_t key_at(StatisticPass pass, const StatisticJob& job, std::int64_t& place);
     std::vector<std::uint16_t> variance_matches(StatisticJob job, std::uint32_t low,
                                                 std::uint32_t high);
-    /// Memory for `entries` entries and `bytes` of results, these zero. What it held is lost.
+    /// Room for `entries` entries and `bytes` of results, these zero. What it held is lost.
     std::byte* start(std::size_t entries, std::size_t bytes);
     /// Queues a launch over entries whose results are in that memory.
     void launch(StatisticPass pass, std::vector<StatisticJob>& jobs, int most_blocks = 0);
 
     StatisticDevice* device_;
-    std::shared_ptr<std::byte[]> memory_;
-    std::size_t bytes_ = 0;
+    MergeMemory* memory_;
+    std::byte* table_ = nullptr;  ///< where the entries of the launch go
 };
 
 template <typename Result, typename Set>

@@ -1,16 +1,7 @@
-#include <fmt/format.h>
-
 #include "comm/cuda/errors.hpp"
 #include "merge/cuda/statistic_kernel.hpp"
 
 namespace galapagos::cuda {
-
-std::shared_ptr<std::byte[]> GpuStatistics::allocate(std::size_t bytes) {
-    void* memory = nullptr;
-    check(cudaMalloc(&memory, bytes),
-          fmt::format("can't get {} bytes of GPU memory for statistics", bytes));
-    return {static_cast<std::byte*>(memory), [](std::byte* at) { cudaFree(at); }};
-}
 
 void GpuStatistics::copy_in(const void* from, std::size_t bytes, std::byte* to) {
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_.handle()),

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "merge/cuda/statistic_job.hpp"
 
@@ -19,7 +18,8 @@ struct StatisticLaunch {
     int most_blocks = 0;
 };
 
-/// What is queued is done in order; members throw Error where the device fails.
+/// What is queued is done in order; members throw Error where the device fails. It has no memory to
+/// give: whoever asks brings its own.
 class StatisticDevice {
   public:
     virtual ~StatisticDevice() = default;
@@ -27,8 +27,6 @@ class StatisticDevice {
     /// Where a source's tensor, named by its address in the mapped file, lies in the device's
     /// memory.
     virtual const std::byte* resident(const std::byte* mapped) const = 0;
-    /// Memory of the device, at an address that is a multiple of 256.
-    virtual std::shared_ptr<std::byte[]> allocate(std::size_t bytes) = 0;
 
     // `from` may be changed once copy_in has returned; copy_out waits until `to` is filled.
     virtual void copy_in(const void* from, std::size_t bytes, std::byte* to) = 0;

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "comm/cuda/stream.hpp"
 #include "merge/cuda/resident_tensors.hpp"
@@ -25,7 +24,6 @@ class GpuStatistics : public StatisticDevice {
     const std::byte* resident(const std::byte* mapped) const override {
         return tensors_->find(mapped);
     }
-    std::shared_ptr<std::byte[]> allocate(std::size_t bytes) override;
     void copy_in(const void* from, std::size_t bytes, std::byte* to) override;
     void copy_out(const std::byte* from, std::size_t bytes, void* to) override;
     void set_to_zero(std::byte* at, std::size_t bytes) override;
