@@ -1,10 +1,16 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace galapagos {
 
 /// This machine's name; "unknown" where it has none.
 std::string host_name();
+
+/// Bytes of this machine's memory, and of those that no process holds: caches of files count as
+/// free.
+std::size_t total_memory();
+std::size_t available_memory();
 
 }  // namespace galapagos

@@ -43,4 +43,13 @@ ResidencyChoice choose_residency(const ResidencyNeeds& needs, const FreeMemory& 
                         gib(needs.sources), too_large, gib(free.host))};
 }
 
+ResidencyChoice choose_gpu_residency(const ResidencyNeeds& needs, const FreeMemory& free) {
+    const ResidencyChoice choice = choose_residency(needs, free);
+    if (choice.residency == Residency::mapped_files)
+        throw Error("the sources fit into no memory that the GPU reads", choice.why,
+                    "use more tensor-parallel ranks, each of which holds a part, a smaller "
+                    "max_batch, nodes with more memory, or the CPU");
+    return choice;
+}
+
 }  // namespace galapagos

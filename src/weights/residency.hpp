@@ -7,9 +7,9 @@
 namespace galapagos {
 
 enum class Residency {
-    device,       ///< the GPU's own memory
-    pinned_host,  ///< host memory that the GPU reads over its bus
-    mapped_files,
+    device,        ///< the GPU's own memory
+    pinned_host,   ///< host memory that the GPU reads over its bus
+    mapped_files,  ///< which a GPU can't read
 };
 
 /// What the libraries and their kernels, which are loaded when they are first used, may take of the
@@ -32,6 +32,12 @@ struct FreeMemory {
     std::size_t host = 0;  ///< what may be pinned
 };
 
+/// What each of a node's ranks may pin: three quarters of its share, for the system lives on what
+/// is left.
+inline std::size_t pinnable_bytes(std::size_t node_memory, int ranks) {
+    return node_memory / static_cast<std::size_t>(ranks) / 4 * 3;
+}
+
 struct ResidencyChoice {
     Residency residency = Residency::device;
     std::string why;  ///< one sentence
@@ -40,5 +46,8 @@ struct ResidencyChoice {
 /// The nearest place that all sources fit into. Throws Error where the candidate doesn't fit on the
 /// device even without them.
 ResidencyChoice choose_residency(const ResidencyNeeds& needs, const FreeMemory& free);
+
+/// The same for a GPU. Throws Error too where the sources fit into no memory that it reads.
+ResidencyChoice choose_gpu_residency(const ResidencyNeeds& needs, const FreeMemory& free);
 
 }  // namespace galapagos

@@ -44,6 +44,8 @@ class BothCandidates {
             model->merge(plan);
     }
 
+    const cuda::DeviceCandidate<T>& device() const { return device_; }
+
     /// copy_out(from, bytes, to) reads the device's memory.
     template <typename CopyOut>
     void expect_equal_tensors(const CopyOut& copy_out) {

@@ -7,9 +7,9 @@
 #include <gmock/gmock.h>
 
 #include <cstring>
-#include <limits>
 
 #include "base/error.hpp"
+#include "merge/cuda/resident_sources.hpp"
 #include "merge/device_twin.hpp"
 #include "merge/statistic_twin.hpp"
 #include "model/cuda/pass_bytes.hpp"
@@ -25,7 +25,8 @@ using ::testing::HasSubstr;
 struct Counts {
     int statistics = 0;
     int merges = 0;
-    std::size_t allocated = 0;
+    std::size_t allocated = 0, pinned = 0;
+    std::size_t pass = 0;  ///< what the decoder is known to reserve
 };
 
 class CountedStatistics final : public StatisticTwin {
@@ -44,12 +45,16 @@ class CountedStatistics final : public StatisticTwin {
 template <typename T>
 class TwinMachine final : public cuda::CandidateMachine<T> {
   public:
-    TwinMachine(TensorGroup& group, std::size_t free_bytes, Counts& counts)
-        : free_bytes_(free_bytes), counts_(counts), statistics_(tensors_, counts), work_(group) {}
+    TwinMachine(TensorGroup& group, const FreeMemory& free, Counts& counts)
+        : free_(free), counts_(counts), statistics_(tensors_, counts), work_(group) {}
 
-    FreeMemory free_memory() const override { return {free_bytes_, free_bytes_}; }
+    FreeMemory free_memory() const override { return free_; }
     std::shared_ptr<std::byte[]> allocate(const std::string&, std::size_t bytes) override {
         counts_.allocated += bytes;
+        return twin_memory(bytes);
+    }
+    std::shared_ptr<std::byte[]> allocate_pinned(std::size_t bytes) override {
+        counts_.pinned += bytes;
         return twin_memory(bytes);
     }
     cuda::ResidentTensors& tensors() override { return tensors_; }
@@ -61,24 +66,46 @@ class TwinMachine final : public cuda::CandidateMachine<T> {
     cuda::DeviceWork<T>& work() override { return work_; }
 
   private:
-    std::size_t free_bytes_;
+    FreeMemory free_;
     Counts& counts_;
     cuda::ResidentTensors tensors_;
     CountedStatistics statistics_;
     HostWork<T> work_;
 };
 
+/// Bytes of the device that a candidate of some_recipes needs, the sources beside it.
+struct Needs {
+    std::size_t sources = 0, rest = 0;
+};
+
 class DeviceCandidateTest : public ::testing::Test {
   protected:
     template <typename T>
-    cuda::MakeMachine<T> twin(std::size_t free_bytes = std::size_t{80} << 30) {
-        return [this, free_bytes](TensorGroup& group) {
-            return std::make_unique<TwinMachine<T>>(group, free_bytes, counts_);
+    cuda::MakeMachine<T> twin(const FreeMemory& free = {std::size_t{80} << 30, 0}) {
+        return [this, free](TensorGroup& group) {
+            return std::make_unique<TwinMachine<T>>(group, free, counts_);
         };
     }
     template <typename T>
     BothCandidates<T> both(const LayerRoute& route = {}) {
         return {sources_, some_recipes(), route, group_, twin<T>()};
+    }
+    Architecture architecture() const {
+        return candidate_architecture(sources_[0]->config(), *sources_[0], sources_);
+    }
+    Needs needs_of(const Communicator& members) {
+        TensorGroup group(members);
+        const Sharding sharding(sources_[0]->config(), group.size(), group.rank());
+        DecoderOptions options = tiny_decoder();
+        options.dtype = DType::f32;
+        const Arena arena(arena_specs(architecture(), sharding, options.dtype));
+        counts_.pass =
+            cuda::device_pass_bytes<float>(architecture(), sharding, arena, group, options,
+                                           LayerRoute::plain(architecture().layers));
+        const auto merging =
+            cuda::merge_bytes(plans_of(some_recipes(), sources_), sharding).total();
+        return {cuda::resident_bytes(sources_, sharding),
+                arena.bytes() + counts_.pass + merging + library_bytes};
     }
     static void copy_out(const std::byte* from, std::size_t bytes, void* to) {
         std::memcpy(to, from, bytes);
@@ -150,42 +177,48 @@ TEST_F(DeviceCandidateTest, TakesNoMemoryAfterItIsMade) {
     EXPECT_EQ(counts_.allocated, at_first);
 }
 
-/// The least memory that a candidate can be made with: every part of it is counted, and a byte less
-/// is refused at the start.
+TEST_F(DeviceCandidateTest, HasTheSameBitsWhereverTheSourcesLie) {
+    const Needs needs = needs_of(group_);
+    const FreeMemory places[] = {{needs.sources + needs.rest, 0}, {needs.rest, needs.sources}};
+    const Residency expected[] = {Residency::device, Residency::pinned_host};
+    for (const int i : {0, 1}) {
+        SCOPED_TRACE(i);
+        BothCandidates<float> candidates(sources_, some_recipes(), {}, group_,
+                                         twin<float>(places[i]));
+        EXPECT_EQ(candidates.device().residency().residency, expected[i]);
+        EXPECT_EQ(counts_.pinned, i * needs.sources);
+        for (const std::string& yaml : some_recipes()) {
+            SCOPED_TRACE(yaml);
+            candidates.merge(yaml);
+            candidates.expect_equal_tensors(copy_out);
+        }
+        candidates.expect_equal_scores(1e-4);
+    }
+}
+
+/// A byte less than planned is refused at the start.
 TEST_F(DeviceCandidateTest, WhatDoesNotFitIsRefusedAtTheStart) {
-    const std::vector<MergePlan> forms = plans_of(some_recipes(), sources_);
-    const Architecture architecture =
-        candidate_architecture(sources_[0]->config(), *sources_[0], sources_);
-    const auto error_of = [&](std::size_t free_bytes) -> std::string {
+    const auto error_of = [&](const FreeMemory& free) -> std::string {
         try {
-            cuda::DeviceCandidate<float>(sources_, *sources_[0], architecture, {}, Communicator(),
-                                         5, tiny_decoder(), forms, twin<float>(free_bytes));
+            cuda::DeviceCandidate<float>(sources_, *sources_[0], architecture(), {}, Communicator(),
+                                         5, tiny_decoder(), plans_of(some_recipes(), sources_),
+                                         twin<float>(free));
         } catch (const Error& error) {
             return error.what();
         }
         return "";
     };
-    std::size_t too_little = 0, enough = std::size_t{2} << 30;
-    while (enough - too_little > 1) {
-        const std::size_t middle = too_little + (enough - too_little) / 2;
-        (error_of(middle).empty() ? enough : too_little) = middle;
-    }
-    const std::size_t allocated = counts_.allocated;
-    EXPECT_EQ(error_of(enough), "");
-    DecoderOptions options = tiny_decoder();
-    options.dtype = DType::f32;
-    const Sharding sharding(sources_[0]->config(), 1, 0);
-    const Arena arena(arena_specs(architecture, sharding, DType::f32));
-    TensorGroup alone;
-    EXPECT_EQ(enough,
-              counts_.allocated - allocated + library_bytes +
-                  cuda::device_pass_bytes<float>(architecture, sharding, arena, alone, options,
-                                                 LayerRoute::plain(architecture.layers)));
-    EXPECT_THAT(error_of(too_little),
-                AllOf(HasSubstr("can't be merged on the GPU yet (The sources (0.00 GiB) lie in "
-                                "pinned memory of the host, since"),
+    const auto [sources, rest] = needs_of(Communicator());
+    EXPECT_EQ(error_of({sources + rest, 0}), "");
+    EXPECT_EQ(counts_.allocated + counts_.pass, sources + rest - library_bytes);
+    EXPECT_THAT(error_of({sources + rest - 1, sources - 1}),
+                AllOf(HasSubstr("the sources fit into no memory that the GPU reads (The sources "
+                                "(0.00 GiB) stay in their files, since"),
                       HasSubstr("use more tensor-parallel ranks")));
-    EXPECT_THAT(error_of(library_bytes), HasSubstr("a candidate doesn't fit"));
+    EXPECT_EQ(error_of({rest, sources}), "");
+    EXPECT_THAT(error_of({rest - 1, sources}),
+                AllOf(HasSubstr("a candidate doesn't fit in the GPU's memory"),
+                      HasSubstr("statistics 0.00 GiB, tables 0.00 GiB, libraries 0.50 GiB")));
 }
 
 }  // namespace

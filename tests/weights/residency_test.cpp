@@ -50,5 +50,24 @@ TEST(Residency, ACandidateThatDoesNotFitWithoutThemIsAnError) {
     }
 }
 
+TEST(Residency, AGpuReadsNoFiles) {
+    EXPECT_EQ(choose_gpu_residency(needs, {61 * gib, 0}).residency, Residency::device);
+    EXPECT_EQ(choose_gpu_residency(needs, {21 * gib, 40 * gib}).residency, Residency::pinned_host);
+    try {
+        choose_gpu_residency(needs, {21 * gib, 40 * gib - 1});
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(),
+                    AllOf(HasSubstr("no memory that the GPU reads (The sources (40.00 "
+                                    "GiB) stay in their files, since"),
+                          HasSubstr("nodes with more memory, or the CPU")));
+    }
+}
+
+TEST(Residency, ARankPinsThreeQuartersOfItsShareOfTheNode) {
+    EXPECT_EQ(pinnable_bytes(64 * gib, 1), 48 * gib);
+    EXPECT_EQ(pinnable_bytes(64 * gib, 4), 12 * gib);
+}
+
 }  // namespace
 }  // namespace galapagos

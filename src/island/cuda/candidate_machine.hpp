@@ -24,6 +24,8 @@ class CandidateMachine {
     virtual FreeMemory free_memory() const = 0;
     /// Memory of the device; `what` it is for is told where it can't be had.
     virtual std::shared_ptr<std::byte[]> allocate(const std::string& what, std::size_t bytes) = 0;
+    /// Memory of the host that the device reads in place, at the same addresses.
+    virtual std::shared_ptr<std::byte[]> allocate_pinned(std::size_t bytes) = 0;
 
     /// The table that the statistics look tensors up in.
     virtual ResidentTensors& tensors() = 0;

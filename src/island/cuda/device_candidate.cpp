@@ -1,9 +1,9 @@
 #include "island/cuda/device_candidate.hpp"
 
+#include <cstring>
 #include <type_traits>
 #include <utility>
 
-#include "base/error.hpp"
 #include "merge/cuda/resident_sources.hpp"
 #include "model/cuda/pass_bytes.hpp"
 
@@ -28,7 +28,7 @@ DeviceCandidate<T>::DeviceCandidate(std::vector<std::shared_ptr<const Source>> s
       machine_(make_machine(group_)) {
     options.dtype = element_type<T>;
     const MergeBytes merging = merge_bytes(forms, sharding_);
-    check_residency(options, merging);
+    residency_ = choose(options, merging);
     weights_ = machine_->allocate("candidate", arena_.bytes());
     merging_ = machine_->allocate("statistics and tables", merging.total());
     load_sources();
@@ -41,24 +41,28 @@ DeviceCandidate<T>::DeviceCandidate(std::vector<std::shared_ptr<const Source>> s
 }
 
 template <typename T>
-void DeviceCandidate<T>::check_residency(const DecoderOptions& options, const MergeBytes& merging) {
+ResidencyChoice DeviceCandidate<T>::choose(const DecoderOptions& options,
+                                           const MergeBytes& merging) {
     const std::size_t decoder =
         device_pass_bytes<T>(architecture_, sharding_, arena_, group_, options, first_route_);
     const ResidencyNeeds needs{resident_bytes(sources_, sharding_), arena_.bytes(), decoder,
                                merging.scratch + merging.ranks, merging.tables + merging.factors};
-    const ResidencyChoice choice = choose_residency(needs, machine_->free_memory());
-    if (choice.residency != Residency::device)
-        throw Error("candidates can't be merged on the GPU yet", choice.why,
-                    "use more tensor-parallel ranks, a smaller max_batch, or the CPU");
+    return choose_gpu_residency(needs, machine_->free_memory());
 }
 
+/// Pinned memory is the host's: what is copied there is copied by it.
 template <typename T>
 void DeviceCandidate<T>::load_sources() {
-    resident_ = machine_->allocate("sources", resident_bytes(sources_, sharding_));
+    const std::size_t bytes = resident_bytes(sources_, sharding_);
+    const bool pinned = residency_.residency == Residency::pinned_host;
+    resident_ = pinned ? machine_->allocate_pinned(bytes) : machine_->allocate("sources", bytes);
     make_resident(
         sources_, sharding_,
-        [this](const void* from, std::size_t bytes, std::byte* to) {
-            machine_->work().copy_in(from, bytes, to);
+        [&](const void* from, std::size_t size, std::byte* to) {
+            if (pinned)
+                std::memcpy(to, from, size);
+            else
+                machine_->work().copy_in(from, size, to);
         },
         resident_.get(), machine_->tensors());
 }

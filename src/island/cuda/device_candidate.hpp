@@ -17,8 +17,8 @@ template <typename T>
 class DeviceCandidate final : public CandidateModel {
   public:
     /// As a CpuCandidate; weights and activations are of type T, whatever the options say. `forms`
-    /// are plans like those that will be merged (see merge_bytes). Throws Error where sources and
-    /// candidate don't fit in the device's memory together.
+    /// are plans like those that will be merged (see merge_bytes). Throws Error where the candidate
+    /// doesn't fit in the device's memory, or the sources fit neither there nor in the host's.
     DeviceCandidate(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
                     Architecture architecture, const LayerRoute& route, const Communicator& group,
                     std::uint64_t seed, DecoderOptions options, std::span<const MergePlan> forms,
@@ -27,15 +27,18 @@ class DeviceCandidate final : public CandidateModel {
     void merge(const MergePlan& plan) override { merger_->merge(plan, arena_, weights_.get()); }
     Decoder& decoder() override { return *decoder_; }
 
+    /// Where the sources lie, and why.
+    const ResidencyChoice& residency() const { return residency_; }
     /// The arena's counterpart on the device.
     const std::byte* weights() const { return weights_.get(); }
     const Arena& layout() const { return arena_; }
 
   private:
-    void check_residency(const DecoderOptions& options, const MergeBytes& merging);
+    ResidencyChoice choose(const DecoderOptions& options, const MergeBytes& merging);
     void load_sources();
 
     std::unique_ptr<CandidateMachine<T>> machine_;
+    ResidencyChoice residency_;
     std::shared_ptr<std::byte[]> weights_, merging_, resident_;
     std::optional<DeviceMerger> merger_;
     std::optional<Decoder> decoder_;

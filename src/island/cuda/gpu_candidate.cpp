@@ -1,9 +1,9 @@
 #include "island/cuda/gpu_candidate.hpp"
 
-#include <unistd.h>
-
+#include <algorithm>
 #include <utility>
 
+#include "base/host.hpp"
 #include "comm/cuda/errors.hpp"
 #include "comm/cuda/memory.hpp"
 #include "merge/cuda/merge_kernel.hpp"
@@ -17,14 +17,17 @@ namespace {
 template <typename T>
 class GpuMachine final : public CandidateMachine<T> {
   public:
-    explicit GpuMachine(TensorGroup& group) : work_(statistics_.stream(), group) {}
+    GpuMachine(TensorGroup& group, const MachineShare& share)
+        : share_(share), work_(statistics_.stream(), group) {}
 
     FreeMemory free_memory() const override {
         FreeMemory free;
         std::size_t total = 0;
         check(cudaMemGetInfo(&free.device, &total), "can't tell how much GPU memory is free");
-        free.host = static_cast<std::size_t>(sysconf(_SC_AVPHYS_PAGES)) *
-                    static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+        // Others may not have taken theirs yet.
+        free.device = std::min(free.device, total / static_cast<std::size_t>(share_.ranks_on_gpu));
+        free.host =
+            std::min(available_memory(), pinnable_bytes(total_memory(), share_.ranks_on_node));
         return free;
     }
     std::shared_ptr<std::byte[]> allocate(const std::string& what, std::size_t bytes) override {
@@ -34,12 +37,18 @@ class GpuMachine final : public CandidateMachine<T> {
         return {memory, memory->at(0)};
     }
 
+    std::shared_ptr<std::byte[]> allocate_pinned(std::size_t bytes) override {
+        const auto memory = std::make_shared<PinnedBuffer>(bytes);
+        return {memory, memory->data()};
+    }
+
     ResidentTensors& tensors() override { return tensors_; }
     StatisticDevice& statistics() override { return statistics_; }
     void launch(const MergeLaunch& launch) override { launch_merge(launch, statistics_.stream()); }
     DeviceWork<T>& work() override { return work_; }
 
   private:
+    MachineShare share_;
     ResidentTensors tensors_;
     GpuStatistics statistics_{tensors_};
     CudaWork<T> work_;
@@ -48,23 +57,25 @@ class GpuMachine final : public CandidateMachine<T> {
 }  // namespace
 
 template <typename T>
-MakeMachine<T> gpu_machine() {
-    return [](TensorGroup& group) { return std::make_unique<GpuMachine<T>>(group); };
+MakeMachine<T> gpu_machine(const MachineShare& share) {
+    return [share](TensorGroup& group) { return std::make_unique<GpuMachine<T>>(group, share); };
 }
 
-template MakeMachine<float> gpu_machine<float>();
-template MakeMachine<Bf16> gpu_machine<Bf16>();
+template MakeMachine<float> gpu_machine<float>(const MachineShare&);
+template MakeMachine<Bf16> gpu_machine<Bf16>(const MachineShare&);
 
 std::unique_ptr<CandidateModel> make_gpu_candidate(
     std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
     Architecture architecture, const LayerRoute& route, const Communicator& group,
-    std::uint64_t seed, const DecoderOptions& options, std::span<const MergePlan> forms) {
+    std::uint64_t seed, const DecoderOptions& options, std::span<const MergePlan> forms,
+    const MachineShare& share) {
     const auto make = [&]<typename T>(MakeMachine<T> machine) -> std::unique_ptr<CandidateModel> {
         return std::make_unique<DeviceCandidate<T>>(std::move(sources), layout_source,
                                                     std::move(architecture), route, group, seed,
                                                     options, forms, machine);
     };
-    return options.dtype == DType::f32 ? make(gpu_machine<float>()) : make(gpu_machine<Bf16>());
+    return options.dtype == DType::f32 ? make(gpu_machine<float>(share))
+                                       : make(gpu_machine<Bf16>(share));
 }
 
 }  // namespace galapagos::cuda

@@ -5,14 +5,21 @@
 
 namespace galapagos::cuda {
 
+/// How many ranks there are beside each other.
+struct MachineShare {
+    int ranks_on_gpu = 1;
+    int ranks_on_node = 1;
+};
+
 /// The current GPU, whose work for a candidate goes through one stream.
 template <typename T>
-MakeMachine<T> gpu_machine();
+MakeMachine<T> gpu_machine(const MachineShare& share = {});
 
 /// A DeviceCandidate there, of the options' element type.
 std::unique_ptr<CandidateModel> make_gpu_candidate(
     std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
     Architecture architecture, const LayerRoute& route, const Communicator& group,
-    std::uint64_t seed, const DecoderOptions& options, std::span<const MergePlan> forms);
+    std::uint64_t seed, const DecoderOptions& options, std::span<const MergePlan> forms,
+    const MachineShare& share = {});
 
 }  // namespace galapagos::cuda
