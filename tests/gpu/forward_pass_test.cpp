@@ -71,6 +71,8 @@ class MirroredWork final : public cuda::DeviceWork<T> {
         });
     }
     void gather_shares(float*, std::int64_t) override { FAIL() << "there is one rank"; }
+    void replay(const cuda::StepShape&, const std::function<void()>& step) override { step(); }
+    void forget_steps() override {}
     void copy_in(const void* from, std::size_t bytes, void* to) override {
         std::memcpy(to, from, bytes);
     }
@@ -223,6 +225,53 @@ TYPED_TEST(ForwardPassOnGpu, AgreesWithTheCpuOnEveryArchitecture) {
         const double share = model.architecture.experts > 0 ? 0.25 : 0.06;
         const double allowed = this->dtype == DType::f32 ? 1e-4 : share * largest;
         EXPECT_LE(difference, allowed);
+    }
+}
+
+/// Steps are queued call by call at first, then recorded, then replayed.
+TYPED_TEST(ForwardPassOnGpu, ReplayedStepsHaveTheBitsOfTheFirstAndFollowTheWeights) {
+    using T = TypeParam;
+    for (const DeviceModel& each : test::device_models()) {
+        SCOPED_TRACE(each.name);
+        DrawnModel model(each, this->dtype);
+        cuda::MemoryPlan plan;
+        plan.add("candidate", model.arena.bytes());
+        const cuda::DeviceArena weights(plan);
+        const cuda::Stream stream;
+        const auto options = options_of(this->dtype);
+        const LayerRoute route = LayerRoute::plain(model.architecture.layers);
+        cuda::CudaWork<T> seasoned(stream, this->group_), fresh(stream, this->group_);
+        const auto pass_over = [&](cuda::CudaWork<T>& work) {
+            return cuda::make_device_pass<T>(model.architecture, model.sharding, model.arena,
+                                             weights.at(0), work, this->group_, options, route);
+        };
+        const auto prompt = [](ForwardPass& pass) {
+            pass.run(Ids{1, 2, 3, 5, 8, 13, 21, 34}, std::vector<Segment>{{0, 0, 3}, {2, 0, 5}},
+                     Ids{});
+        };
+        const auto step = [](ForwardPass& pass) {
+            pass.run(Ids{7, 9}, std::vector<Segment>{{2, 5, 1}, {0, 3, 1}}, Ids{0, 1});
+            std::vector<float> logits(2 * vocabulary);
+            pass.logits(logits.data());
+            return logits;
+        };
+        seasoned.copy_in(model.arena.span().data(), model.arena.bytes(), weights.at(0));
+        const auto pass = pass_over(seasoned);
+        prompt(*pass);
+        const std::vector<float> first = step(*pass);
+        for (int times = 1; times < 8; ++times) EXPECT_EQ(step(*pass), first) << times;
+
+        for (const TensorSpec& spec : model.arena.specs()) {
+            auto* values = reinterpret_cast<T*>(model.arena.tensor(spec.name).data);
+            values[0] = cuda::narrow<T>(cuda::widen(values[0]) + 0.5F);
+        }
+        seasoned.copy_in(model.arena.span().data(), model.arena.bytes(), weights.at(0));
+        prompt(*pass);
+        const std::vector<float> next = step(*pass);
+        const auto other = pass_over(fresh);
+        prompt(*other);
+        EXPECT_EQ(next, step(*other));
+        EXPECT_NE(next, first);
     }
 }
 

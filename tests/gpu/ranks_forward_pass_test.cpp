@@ -42,6 +42,8 @@ class SumsOnHost final : public cuda::DeviceWork<T> {
         group_.all_reduce_sum(sum);
         gpu_.copy_in(all.data(), all.size() * sizeof(float), shares);
     }
+    void replay(const cuda::StepShape&, const std::function<void()>& step) override { step(); }
+    void forget_steps() override {}
     void copy_in(const void* from, std::size_t bytes, void* to) override {
         gpu_.copy_in(from, bytes, to);
     }
@@ -73,13 +75,15 @@ class ForwardPassOfRanks : public test::RanksOnGpus {
         return options;
     }
 
-    /// Logits after prompts and single tokens.
+    /// Logits after prompts and single tokens, of which so many that the last are replayed.
     static std::vector<float> logits_of(ForwardPass& pass) {
         Ids ids(33);
         for (std::size_t i = 0; i < ids.size(); ++i)
             ids[i] = static_cast<std::int32_t>(i * i * 7 % vocabulary);
         pass.run(ids, std::vector<Segment>{{0, 0, 12}, {2, 0, 21}}, Ids{11, 32});
-        pass.run(Ids{3, 5}, std::vector<Segment>{{2, 21, 1}, {0, 12, 1}}, Ids{0, 1});
+        for (std::int64_t step = 0; step < 8; ++step)
+            pass.run(Ids{3, 5}, std::vector<Segment>{{2, 21 + step, 1}, {0, 12 + step, 1}},
+                     Ids{0, 1});
         std::vector<float> logits(2 * vocabulary);
         pass.logits(logits.data());
         return logits;

@@ -3,6 +3,7 @@
 #include "model/cuda/device_pass.hpp"
 
 #include <gmock/gmock.h>
+#include <gtest/gtest-spi.h>
 
 #include <algorithm>
 #include <cmath>
@@ -209,6 +210,7 @@ TEST(DeviceDecoder, GeneratesAndScoresAsTheCpuDoes) {
                                {}});
         const auto expected = cpu.generate(prompts), found = device.generate(prompts);
         for (std::size_t i = 0; i < prompts.size(); ++i) EXPECT_EQ(found[i].ids, expected[i].ids);
+        EXPECT_GT(work.replays(), 0);
 
         std::vector<ScoreRequest> choices;
         for (unsigned i = 0; i < 8; ++i)
@@ -239,6 +241,83 @@ TYPED_TEST(DevicePass, LongRowsDoNotDependOnTheirNeighbours) {
     const Segment longer{0, 580, 1}, shorter{1, 200, 1};
     EXPECT_EQ(logits_of({5}, {shorter}), logits_of({5, 6}, {shorter, longer}));
     EXPECT_EQ(logits_of({6}, {longer}), logits_of({6, 5}, {longer, shorter}));
+}
+
+/// The twin compares what the steps ask for: see HostWork::replay.
+TYPED_TEST(DevicePass, StepsOfAsManyRowsAskForTheSameOfEveryCandidateOnARoute) {
+    using T = TypeParam;
+    for (const DeviceModel& model : test::device_models()) {
+        SCOPED_TRACE(model.name);
+        BothPasses<T> both(model, this->group_);
+        const auto generate = [&](unsigned seed) {
+            both.run(random_ids(20, seed), {{0, 0, 5}, {1, 0, 9}, {2, 0, 6}}, {4, 13, 19});
+            both.run(random_ids(3, 1), {{0, 5, 1}, {1, 9, 1}, {2, 6, 1}}, {0, 1, 2});
+            both.run(random_ids(2, 2), {{2, 7, 1}, {0, 6, 1}}, {0, 1});
+            both.run(random_ids(3, 3), {{1, 10, 1}, {2, 8, 1}, {0, 7, 1}}, {0, 1, 2});
+            both.run(random_ids(1, 4), {{1, 11, 1}}, {0});
+            EXPECT_LT(both.difference(), 1);
+        };
+        generate(1);
+        EXPECT_EQ(both.work().shapes(), 3U);
+        EXPECT_EQ(both.work().replays(), 1);
+        for (const TensorSpec& spec : both.model().arena.specs()) {
+            const auto tensor = both.model().arena.tensor(spec.name);
+            auto* first = reinterpret_cast<T*>(tensor.data);
+            first[0] = cuda::narrow<T>(cuda::widen(first[0]) + 0.5F);
+        }
+        generate(5);
+        EXPECT_EQ(both.work().shapes(), 3U);
+        EXPECT_EQ(both.work().replays(), 5);
+        both.set_route({ScaleRule::branch, {{1, 1}, {0, 0.75F}}});
+        generate(6);
+        both.set_route({ScaleRule::branch, {{1, 1}, {0, 0.75F}}});
+        generate(7);
+        EXPECT_EQ(both.work().shapes(), 3U);
+        EXPECT_EQ(both.work().replays(), 10);
+    }
+}
+
+TYPED_TEST(DevicePass, StepsOfRowsThatGrowTakeFewShapes) {
+    using T = TypeParam;
+    DecoderOptions options = options_of(DType::f32);
+    options.max_tokens = 1100;
+    options.batch_tokens = 1100;
+    for (DeviceModel model : test::device_models()) {
+        if (model.name != "mistral" && model.name != "gemma2") continue;
+        SCOPED_TRACE(model.name);
+        model.config["sliding_window"] = 300;
+        BothPasses<T> both(model, this->group_, options);
+        both.run(random_ids(1030, 1), {{0, 0, 1030}}, {});
+        // Stretches of 256 positions: one, two, three or four, five; and at most two in a window.
+        for (const std::int64_t at : {40, 255, 256, 290, 310, 511, 512, 800, 1023, 1024, 1029}) {
+            both.run(random_ids(1, 2), {{0, at, 1}}, {0});
+            EXPECT_LT(both.difference(), 1);
+        }
+        EXPECT_EQ(both.work().shapes(), 4U);
+        EXPECT_EQ(both.work().replays(), 11 - 4);
+    }
+}
+
+TEST(HostWork, NoticesAStepThatIsNotTheFirstOfItsShape) {
+    TensorGroup group;
+    test::HostWork<float> work(group);
+    std::vector<float> rows(8);
+    const auto step = [&](float* output, int times) {
+        work.replay({2, 1}, [&, output, times] {
+            for (int i = 0; i < times; ++i)
+                work.run(cuda::AddRows<float>{{2, 2}, rows.data(), rows.data(), output});
+        });
+    };
+    step(rows.data(), 2);
+    step(rows.data(), 2);
+    EXPECT_NONFATAL_FAILURE(step(rows.data() + 4, 2), "call 0, ");
+    EXPECT_NONFATAL_FAILURE(step(rows.data(), 1), "1 calls, not 2");
+    work.forget_steps();
+    step(rows.data() + 4, 1);
+    float copied = 1;
+    EXPECT_NONFATAL_FAILURE(
+        work.replay({1, 1}, [&] { work.copy_in(&copied, sizeof copied, rows.data()); }),
+        "a copy can't be recorded");
 }
 
 TYPED_TEST(DevicePass, FollowsRoutesWithTheirScales) {

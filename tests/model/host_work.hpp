@@ -5,11 +5,14 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <map>
+#include <typeinfo>
 
 #include "comm/tensor_group.hpp"
 #include "model/buffer.hpp"
 #include "model/cuda/device_work.hpp"
 #include "model/device_twin.hpp"
+#include "model/step_log.hpp"
 
 namespace galapagos::test {
 
@@ -34,37 +37,72 @@ class HostWork final : public cuda::DeviceWork<T> {
         return memory_.data();
     }
     void run(const cuda::ForwardJob<T>& job) override {
-        std::visit([](const auto& kind) { run_on_host(kind); }, job);
+        std::visit(
+            [this](const auto& kind) {
+                note(typeid(kind).name(), kind);
+                run_on_host(kind);
+            },
+            job);
     }
     void multiply(const T* input, std::int64_t rows,
                   std::span<const Product<T>> products) override {
+        for (const Product<T>& product : products)
+            note("product", input, rows, product.layer, product.output);
         galapagos::multiply<T>(input, rows, products);
     }
     void multiply_partial(const Linear<T>& layer, const T* input, std::int64_t rows,
                           float* output) override {
+        note("fp32 product", input, rows, layer, output);
         linear_partial(layer, input, rows, output);
     }
     void gather_shares(float* shares, std::int64_t count) override {
+        note("shares", shares, count);
         const auto one = static_cast<std::size_t>(count);
         const auto ranks = static_cast<std::size_t>(group_.size());
         const auto rank = static_cast<std::size_t>(group_.rank());
         group_.all_gather(std::as_bytes(std::span(shares + rank * one, one)),
                           std::as_writable_bytes(std::span(shares, ranks * one)));
     }
+    /// Takes every step, and compares what it asks for with the first of its shape.
+    void replay(const cuda::StepShape& shape, const std::function<void()>& step) override {
+        StepLog log;
+        log_ = &log;
+        step();
+        log_ = nullptr;
+        const auto [known, is_first] = steps_.try_emplace(shape, log);
+        if (is_first) return;
+        ++replays_;
+        EXPECT_EQ(known->second.difference(log), "")
+            << "a step of " << shape.rows << " rows and " << shape.stretches
+            << " stretches is not the first of its shape";
+    }
+    void forget_steps() override { steps_.clear(); }
     void copy_in(const void* from, std::size_t bytes, void* to) override {
+        EXPECT_EQ(log_, nullptr) << "a copy can't be recorded";
         std::memcpy(to, from, bytes);
     }
     void copy_out(const void* from, std::size_t bytes, void* to) override {
+        EXPECT_EQ(log_, nullptr) << "a copy can't be recorded";
         std::memcpy(to, from, bytes);
         ++waits_;
     }
 
     int waits() const { return waits_; }
+    /// Steps that were like an earlier one, and shapes of those before.
+    int replays() const { return replays_; }
+    std::size_t shapes() const { return steps_.size(); }
 
   private:
+    template <typename... Arguments>
+    void note(const char* call, const Arguments&... arguments) {
+        if (log_ != nullptr) log_->add(call, arguments...);
+    }
+
     TensorGroup& group_;
     Buffer<std::byte> memory_;
-    int waits_ = 0;
+    StepLog* log_ = nullptr;  ///< of the step that is being taken
+    std::map<cuda::StepShape, StepLog> steps_;
+    int waits_ = 0, replays_ = 0;
 };
 
 }  // namespace galapagos::test

@@ -14,6 +14,12 @@ namespace {
 
 constexpr const char* group_failed = "work on the GPUs of an evaluator failed";
 
+/// Steps of one shape that are queued call by call before one is recorded, which costs about as
+/// much as these. By then cuBLAS has made its choices and NCCL its connections.
+constexpr int seen_before_recording = 3;
+/// Each holds some hundred kernels or a thousand. The shapes that come most often are the first.
+constexpr int most_graphs = 64;
+
 }  // namespace
 
 template <typename T>
@@ -61,6 +67,24 @@ void CudaWork<T>::gather_shares(float* shares, std::int64_t count) {
         return ncclAllGather(shares + rank_ * count, shares, static_cast<std::size_t>(count),
                              ncclFloat, gpus, stream_.handle());
     });
+}
+
+template <typename T>
+void CudaWork<T>::replay(const StepShape& shape, const std::function<void()>& step) {
+    Step& known = steps_[shape];
+    if (!known.graph) {
+        if (++known.seen <= seen_before_recording || graphs_ == most_graphs) return step();
+        known.graph.emplace(stream_, step);
+        ++graphs_;
+    }
+    known.graph->launch(stream_);
+}
+
+template <typename T>
+void CudaWork<T>::forget_steps() {
+    if (graphs_ > 0) wait();
+    steps_.clear();
+    graphs_ = 0;
 }
 
 template <typename T>

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <optional>
 
+#include "comm/cuda/graph.hpp"
 #include "comm/cuda/memory.hpp"
 #include "comm/cuda/nccl_communicator.hpp"
 #include "comm/cuda/stream.hpp"
@@ -29,6 +31,9 @@ class CudaWork final : public DeviceWork<T> {
                           float* output) override;
     /// From GPU to GPU.
     void gather_shares(float* shares, std::int64_t count) override;
+    /// Records a shape of steps that comes often as a graph.
+    void replay(const StepShape& shape, const std::function<void()>& step) override;
+    void forget_steps() override;
     void copy_in(const void* from, std::size_t bytes, void* to) override;
     void copy_out(const void* from, std::size_t bytes, void* to) override;
 
@@ -38,6 +43,10 @@ class CudaWork final : public DeviceWork<T> {
         PinnedBuffer memory;
         Event done;
     };
+    struct Step {
+        std::int64_t seen = 0;
+        std::optional<Graph> graph;
+    };
     static constexpr std::size_t staging_bytes = std::size_t{256} << 10;
 
     Staging& free_staging();
@@ -45,7 +54,10 @@ class CudaWork final : public DeviceWork<T> {
 
     const Stream& stream_;
     int rank_;
-    std::optional<NcclCommunicator> gpus_;  ///< of the group's ranks, if there are several
+    /// Of the group's ranks, if there are several. Goes after the graphs that it is in.
+    std::optional<NcclCommunicator> gpus_;
+    std::map<StepShape, Step> steps_;
+    int graphs_ = 0;
     MatrixProducts<T> products_;
     std::optional<DeviceArena> memory_;
     std::array<Staging, 4> staging_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "model/arena_check.hpp"
 #include "model/cuda/device_weights.hpp"
@@ -92,7 +93,9 @@ class DevicePass final : public ForwardPass {
 
     void set_route(const LayerRoute& route) override {
         check_route(route, architecture_.layers, most_hops_);
+        if (route == route_) return;
         route_ = route;
+        context_.work.forget_steps();
     }
 
     void run(std::span<const int32_t> tokens, std::span<const Segment> segments,
@@ -101,17 +104,13 @@ class DevicePass final : public ForwardPass {
         inputs_.copy(attention_.places(), attention_.tiles(), tokens, wanted, context_.work);
         stream_ = buffers_.stream;
         normed_ = buffers_.normed;
-        auto rows = static_cast<std::int64_t>(tokens.size());
-        const auto last = static_cast<std::int64_t>(wanted.size());
-        embed(rows);
-        const T* delta = nullptr;
-        for (std::size_t hop = 0; hop < route_.hops.size(); ++hop) {
-            const bool final_hop = hop + 1 == route_.hops.size();
-            rows = run_layer(hop, delta, rows, final_hop ? last : rows);
-            delta = buffers_.delta;
-        }
-        normalise(rows, delta, weights_.final_norm);
-        kept_ = rows;
+        kept_ = static_cast<std::int64_t>(wanted.size());
+        const auto rows = static_cast<std::int64_t>(tokens.size());
+        const std::optional<StepShape> step = attention_.step();
+        if (step && kept_ == rows)
+            context_.work.replay(*step, [&] { queue(rows); });
+        else
+            queue(rows);
     }
 
     void answer(std::span<const HeadQuery> queries, std::span<HeadAnswer> answers) override {
@@ -138,6 +137,18 @@ class DevicePass final : public ForwardPass {
         if (context_.group.size() > 1 || architecture_.experts > 0)
             memory.add(context_.shares, context_.group.size() * size);
         memory.place(context_.work.reserve(memory.bytes()));
+    }
+
+    /// Everything between the tokens and the final hidden states of those wanted.
+    void queue(std::int64_t rows) {
+        embed(rows);
+        const T* delta = nullptr;
+        for (std::size_t hop = 0; hop < route_.hops.size(); ++hop) {
+            const bool final_hop = hop + 1 == route_.hops.size();
+            rows = run_layer(hop, delta, rows, final_hop ? kept_ : rows);
+            delta = buffers_.delta;
+        }
+        normalise(rows, delta, weights_.final_norm);
     }
 
     void embed(std::int64_t rows) {

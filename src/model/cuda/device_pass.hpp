@@ -13,7 +13,8 @@ namespace galapagos::cuda {
 /// products and waits for nothing; `answer` waits once, for 16 bytes a query. The tokens and their
 /// places lie in device memory, and no launch depends on positions but for the number of blocks
 /// that share out a long row: what is queued for a number of single tokens is the same at every
-/// step. Throws Error as make_forward_pass does.
+/// step, of every candidate, so that the device may replay it. Throws Error as make_forward_pass
+/// does.
 template <typename T>
 std::unique_ptr<ForwardPass> make_device_pass(const Architecture& architecture,
                                               const Sharding& sharding, const Arena& weights,

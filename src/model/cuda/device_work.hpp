@@ -2,7 +2,10 @@
 // GPU they are queued on a stream; a test does them at once.
 #pragma once
 
+#include <compare>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <span>
 #include <variant>
 
@@ -25,6 +28,14 @@ using ForwardJob =
                  JoinStretches<T>, Activate<T>, AddRows<T>, RoundSums<T>, GatherRows<T>,
                  ChooseExperts<T>, AddExpert, WidenLogits<T>, SummariseLogits<T>>;
 
+/// What the jobs of a decoding step depend on, apart from what lies in the device's memory.
+struct StepShape {
+    std::int64_t rows = 0;
+    std::int64_t stretches = 0;  ///< blocks that share out the longest row's positions
+
+    auto operator<=>(const StepShape&) const = default;
+};
+
 /// All addresses are the device's but those of the host that copies name.
 template <typename T>
 class DeviceWork {
@@ -44,6 +55,12 @@ class DeviceWork {
 
     /// `shares`: [ranks][count]. This rank's are in their place, the others' are brought.
     virtual void gather_shares(float* shares, std::int64_t count) = 0;
+
+    /// Does what `step` asks for with `run`, `multiply` and `gather_shares`. Steps of one shape ask
+    /// for the same with the same arguments, so that a device may record one and do it again.
+    virtual void replay(const StepShape& shape, const std::function<void()>& step) = 0;
+    /// Later steps are others.
+    virtual void forget_steps() = 0;
 
     /// `from` may be used again when this returns.
     virtual void copy_in(const void* from, std::size_t bytes, void* to) = 0;

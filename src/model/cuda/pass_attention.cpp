@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <type_traits>
 
 namespace galapagos::cuda {
@@ -43,11 +44,11 @@ PassAttention<T>::PassAttention(PassContext<T>& context, const Architecture& arc
     memory.add(queries_, tokens * query_width_);
     memory.add(attended_, tokens * query_width_);
     stretches_.length = stretch_of(max_tokens);
-    const std::int64_t most = (max_tokens + stretches_.length - 1) / stretches_.length;
-    if (most > 1) {
-        memory.add(stretches_.sums, rows * query_width_ * most);
-        memory.add(stretches_.maxima, rows * heads.query * most);
-        memory.add(stretches_.normalisers, rows * heads.query * most);
+    most_stretches_ = (max_tokens + stretches_.length - 1) / stretches_.length;
+    if (most_stretches_ > 1) {
+        memory.add(stretches_.sums, rows * query_width_ * most_stretches_);
+        memory.add(stretches_.maxima, rows * heads.query * most_stretches_);
+        memory.add(stretches_.normalisers, rows * heads.query * most_stretches_);
     }
     for (std::size_t i = 0; i < ropes_.size(); ++i) {
         memory.add(rotations_[i].cosines, max_tokens * (ropes_[i].rotary_dim / 2));
@@ -144,11 +145,31 @@ void PassAttention<T>::attend_singles(AttendTokens<T> job, const Singles& single
         const Visible seen = visible_at(job, places_[static_cast<std::size_t>(token)]);
         longest = std::max(longest, seen.end - seen.begin);
     }
-    if (longest <= stretches_.length) return context_.work.run(job);
+    const std::int64_t stretches = stretches_of(longest);
+    if (stretches == 1) return context_.work.run(job);
     job.stretches = stretches_;
-    job.stretches.count = static_cast<int>((longest + stretches_.length - 1) / stretches_.length);
+    job.stretches.count = static_cast<int>(stretches);
     context_.work.run(job);
     context_.work.run(JoinStretches<T>(job));
+}
+
+/// Of a row that sees this many positions. Powers of two, so that rows that grow take few shapes.
+template <typename T>
+std::int64_t PassAttention<T>::stretches_of(std::int64_t positions) const {
+    const auto needed =
+        static_cast<std::uint64_t>((positions + stretches_.length - 1) / stretches_.length);
+    return std::min(static_cast<std::int64_t>(std::bit_ceil(needed)), most_stretches_);
+}
+
+/// Layers with a window take the window's stretches, or the longest row's if these are fewer.
+template <typename T>
+std::optional<StepShape> PassAttention<T>::step() const {
+    const bool one_by_one = waves_.size() == 1 && singles_.size() == 1 && tiles_.empty();
+    if (!one_by_one || !singles_.front().stretched) return std::nullopt;
+    std::int64_t longest = 0;
+    for (const Place& place : places_)
+        longest = std::max(longest, std::int64_t{place.position} + 1);
+    return StepShape{static_cast<std::int64_t>(places_.size()), stretches_of(longest)};
 }
 
 template <typename T>

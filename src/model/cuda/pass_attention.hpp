@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -28,6 +29,8 @@ class PassAttention {
     /// What the device must know of the plan.
     const std::vector<Place>& places() const { return places_; }
     const std::vector<TokenTile>& tiles() const { return tiles_; }
+    /// What jobs depend on if every token of the plan goes on with a row of its own.
+    std::optional<StepShape> step() const;
 
     /// Attends from `normed` [tokens, hidden]; `places` and `tiles`: those of the plan, on the
     /// device. Keys and values go to the slot's cache.
@@ -62,6 +65,7 @@ class PassAttention {
     void add_to_wave(const Segment& segment, Wave& wave);
     AttendTokens<T> attending(const LayerSettings& settings) const;
     void attend_singles(AttendTokens<T> job, const Singles& singles);
+    std::int64_t stretches_of(std::int64_t positions) const;
     void project(const LayerWeights<T>& layer, const T* normed);
     PlaceHeads<T> placing(const LayerWeights<T>& layer, const LayerSettings& settings) const;
     CacheSlot<T> cache_of(std::int64_t slot) const;
@@ -83,6 +87,7 @@ class PassAttention {
     T* projected_ = nullptr;                 ///< queries, keys and values as products leave them
     T *queries_ = nullptr, *attended_ = nullptr;
     Stretches stretches_;
+    std::int64_t most_stretches_;
 };
 
 }  // namespace galapagos::cuda
