@@ -29,6 +29,10 @@ find_package(NCCL 2.18 REQUIRED)
 # The standard as an option: CMake 3.25 doesn't know cuda_std_20.
 target_compile_options(galapagos_options INTERFACE
   "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;-Xcompiler=-Wall,-Wextra;$<$<BOOL:${GALAPAGOS_WERROR}>:-Werror=all-warnings>>")
+if(GALAPAGOS_TESTS)
+  # tests/emulator reads the PTX in the programs.
+  target_compile_options(galapagos_options INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:--no-compress>")
+endif()
 if(CCACHE_PROGRAM)
   set(CMAKE_CUDA_COMPILER_LAUNCHER ${ccache_command})
 endif()

@@ -14,7 +14,11 @@ class GpuTest : public ::testing::Test {
         const DeviceReport report = visible_devices();
         if (report.devices.empty()) GTEST_SKIP() << "no GPU: " << report.why_none;
         use_device(report.devices.front());
+        emulated_ = report.devices.front().name == "emulated";
     }
+
+    /// On the device of tests/emulator, which is slow: time for fewer and smaller cases.
+    bool emulated_ = false;
 };
 
 }  // namespace galapagos::test

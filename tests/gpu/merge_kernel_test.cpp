@@ -46,6 +46,9 @@ class Candidate {
         launch.jobs = reinterpret_cast<const DeviceJob*>(arena.at(table_at));
         launch.job_count = static_cast<int>(jobs.size());
         copy_in(jobs.data(), sizeof(DeviceJob) * jobs.size(), arena.at(table_at));
+        // Copies from pageable memory return early, and the stream doesn't wait for the default
+        // one.
+        check(cudaDeviceSynchronize(), "can't copy to the GPU");
         launch_merge(launch, stream);
         stream.synchronize();
         std::vector<std::vector<std::byte>> results;

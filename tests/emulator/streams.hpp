@@ -1,0 +1,58 @@
+// Queues of work, as lazy as they may be.
+//
+// Work that is queued does nothing until the host waits for it: what reads a result too early
+// finds the old one, and what reuses memory too early spoils the copy that still needs it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace galapagos::emulator {
+
+class Stream;
+
+/// A point in a stream. Recorded again, it is another point.
+struct Event {
+    std::uint64_t recorded = 0;  ///< how often
+    std::shared_ptr<std::uint64_t> reached = std::make_shared<std::uint64_t>(0);
+    Stream* stream = nullptr;  ///< of the last recording
+    bool timed = false;
+    bool is_reached() const { return *reached >= recorded; }
+};
+
+class Stream {
+  public:
+    void queue(std::function<void()> work) { work_.push_back(std::move(work)); }
+    void record(Event& event);
+    /// What is queued from now on starts after the point that was recorded last.
+    void wait_for(const Event& event);
+
+    bool idle() const { return work_.empty(); }
+    /// The next piece of work. A stream that is asked again and again gets on.
+    void step();
+    void finish();
+    void reach(const std::uint64_t& reached, std::uint64_t wanted);
+
+  private:
+    std::deque<std::function<void()>> work_;
+};
+
+/// All streams of the device: the default one, and those that know nothing of it.
+class Streams {
+  public:
+    Stream& standard() { return standard_; }
+    /// Lives as long as the program: its work has still to be done when its handle is gone.
+    Stream* make();
+    void finish_all();
+
+  private:
+    Stream standard_;
+    std::vector<std::unique_ptr<Stream>> streams_;
+};
+
+Streams& streams();
+
+}  // namespace galapagos::emulator
