@@ -122,6 +122,8 @@ const char* cudaGetErrorName(cudaError_t code) {
             return "cudaErrorInvalidConfiguration";
         case cudaErrorNotReady:
             return "cudaErrorNotReady";
+        case cudaErrorStreamCaptureUnsupported:
+            return "cudaErrorStreamCaptureUnsupported";
         case cudaErrorLaunchFailure:
             return "cudaErrorLaunchFailure";
         default:
@@ -187,14 +189,17 @@ cudaError_t cudaStreamDestroy(cudaStream_t) {
     return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+    if (stream_of(stream).recording()) return refuse(cudaErrorStreamCaptureUnsupported);
     return run_work([&] { stream_of(stream).finish(); });
 }
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
+    if (stream_of(stream).recording()) return refuse(cudaErrorStreamCaptureUnsupported);
     if (stream_of(stream).idle()) return lasting_error();
     const cudaError_t code = run_work([&] { stream_of(stream).step(); });
     return code == cudaSuccess ? cudaErrorNotReady : code;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+    if (stream_of(stream).recording()) return refuse(cudaErrorStreamCaptureUnsupported);
     stream_of(stream).wait_for(event_of(event));
     return cudaSuccess;
 }
@@ -210,6 +215,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
     return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+    if (stream_of(stream).recording()) return refuse(cudaErrorStreamCaptureUnsupported);
     stream_of(stream).record(event_of(event));
     return cudaSuccess;
 }

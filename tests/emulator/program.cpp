@@ -141,7 +141,7 @@ class Decoder {
         return operand.front() == '%' || operand.find('@') != std::string::npos;
     }
     std::size_t bytes_of(const std::string& operand) const {
-        return register_bytes(kernel_.type_of(operand));
+        return specials_.contains(operand) ? 4 : register_bytes(kernel_.type_of(operand));
     }
 
     /// The slot of a register, a constant, or an address.
@@ -224,7 +224,7 @@ class Decoder {
         const bool low_half =
             statement.opcode.rfind("cvt.", 0) == 0 &&
             statement.opcode.find("32", statement.opcode.size() - 2) != std::string::npos &&
-            bytes_of(statement.operands.at(1)) == 8;
+            is_register(statement.operands.at(1)) && bytes_of(statement.operands.at(1)) == 8;
         return low_half ? " of 64" : "";
     }
 

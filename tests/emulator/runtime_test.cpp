@@ -96,6 +96,27 @@ TEST_F(Runtime, ACopyFromPageableMemoryMayArriveLaterForOtherStreams) {
     EXPECT_EQ(on_device(), 8u);
 }
 
+TEST_F(Runtime, RecordedWorkRunsWhenItIsLaunchedAndReadsWhatLiesThereThen) {
+    *pinned_ = 1;
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t runnable = nullptr;
+    ASSERT_EQ(cudaStreamBeginCapture(first_, cudaStreamCaptureModeRelaxed), cudaSuccess);
+    send(1, first_);
+    EXPECT_EQ(cudaStreamSynchronize(first_), cudaErrorStreamCaptureUnsupported);
+    ASSERT_EQ(cudaStreamEndCapture(first_, &graph), cudaSuccess);
+    ASSERT_EQ(cudaGraphInstantiate(&runnable, graph, 0), cudaSuccess);
+    EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+    EXPECT_EQ(cudaStreamSynchronize(first_), cudaSuccess);
+    EXPECT_EQ(on_device(), poison);
+    for (const std::uint32_t value : {2, 3}) {
+        *pinned_ = value;
+        ASSERT_EQ(cudaGraphLaunch(runnable, second_), cudaSuccess);
+        ASSERT_EQ(cudaStreamSynchronize(second_), cudaSuccess);
+        EXPECT_EQ(on_device(), value);
+    }
+    EXPECT_EQ(cudaGraphExecDestroy(runnable), cudaSuccess);
+}
+
 TEST_F(Runtime, CallsThatCanNotBeRightAreRefused) {
     std::uint32_t host = 0;
     EXPECT_EQ(cudaMemcpy(&host, device_, 8, cudaMemcpyDeviceToHost), cudaErrorInvalidValue);

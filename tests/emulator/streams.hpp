@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace galapagos::emulator {
@@ -23,9 +24,23 @@ struct Event {
     bool is_reached() const { return *reached >= recorded; }
 };
 
+using Work = std::vector<std::function<void()>>;
+
 class Stream {
   public:
-    void queue(std::function<void()> work) { work_.push_back(std::move(work)); }
+    /// While the stream is recorded, work is only written down.
+    void queue(std::function<void()> work) {
+        if (recording_)
+            recorded_.push_back(std::move(work));
+        else
+            work_.push_back(std::move(work));
+    }
+    bool recording() const { return recording_; }
+    void begin_recording() { recording_ = true; }
+    Work end_recording() {
+        recording_ = false;
+        return std::exchange(recorded_, {});
+    }
     void record(Event& event);
     /// What is queued from now on starts after the point that was recorded last.
     void wait_for(const Event& event);
@@ -38,6 +53,8 @@ class Stream {
 
   private:
     std::deque<std::function<void()>> work_;
+    Work recorded_;
+    bool recording_ = false;
 };
 
 /// All streams of the device: the default one, and those that know nothing of it.
