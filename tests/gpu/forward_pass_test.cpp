@@ -52,6 +52,7 @@ class MirroredWork final : public cuda::DeviceWork<T> {
     explicit MirroredWork(TensorGroup& group) : gpu_(stream_, group), host_(group) {}
 
     std::byte* reserve(std::size_t bytes) override {
+        gpu_.reserve(0);  // for its products
         memory_.emplace(bytes);
         return memory_->data();
     }

@@ -87,6 +87,7 @@ class HostWork final : public cuda::DeviceWork<T> {
         ++waits_;
     }
 
+    std::size_t reserved() const { return static_cast<std::size_t>(memory_.size()); }
     int waits() const { return waits_; }
     /// Steps that were like an earlier one, and shapes of those before.
     int replays() const { return replays_; }

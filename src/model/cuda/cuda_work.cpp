@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "comm/cuda/errors.hpp"
+#include "model/cuda/beside_pass.hpp"
 #include "model/cuda/forward_kernels.hpp"
 
 namespace galapagos::cuda {
@@ -17,8 +18,6 @@ constexpr const char* group_failed = "work on the GPUs of an evaluator failed";
 /// Steps of one shape that are queued call by call before one is recorded, which costs about as
 /// much as these. By then cuBLAS has made its choices and NCCL its connections.
 constexpr int seen_before_recording = 3;
-/// Each holds some hundred kernels or a thousand. The shapes that come most often are the first.
-constexpr int most_graphs = 64;
 
 }  // namespace
 
@@ -38,9 +37,11 @@ std::byte* CudaWork<T>::reserve(std::size_t bytes) {
     if (memory_)
         throw Error("Cannot reserve memory on the GPU", "this work has its memory already");
     MemoryPlan plan;
-    plan.add("forward pass", bytes);
+    const std::size_t pass = plan.add("forward pass", bytes);
+    const std::size_t products = plan.add("matrix products", product_bytes);
     memory_.emplace(plan);
-    return memory_->at(0);
+    products_.use(memory_->at(products));
+    return memory_->at(pass);
 }
 
 template <typename T>

@@ -24,6 +24,7 @@ class CudaWork final : public DeviceWork<T> {
     /// work.
     CudaWork(const Stream& stream, const TensorGroup& group);
 
+    /// Takes the workspace of the products too.
     std::byte* reserve(std::size_t bytes) override;
     void run(const ForwardJob<T>& job) override;
     void multiply(const T* input, std::int64_t rows, std::span<const Product<T>> products) override;

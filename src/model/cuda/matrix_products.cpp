@@ -3,11 +3,11 @@
 #include <type_traits>
 
 #include "comm/cuda/errors.hpp"
+#include "model/cuda/beside_pass.hpp"
 
 namespace galapagos::cuda {
 namespace {
 
-constexpr std::size_t workspace_bytes = std::size_t{32} << 20;
 constexpr const char* failed = "a matrix product on the GPU failed";
 
 template <typename T>
@@ -50,12 +50,6 @@ std::uintptr_t alignment_of(std::initializer_list<const void*> addresses) {
     return all & (~all + 1);
 }
 
-DeviceArena reserve_workspace() {
-    MemoryPlan plan;
-    plan.add("matrix products", workspace_bytes);
-    return DeviceArena(plan);
-}
-
 }  // namespace
 
 /// A row of ours is a column of cuBLAS': output^T [out, rows] = weight * input^T.
@@ -72,7 +66,7 @@ void MatrixProducts<T>::DeletePlan::operator()(Plan* plan) const {
 }
 
 template <typename T>
-MatrixProducts<T>::MatrixProducts() : workspace_(reserve_workspace()) {
+MatrixProducts<T>::MatrixProducts() {
     cublasLtHandle_t handle = nullptr;
     check(cublasLtCreate(&handle), "cuBLAS can't start");
     handle_.reset(handle);
@@ -101,8 +95,8 @@ void MatrixProducts<T>::run(const Linear<T>& layer, const T* bias, const T* inpu
     const float one = 1, zero = 0;
     check(cublasLtMatmul(handle_.get(), plan.description.get(), &one, layer.weight,
                          plan.weight.get(), input, plan.input.get(), &zero, output,
-                         plan.output.get(), output, plan.output.get(), &plan.algorithm,
-                         workspace_.at(0), workspace_bytes, stream.handle()),
+                         plan.output.get(), output, plan.output.get(), &plan.algorithm, workspace_,
+                         product_bytes, stream.handle()),
           failed);
 }
 
@@ -126,7 +120,7 @@ auto MatrixProducts<T>::plan_for(const Shape& shape) -> Plan& {
     cublasLtMatmulPreference_t made = nullptr;
     check(cublasLtMatmulPreferenceCreate(&made), failed);
     const Preference preference(made);
-    set(made, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace_bytes);
+    set(made, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, product_bytes);
     // Parts of a split sum are added up in fp32, in a fixed order.
     set(made, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
         static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));

@@ -4,23 +4,25 @@
 #include <cublasLt.h>
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
 
-#include "comm/cuda/memory.hpp"
 #include "comm/cuda/stream.hpp"
 #include "model/linear.hpp"
 
 namespace galapagos::cuda {
 
-/// How a product of some shape is made is looked up once. Nothing on the device is allocated after
-/// construction. Sums are in fp32 (no TF32); the same shapes give the same bits on every run, but a
-/// row's bits may depend on how many rows there are.
+/// How a product of some shape is made is looked up once. Sums are in fp32 (no TF32); the same
+/// shapes give the same bits on every run, but a row's bits may depend on how many rows there are.
 template <typename T>
 class MatrixProducts {
   public:
     MatrixProducts();
+
+    /// `product_bytes` of the device's memory, at a multiple of 256, before the first product.
+    void use(std::byte* workspace) { workspace_ = workspace; }
 
     /// output[rows, out] = T(input * weight^T + bias).
     void multiply(const Linear<T>& layer, const T* input, std::int64_t rows, T* output,
@@ -52,7 +54,7 @@ class MatrixProducts {
     Plan& plan_for(const Shape& shape);
 
     std::unique_ptr<cublasLtContext, Destroy> handle_;
-    DeviceArena workspace_;
+    std::byte* workspace_ = nullptr;
     std::map<Shape, std::unique_ptr<Plan, DeletePlan>> plans_;
 };
 

@@ -1,5 +1,7 @@
 #include "model/cuda/pass_bytes.hpp"
 
+#include "model/cuda/beside_pass.hpp"
+
 namespace galapagos::cuda {
 
 namespace {
@@ -37,7 +39,7 @@ std::size_t device_pass_bytes(const Architecture& architecture, const Sharding& 
     NoWork<T> work;
     make_device_pass<T>(architecture, sharding, weights, weights.span().data(), work, group,
                         options, route);
-    return work.bytes();
+    return work.bytes() + beside_pass_bytes(group.size());
 }
 
 template std::size_t device_pass_bytes<float>(const Architecture&, const Sharding&, const Arena&,

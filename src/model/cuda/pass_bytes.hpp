@@ -7,7 +7,8 @@
 
 namespace galapagos::cuda {
 
-/// Bytes of a pass beside its weights: cache, activations, tables. Parameters as make_device_pass'.
+/// Bytes of a pass beside its weights: cache, activations and tables, which it reserves, and what
+/// else it takes (beside_pass.hpp). Parameters as make_device_pass'.
 template <typename T>
 std::size_t device_pass_bytes(const Architecture& architecture, const Sharding& sharding,
                               const Arena& weights, TensorGroup& group,
