@@ -48,6 +48,8 @@ void Block::run(std::uint32_t number) {
 
 void Block::start(std::uint32_t number) {
     running_ = nullptr;
+    number_ = number;
+    phase_ = 0;
     shared_.start();
     for (const auto& warp : warps_) {
         const auto first = static_cast<std::uint32_t>(warp->number() * warp_lanes);
@@ -67,9 +69,11 @@ void Block::start(std::uint32_t number) {
 /// Warps run one after the other, in the one order and then in the other: a kernel must not care.
 void Block::run_warps() {
     for (bool backwards = false;; backwards = !backwards) {
-        for (std::size_t i = 0; i < warps_.size(); ++i) {
-            Warp& warp = *warps_[backwards ? warps_.size() - 1 - i : i];
+        for (std::size_t turn = 0; turn < warps_.size(); ++turn) {
+            const std::size_t i = backwards ? warps_.size() - 1 - turn : turn;
+            Warp& warp = *warps_[i];
             running_ = &warp;
+            toucher_ = Toucher::of(launch_.number, number_, static_cast<std::uint64_t>(i), phase_);
             warp.run();
         }
         const bool all_ended = std::all_of(warps_.begin(), warps_.end(), [](const auto& warp) {
@@ -79,6 +83,7 @@ void Block::run_warps() {
         running_ = nullptr;
         check_barrier();
         shared_.barrier();
+        ++phase_;
         for (const auto& warp : warps_) warp->leave_barrier();
     }
 }
@@ -112,19 +117,35 @@ void Block::look_up(std::uint64_t address, std::size_t size, int lane) {
     recent_ = *found;
 }
 
+void Block::note(std::uint64_t address, std::size_t size, int lane, Access access) {
+    const std::uint64_t offset = address - recent_.address;
+    Touched* const first = recent_.touched + offset / 2;
+    const unsigned mask = size > 1 ? 3 : 1u << offset % 2;
+    for (std::size_t i = 0; i < (size + 1) / 2; ++i)
+        if (const char* race = touch(first[i], toucher_, mask, access))
+            throw Fault(std::string(access == Access::read ? "reads" : "writes") + " bytes at " +
+                            hexadecimal(address) + " that " + race + ", with no order between them",
+                        lane);
+}
+
 void Block::misaligned(std::uint64_t address, std::size_t size, int lane) {
     throw Fault(bytes_at(address, size) + " are misaligned", lane);
 }
 
-void run_grid(const Program& program, const Launch& launch) {
+void run_grid(const Program& program, const Launch& wanted) {
+    static std::atomic<std::uint64_t> launches{0};
+    Launch launch = wanted;
+    launch.number = ++launches;
     std::atomic<std::uint32_t> next{0};
+    // A kernel must not care for the order of its blocks.
+    const bool backwards = launch.number % 2 == 0;
     std::mutex mutex;
     std::exception_ptr failure;
     const auto work = [&] {
         try {
             Block block(program, launch);
-            for (std::uint32_t number = next++; number < launch.blocks; number = next++)
-                block.run(number);
+            for (std::uint32_t turn = next++; turn < launch.blocks; turn = next++)
+                block.run(backwards ? launch.blocks - 1 - turn : turn);
         } catch (...) {
             next = launch.blocks;
             const std::lock_guard lock(mutex);

@@ -25,6 +25,8 @@ std::byte* map(std::size_t bytes, int protection) {
 /// A gap of a page at least, so that what runs over the end runs into nothing.
 std::size_t room_for(std::size_t bytes) { return (bytes + page - 1) / page * page + page; }
 
+std::size_t touched_bytes(std::size_t bytes) { return (bytes / 2 + 1) * sizeof(Touched); }
+
 }  // namespace
 
 void* DeviceMemory::allocate_device(std::size_t bytes) {
@@ -44,7 +46,9 @@ void* DeviceMemory::allocate(std::size_t bytes, MemoryKind kind) {
     void* at = device ? allocate_device(bytes) : std::aligned_alloc(page, room_for(bytes));
     if (at == nullptr) return nullptr;
     const auto address = reinterpret_cast<std::uint64_t>(at);
-    const Allocation made{address, bytes, device ? storage_ - addresses_ : 0, kind};
+    const Allocation made{
+        address, bytes, device ? storage_ - addresses_ : 0, kind,
+        reinterpret_cast<Touched*>(map(touched_bytes(bytes), PROT_READ | PROT_WRITE))};
     std::memset(made.storage(address), poison, bytes);
     allocations_.emplace(address, made);
     if (kind != MemoryKind::pinned) used_ += bytes;
@@ -60,6 +64,7 @@ bool DeviceMemory::release(void* address, bool host) {
         madvise(old.storage(old.address), room_for(old.bytes) - page, MADV_DONTNEED);
     else
         std::free(address);
+    munmap(old.touched, touched_bytes(old.bytes));
     if (!host) used_ -= old.bytes;
     allocations_.erase(found);
     return true;

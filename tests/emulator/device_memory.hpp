@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <map>
 
+#include "emulator/global_watch.hpp"
+
 namespace galapagos::emulator {
 
 enum class MemoryKind { device, managed, pinned };
@@ -15,6 +17,7 @@ struct Allocation {
     std::uint64_t bytes = 0;
     std::ptrdiff_t to_storage = 0;
     MemoryKind kind = MemoryKind::device;
+    Touched* touched = nullptr;  ///< of every two bytes
 
     bool holds(std::uint64_t at, std::uint64_t size) const {
         return at >= address && size <= bytes && at - address <= bytes - size;

@@ -22,7 +22,8 @@ const std::byte* readable(Warp& warp, LaneMask lanes, std::uint64_t address, std
     }
     if constexpr (space == Space::shared)
         return block.shared().read(warp, lanes, address, size, is_volatile);
-    return block.global(address, size, __builtin_ctz(lanes));
+    return block.global(address, size, __builtin_ctz(lanes),
+                        is_volatile ? Access::atomic : Access::read);
 }
 
 template <Space space>
@@ -34,7 +35,7 @@ std::byte* writable(Warp& warp, int lane, std::uint64_t address, std::size_t siz
     }
     if constexpr (space == Space::shared)
         return block.shared().write(warp, lane, address, size, is_atomic);
-    return block.global(address, size, lane);
+    return block.global(address, size, lane, is_atomic ? Access::atomic : Access::write);
 }
 
 template <typename Value>

@@ -66,6 +66,48 @@ TEST(Memory, AccessesBesideSharedMemoryAreReported) {
                 HasSubstr("reads shared memory that nobody wrote"));
 }
 
+TEST(Memory, BlocksThatMeetInGlobalMemoryAreReported) {
+    // Block i reads word i + 1, which block i + 1 writes.
+    const std::string shifted =
+        "mul.wide.u32 %rd9, %r2, 4;\nadd.s64 %rd9, %rd1, %rd9;\n"
+        "ld.global.u32 %r9, [%rd9+4];\n";
+    EXPECT_THAT(fault_of(small_kernel(shifted + "st.global.u32 [%rd9], %r9;"), {2, 1}), "no fault");
+    const auto fault = [](const std::string& body) {
+        return fault_of(
+            ".visible .entry test(.param .u64 buffer)\n{\n.reg .b32 %r<20>;\n"
+            ".reg .b64 %rd<20>;\nld.param.u64 %rd1, [buffer];\n"
+            "mov.u32 %r1, %tid.x;\nmov.u32 %r2, %ctaid.x;\n" +
+                body + "ret;\n}\n",
+            {64, 3});
+    };
+    EXPECT_THAT(fault("st.global.u32 [%rd1], %r2;\n"),
+                AllOf(HasSubstr("writes bytes at"), HasSubstr(" that another ")));
+    EXPECT_THAT(fault("mul.wide.u32 %rd9, %r2, 4;\nadd.s64 %rd9, %rd1, %rd9;\n"
+                      "ld.global.u32 %r9, [%rd9+4];\nst.global.u32 [%rd9+8], %r9;\n"),
+                HasSubstr("with no order between them"));
+    EXPECT_EQ(fault("atom.global.add.u32 %r9, [%rd1], 1;\n"), "no fault");
+    EXPECT_THAT(fault("atom.global.add.u32 %r9, [%rd1], 1;\nld.global.u32 %r9, [%rd1];\n"),
+                HasSubstr("with no order between them"));
+}
+
+TEST(Memory, ABarrierOrdersAccessesOfItsBlockToGlobalMemory) {
+    const auto body = [](const std::string& barrier) {
+        return small_kernel(
+            "xor.b32 %r10, %r1, 32;\nmul.wide.u32 %rd9, %r10, 4;\n"
+            "add.s64 %rd9, %rd1, %rd9;\nst.global.u32 [%rd2], %r1;\n" +
+            barrier + "ld.global.u32 %r9, [%rd9];");
+    };
+    EXPECT_EQ(fault_of(body("bar.sync 0;\n"), {64}), "no fault");
+    EXPECT_THAT(fault_of(body(""), {64}), HasSubstr("that another warp "));
+}
+
+TEST(Memory, NeighbouringBytesAreDifferentPlaces) {
+    const std::string own =
+        "cvt.u64.u32 %rd9, %r4;\nadd.s64 %rd9, %rd1, %rd9;\n"
+        "st.global.u8 [%rd9], %r4;\n";
+    EXPECT_EQ(run_kernel(small_kernel(own), {1, 8}, {0, 0})[1], 0x07060504u);
+}
+
 TEST(Memory, NothingIsLeftFromTheBlockBefore) {
     const std::string body =
         "setp.ne.s32 %p1, %r2, 0;\n@%p1 bra $read;\n"
