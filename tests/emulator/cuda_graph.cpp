@@ -8,7 +8,7 @@
 using galapagos::emulator::refuse;
 using galapagos::emulator::Stream;
 using galapagos::emulator::stream_of;
-using galapagos::emulator::Work;
+using galapagos::emulator::Tasks;
 
 extern "C" {
 
@@ -22,23 +22,23 @@ cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* graph) {
     Stream& stream = stream_of(handle);
     *graph = nullptr;
     if (!stream.recording()) return refuse(cudaErrorStreamCaptureInvalidated);
-    *graph = reinterpret_cast<cudaGraph_t>(new Work(stream.end_recording()));
+    *graph = reinterpret_cast<cudaGraph_t>(new Tasks(stream.end_recording()));
     return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* runnable, cudaGraph_t graph, unsigned long long) {
-    *runnable = reinterpret_cast<cudaGraphExec_t>(new Work(*reinterpret_cast<Work*>(graph)));
+    *runnable = reinterpret_cast<cudaGraphExec_t>(new Tasks(*reinterpret_cast<Tasks*>(graph)));
     return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t runnable, cudaStream_t stream) {
-    for (const auto& work : *reinterpret_cast<Work*>(runnable)) stream_of(stream).queue(work);
+    for (const auto& task : *reinterpret_cast<Tasks*>(runnable)) stream_of(stream).queue_task(task);
     return galapagos::emulator::lasting_error();
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-    delete reinterpret_cast<Work*>(graph);
+    delete reinterpret_cast<Tasks*>(graph);
     return cudaSuccess;
 }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t runnable) {
-    delete reinterpret_cast<Work*>(runnable);
+    delete reinterpret_cast<Tasks*>(runnable);
     return cudaSuccess;
 }
 }

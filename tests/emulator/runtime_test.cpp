@@ -76,8 +76,7 @@ TEST_F(Runtime, StreamsWaitForEachOtherByEventsAlone) {
 TEST_F(Runtime, WhoeverAsksAgainAndAgainGetsOn) {
     send(7, first_);
     ASSERT_EQ(cudaEventRecord(event_, first_), cudaSuccess);
-    send(7, first_);
-    EXPECT_EQ(cudaStreamQuery(first_), cudaErrorNotReady);
+    for (int i = 0; i < 20; ++i) send(7, first_);
     int asked = 0;
     while (cudaEventQuery(event_) == cudaErrorNotReady && asked < 10) ++asked;
     EXPECT_LT(asked, 10);

@@ -1,8 +1,29 @@
 #include "emulator/streams.hpp"
 
 #include <algorithm>
+#include <thread>
+#include <utility>
 
 namespace galapagos::emulator {
+
+void Stream::queue(std::function<void()> work) {
+    queue_task([work = std::move(work)] {
+        work();
+        return true;
+    });
+}
+
+void Stream::queue_task(Task task) {
+    if (recording_)
+        recorded_.push_back(std::move(task));
+    else
+        tasks_.push_back(std::move(task));
+}
+
+Tasks Stream::end_recording() {
+    recording_ = false;
+    return std::exchange(recorded_, {});
+}
 
 void Stream::record(Event& event) {
     event.stream = this;
@@ -19,18 +40,21 @@ void Stream::wait_for(const Event& event) {
 }
 
 void Stream::step() {
-    if (work_.empty()) return;
-    const std::function<void()> next = std::move(work_.front());
-    work_.pop_front();
-    next();
+    if (tasks_.empty()) return;
+    // A task that throws is not tried again.
+    Task next = std::move(tasks_.front());
+    tasks_.pop_front();
+    if (next()) return;
+    tasks_.push_front(std::move(next));
+    std::this_thread::yield();
 }
 
 void Stream::finish() {
-    while (!work_.empty()) step();
+    while (!tasks_.empty()) step();
 }
 
 void Stream::reach(const std::uint64_t& reached, std::uint64_t wanted) {
-    while (reached < wanted && !work_.empty()) step();
+    while (reached < wanted && !tasks_.empty()) step();
 }
 
 Stream* Streams::make() { return streams_.emplace_back(std::make_unique<Stream>()).get(); }

@@ -24,36 +24,32 @@ struct Event {
     bool is_reached() const { return *reached >= recorded; }
 };
 
-using Work = std::vector<std::function<void()>>;
+/// Says whether it is done; what waits for other ranks is asked again.
+using Task = std::function<bool()>;
+using Tasks = std::vector<Task>;
 
 class Stream {
   public:
     /// While the stream is recorded, work is only written down.
-    void queue(std::function<void()> work) {
-        if (recording_)
-            recorded_.push_back(std::move(work));
-        else
-            work_.push_back(std::move(work));
-    }
-    bool recording() const { return recording_; }
-    void begin_recording() { recording_ = true; }
-    Work end_recording() {
-        recording_ = false;
-        return std::exchange(recorded_, {});
-    }
+    void queue(std::function<void()> work);
+    void queue_task(Task task);
     void record(Event& event);
     /// What is queued from now on starts after the point that was recorded last.
     void wait_for(const Event& event);
 
-    bool idle() const { return work_.empty(); }
-    /// The next piece of work. A stream that is asked again and again gets on.
+    bool recording() const { return recording_; }
+    void begin_recording() { recording_ = true; }
+    Tasks end_recording();
+
+    bool idle() const { return tasks_.empty(); }
+    /// Tries the next piece of work. A stream that is asked again and again gets on.
     void step();
     void finish();
     void reach(const std::uint64_t& reached, std::uint64_t wanted);
 
   private:
-    std::deque<std::function<void()>> work_;
-    Work recorded_;
+    std::deque<Task> tasks_;
+    Tasks recorded_;
     bool recording_ = false;
 };
 

@@ -1,0 +1,164 @@
+// The part of NCCL that the program uses, between processes of one machine. Calls return at once,
+// as those of a communicator that doesn't block, and are done when the ranks have met.
+#include <nccl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "emulator/cuda_device.hpp"
+#include "emulator/device_memory.hpp"
+#include "emulator/rank_group.hpp"
+
+using namespace galapagos::emulator;
+
+struct ncclComm {
+    std::shared_ptr<RankGroup> group;
+    std::function<bool()> under_way;  ///< a call that isn't done; may be empty
+};
+
+namespace {
+
+/// Gathers on the stream: `mine` is `bytes` of the device, of which `all` gets those of all ranks
+/// through `take`.
+void queue_exchange(ncclComm_t comm, const void* mine, std::size_t bytes, cudaStream_t stream,
+                    std::function<void(const std::vector<std::byte>&)> take) {
+    RankGroup::Exchange exchange(*comm->group, Channel::stream);
+    // The group outlives the communicator as long as work needs it.
+    stream_of(stream).queue_task(
+        [group = comm->group, exchange, mine, bytes, take = std::move(take)]() mutable {
+            std::vector<std::byte> all(bytes * static_cast<std::size_t>(group->size()));
+            const std::byte* const from = device_bytes(mine, bytes, "what a rank gives to others");
+            if (!exchange.try_once({from, bytes}, all.data())) return false;
+            take(all);
+            return true;
+        });
+}
+
+/// What a rank says in a split.
+struct Wish {
+    int color = 0, key = 0;
+};
+
+/// The ranks of a colour, by their keys; sets *made when all have said what they want.
+class Split {
+  public:
+    Split(std::shared_ptr<RankGroup> group, Wish wish, ncclComm_t* made)
+        : group_(std::move(group)), exchange_(*group_, Channel::host), wish_(wish), made_(made) {}
+
+    bool operator()() {
+        std::vector<Wish> wishes(static_cast<std::size_t>(group_->size()));
+        if (!exchange_.try_once(std::as_bytes(std::span(&wish_, 1)),
+                                reinterpret_cast<std::byte*>(wishes.data())))
+            return false;
+        const std::string name = group_->part_name(wish_.color);
+        if (wish_.color == NCCL_SPLIT_NOCOLOR) return true;
+        std::vector<std::pair<int, int>> members;
+        for (int rank = 0; rank < group_->size(); ++rank)
+            if (const Wish& wish = wishes[static_cast<std::size_t>(rank)];
+                wish.color == wish_.color)
+                members.emplace_back(wish.key, rank);
+        std::sort(members.begin(), members.end());
+        const auto me =
+            std::find(members.begin(), members.end(), std::pair(wish_.key, group_->rank()));
+        const auto part = std::make_shared<RankGroup>(name, static_cast<int>(members.size()),
+                                                      static_cast<int>(me - members.begin()));
+        *made_ = new ncclComm{part, [part] { return part->complete(); }};
+        return true;
+    }
+
+  private:
+    std::shared_ptr<RankGroup> group_;
+    RankGroup::Exchange exchange_;
+    Wish wish_;
+    ncclComm_t* made_;
+};
+
+ncclResult_t state_of(ncclComm_t comm) {
+    if (comm->under_way && comm->under_way()) comm->under_way = nullptr;
+    return comm->under_way ? ncclInProgress : ncclSuccess;
+}
+
+}  // namespace
+
+ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
+    std::snprintf(id->internal, sizeof id->internal, "/galapagos-nccl-%d-%u",
+                  static_cast<int>(getpid()), std::random_device()());
+    return ncclSuccess;
+}
+ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int size, ncclUniqueId id, int rank,
+                                    ncclConfig_t* config) {
+    if (config == nullptr || config->blocking != 0) return ncclInvalidUsage;
+    const auto group = std::make_shared<RankGroup>(id.internal, size, rank);
+    *comm = new ncclComm{group, [group] { return group->complete(); }};
+    return state_of(*comm);
+}
+ncclResult_t ncclCommSplit(ncclComm_t comm, int color, int key, ncclComm_t* made, ncclConfig_t*) {
+    if (comm->under_way) return ncclInvalidUsage;
+    comm->under_way = Split(comm->group, {color, key}, made);
+    return ncclInProgress;
+}
+ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* state) {
+    *state = state_of(comm);
+    return ncclSuccess;
+}
+ncclResult_t ncclCommFinalize(ncclComm_t comm) {
+    comm->under_way =
+        [exchange = RankGroup::Exchange(*comm->group, Channel::host),
+         all = std::vector<std::byte>(static_cast<std::size_t>(comm->group->size()))]() mutable {
+            const std::byte mine{};
+            return exchange.try_once({&mine, 1}, all.data());
+        };
+    return state_of(comm);
+}
+ncclResult_t ncclCommDestroy(ncclComm_t comm) {
+    delete comm;
+    return ncclSuccess;
+}
+ncclResult_t ncclCommAbort(ncclComm_t comm) { return ncclCommDestroy(comm); }
+ncclResult_t ncclCommUserRank(const ncclComm_t comm, int* rank) {
+    *rank = comm->group->rank();
+    return ncclSuccess;
+}
+ncclResult_t ncclCommCount(const ncclComm_t comm, int* size) {
+    *size = comm->group->size();
+    return ncclSuccess;
+}
+
+ncclResult_t ncclAllGather(const void* mine, void* all, std::size_t count, ncclDataType_t type,
+                           ncclComm_t comm, cudaStream_t stream) {
+    if (type != ncclFloat || count * sizeof(float) > RankGroup::most_bytes)
+        return ncclInvalidArgument;
+    queue_exchange(comm, mine, count * sizeof(float), stream,
+                   [all](const std::vector<std::byte>& bytes) {
+                       std::memcpy(device_bytes(all, bytes.size(), "what all ranks give"),
+                                   bytes.data(), bytes.size());
+                   });
+    return ncclSuccess;
+}
+ncclResult_t ncclAllReduce(const void* mine, void* sum, std::size_t count, ncclDataType_t type,
+                           ncclRedOp_t operation, ncclComm_t comm, cudaStream_t stream) {
+    if (type != ncclFloat || operation != ncclSum || count * sizeof(float) > RankGroup::most_bytes)
+        return ncclInvalidArgument;
+    queue_exchange(comm, mine, count * sizeof(float), stream,
+                   [sum, count](const std::vector<std::byte>& bytes) {
+                       std::vector<float> values(bytes.size() / sizeof(float));
+                       std::memcpy(values.data(), bytes.data(), bytes.size());
+                       for (std::size_t i = count; i < values.size(); ++i)
+                           values[i % count] += values[i];
+                       std::memcpy(device_bytes(sum, count * sizeof(float), "a sum over ranks"),
+                                   values.data(), count * sizeof(float));
+                   });
+    return ncclSuccess;
+}
+
+const char* ncclGetErrorString(ncclResult_t code) {
+    return code == ncclInvalidUsage ? "invalid usage" : "the emulated NCCL says no";
+}
+const char* ncclGetLastError(ncclComm_t) { return ""; }
