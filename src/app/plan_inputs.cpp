@@ -1,13 +1,13 @@
 #include "app/plan_inputs.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <set>
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/host.hpp"
 #include "weights/adapter.hpp"
 
 namespace galapagos {
@@ -62,22 +62,18 @@ DecoderOptions decoder_options(const EvaluationSettings& evaluation, const Prepa
     return options;
 }
 
-double memory_of_this_machine() {
-    return static_cast<double>(::sysconf(_SC_PHYS_PAGES)) *
-           static_cast<double>(::sysconf(_SC_PAGESIZE));
-}
-
 }  // namespace
 
 PlanInputs open_plan_inputs(Config config, int new_tokens) {
     PlanInputs in;
     const auto entries = config.models();
     in.sizes = measure_models(entries);
-    in.donor = Source::open({entries.front().reference(), entries.front().model, std::nullopt});
-    in.space = make_search_space(config, {in.donor});
-    in.architecture =
-        Architecture::from_config(in.donor->config(), entries.front().model + "/config.json");
-    const auto tasks = prepare_tasks(config, *in.donor);
+    for (const auto& entry : entries)
+        in.sources.push_back(Source::open({entry.reference(), entry.model, std::nullopt}));
+    check_compatible(in.sources);
+    in.space = make_search_space(config, in.sources);
+    in.architecture = candidate_architecture(in.donor().config(), in.donor(), in.sources);
+    const auto tasks = prepare_tasks(config, in.donor());
     in.decoder = decoder_options(config.evaluation, tasks);
     for (std::size_t split = 0; split < tasks.size(); ++split)
         in.workloads[split] = count_workload(tasks[split], in.decoder, new_tokens);
@@ -96,9 +92,9 @@ PlanMachines plan_machines(const Config& config, const PlanSettings& settings) {
     machines.ranks_per_node = settings.ranks_per_node > 0
                                   ? settings.ranks_per_node
                                   : (islands * width + settings.nodes - 1) / settings.nodes;
-    machines.limit = machines.gpu                    ? settings.gpu_memory
-                     : settings.memory_per_node == 0 ? memory_of_this_machine()
-                                                     : settings.memory_per_node;
+    machines.node_memory = settings.memory_per_node > 0 ? settings.memory_per_node
+                                                        : static_cast<double>(total_memory());
+    machines.limit = machines.gpu ? settings.gpu_memory : machines.node_memory;
     const int cores = static_cast<int>(std::thread::hardware_concurrency());
     machines.threads = config.evaluation.threads > 0 ? config.evaluation.threads
                                                      : std::max(1, cores / machines.ranks_per_node);

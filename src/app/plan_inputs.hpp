@@ -22,7 +22,8 @@ struct ModelSizes {
 struct PlanInputs {
     Config config;
     ModelSizes sizes;
-    std::shared_ptr<const Source> donor;
+    /// Without their adapters, whose tensors have the same names, shapes and types.
+    std::vector<std::shared_ptr<const Source>> sources;
     std::optional<SearchSpace> space;
     Architecture architecture;
     DecoderOptions decoder;
@@ -30,6 +31,8 @@ struct PlanInputs {
     std::array<Workload, all_splits.size()> workloads;
     std::uint64_t population = 0;
 
+    /// The base, or where there is none the first source.
+    const Source& donor() const { return *sources.front(); }
     const Workload& workload(Split split) const {
         return workloads[static_cast<std::size_t>(split)];
     }
@@ -44,6 +47,7 @@ struct PlanMachines {
     int nodes = 1;
     int ranks_per_node = 1;
     double limit = 0;  ///< memory of a GPU, or else of a node
+    double node_memory = 0;
     int islands = 1;
     int evaluators = 1;  ///< an island
     int threads = 1;     ///< a rank

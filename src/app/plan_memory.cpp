@@ -6,6 +6,7 @@
 
 #include "app/plan_sections.hpp"
 #include "app/quantity.hpp"
+#include "forecast/gpu_memory.hpp"
 #include "forecast/memory.hpp"
 
 namespace galapagos {
@@ -13,9 +14,6 @@ namespace galapagos {
 using nlohmann::ordered_json;
 
 namespace {
-
-/// Device memory for the CUDA context, NCCL's buffers and the libraries' workspaces.
-constexpr double gpu_reserve = 0x1p30;
 
 /// Resident memory of this process before it has loaded a model: libtorch, MPI, HDF5.
 double process_bytes() {
@@ -32,57 +30,87 @@ std::vector<Method> methods_of(const Config& config) {
     return methods;
 }
 
-void judge(ordered_json& m, double needs, double has, const char* where) {
+void judge(ordered_json& m, double needs, double has) {
     m["fits"] = needs <= has;
     if (needs <= has) return;
     std::string largest = "arena";
-    for (const char* part : {"kv_cache", "activations", "sources", "mapped_per_node"})
-        if (m.contains(part) && m[part].get<double>() > m[largest].get<double>()) largest = part;
+    for (const char* part : {"kv_cache", "activations", "mapped_per_node"})
+        if (m[part].get<double>() > m[largest].get<double>()) largest = part;
     m["why"] =
-        fmt::format("needs {} of {} that {} has; largest part: {} {}", format_bytes(needs),
-                    format_bytes(has), where, largest, format_bytes(m[largest].get<double>()));
+        fmt::format("needs {} of {} that a node has; largest part: {} {}", format_bytes(needs),
+                    format_bytes(has), largest, format_bytes(m[largest].get<double>()));
 }
 
-ordered_json memory_at(int width, const PlanInputs& in, const PlanMachines& machines,
-                       double process) {
-    const Sharding sharding(in.donor->config(), width, 0);
+ordered_json memory_of_node_at(int width, const PlanInputs& in, const PlanMachines& machines,
+                               double process) {
+    const Sharding sharding(in.donor().config(), width, 0);
     const auto decoder = decoder_memory(in.architecture, sharding, in.decoder, machines.threads);
     ordered_json m{{"width", width}};
     m["arena"] = arena_bytes(in.architecture, sharding, in.decoder.dtype);
     m["kv_cache"] = decoder.kv_cache;
     m["activations"] = decoder.activations;
     m["statistics"] = statistics_bytes(in.sizes.tensors, methods_of(in.config));
-    double rank =
-        m["arena"].get<double>() + m["kv_cache"].get<double>() + m["activations"].get<double>();
-    if (machines.gpu) {
-        m["sources"] = sharded_bytes(in.sizes.tensors, sharding);
-        m["reserve"] = gpu_reserve;
-        rank += m["sources"].get<double>() + gpu_reserve;
-        m["rank"] = rank;
-        judge(m, rank, machines.limit, "a GPU");
-        return m;
-    }
     m["process"] = process;
-    rank += m["statistics"].get<double>() + process;
+    const double rank = m["arena"].get<double>() + m["kv_cache"].get<double>() +
+                        m["activations"].get<double>() + m["statistics"].get<double>() + process;
     m["rank"] = rank;
     m["mapped_per_node"] = in.sizes.files + in.sizes.adapted;
     const double node = rank * machines.ranks_per_node + in.sizes.files + in.sizes.adapted;
     m["node"] = node;
-    judge(m, node, machines.limit, "a node");
+    judge(m, node, machines.limit);
     return m;
+}
+
+const char* name_of(Residency residency) {
+    return residency == Residency::device ? "gpu" : "pinned_host";
+}
+
+ordered_json memory_of_gpu_at(int width, const PlanInputs& in, const PlanMachines& machines,
+                              const std::vector<MergePlan>& forms) {
+    const auto bytes = [](double value) { return static_cast<std::size_t>(std::max(0.0, value)); };
+    const FreeMemory free{bytes(machines.limit - context_bytes),
+                          pinnable_bytes(bytes(machines.node_memory), machines.ranks_per_node)};
+    const GpuForecast forecast =
+        forecast_gpu(in.sources, in.architecture, width, in.decoder, forms, free);
+    const ResidencyNeeds& needs = forecast.needs;
+    const bool on_gpu = forecast.residency == Residency::device;
+    ordered_json m{{"width", width},
+                   {"arena", needs.candidate},
+                   {"decoder", needs.decoder},
+                   {"statistics", needs.statistics},
+                   {"tables", needs.tables},
+                   {"libraries", needs.libraries},
+                   {"context", context_bytes},
+                   {"sources", needs.sources},
+                   {"rank", needs.beside_sources() + context_bytes + (on_gpu ? needs.sources : 0)},
+                   {"fits", forecast.fits}};
+    if (forecast.fits) m["sources_lie_in"] = name_of(forecast.residency);
+    m["why"] = forecast.why;
+    return m;
+}
+
+/// A plan of each form that candidates can have.
+std::vector<MergePlan> forms_of(const PlanInputs& in) {
+    const SourceIndex index = index_sources(in.sources);
+    std::vector<MergePlan> forms;
+    for (const Recipe& recipe : in.space->forms())
+        forms.push_back(make_plan(recipe, in.sources, index));
+    return forms;
 }
 
 }  // namespace
 
 ordered_json plan_memory(const PlanInputs& in, const PlanMachines& machines) {
     const double process = process_bytes();
+    const std::vector<MergePlan> forms = machines.gpu ? forms_of(in) : std::vector<MergePlan>();
     ordered_json list = ordered_json::array();
     const int configured = in.config.evaluation.tensor_parallel;
     int smallest = 0;
     for (int width = 1; width <= std::max(configured, machines.ranks_per_node); ++width) {
         if (width > in.architecture.query_heads) break;
         if (width != configured && machines.ranks_per_node % width != 0) continue;
-        list.push_back(memory_at(width, in, machines, process));
+        list.push_back(machines.gpu ? memory_of_gpu_at(width, in, machines, forms)
+                                    : memory_of_node_at(width, in, machines, process));
         if (smallest == 0 && list.back()["fits"].get<bool>()) smallest = width;
     }
     return {{"limit", machines.limit},

@@ -18,32 +18,55 @@ std::string bytes_of(const ordered_json& map, const char* key) {
     return map.contains(key) ? format_bytes(map[key].get<double>()) : "-";
 }
 
-std::string memory_text(const ordered_json& memory) {
+std::string verdict(const ordered_json& m) {
+    if (!m["fits"].get<bool>()) return m["why"].get<std::string>();
+    const bool pinned = m.contains("sources_lie_in") && m["sources_lie_in"] == "pinned_host";
+    return pinned ? "fits, sources in pinned memory" : "fits";
+}
+
+/// A table of these parts of each width.
+std::string memory_table(const ordered_json& memory,
+                         const std::vector<std::pair<const char*, const char*>>& parts) {
+    std::string text = "  width";
+    for (const auto& [title, key] : parts) text += fmt::format(" {:>11}", title);
+    text += "\n";
+    for (const auto& m : memory["widths"]) {
+        text += fmt::format("  {:>5}", m["width"].get<int>());
+        for (const auto& [title, key] : parts) text += fmt::format(" {:>11}", bytes_of(m, key));
+        text += "  " + verdict(m) + "\n";
+    }
+    return text;
+}
+
+std::string memory_text(const ordered_json& report) {
+    const ordered_json& memory = report["memory"];
     const bool gpu = memory["limit_of"] == "gpu";
     std::string text =
         fmt::format("Memory (limit: {} a {})\n", format_bytes(memory["limit"].get<double>()),
                     gpu ? "GPU" : "node");
-    text += fmt::format("  {:>5}  {:>10} {:>10} {:>11} {:>11} {:>11} {:>11}\n", "width", "arena",
-                        "KV cache", "activations", gpu ? "sources" : "a rank",
-                        gpu ? "a rank" : "mapped", gpu ? "" : "a node");
-    for (const auto& m : memory["widths"]) {
-        text += fmt::format("  {:>5}  {:>10} {:>10} {:>11} {:>11} {:>11} {:>11}  {}\n",
-                            m["width"].get<int>(), bytes_of(m, "arena"), bytes_of(m, "kv_cache"),
-                            bytes_of(m, "activations"), bytes_of(m, gpu ? "sources" : "rank"),
-                            bytes_of(m, gpu ? "rank" : "mapped_per_node"),
-                            gpu ? "" : bytes_of(m, "node"),
-                            m["fits"].get<bool>() ? "fits" : m["why"].get<std::string>());
-    }
+    text += gpu ? memory_table(memory, {{"candidate", "arena"},
+                                        {"decoder", "decoder"},
+                                        {"statistics", "statistics"},
+                                        {"sources", "sources"},
+                                        {"a GPU", "rank"}})
+                : memory_table(memory, {{"arena", "arena"},
+                                        {"KV cache", "kv_cache"},
+                                        {"activations", "activations"},
+                                        {"a rank", "rank"},
+                                        {"mapped", "mapped_per_node"},
+                                        {"a node", "node"}});
     const int smallest = memory["smallest_width_that_fits"].get<int>();
     text +=
         line("fits from", smallest > 0 ? fmt::format("tensor_parallel {}", smallest)
                                        : std::string("no width that divides the ranks of a node: "
                                                      "more memory, or a smaller max_batch"));
-    if (gpu)
-        text += line("note",
-                     "this version computes on the CPU; the figures are what a device that "
-                     "holds the sources would need");
-    return text;
+    if (!gpu) return text;
+    for (const auto& m : memory["widths"])
+        if (m["width"] == report["tensor_parallel"] && m["fits"].get<bool>())
+            text += line("sources", m["why"].get<std::string>());
+    return text + line("note",
+                       "a run on GPUs checks these figures at its start; no GPU has run "
+                       "one yet (docs/gpu.md)");
 }
 
 std::string speed_text(const ordered_json& report) {
@@ -128,7 +151,7 @@ std::string describe_plan(const ordered_json& report) {
         report["nodes"].get<int>(), report["ranks_per_node"].get<int>(),
         report["device"] == "gpu" ? "GPU" : "CPU", report["islands"].get<int>(),
         report["evaluators_per_island"].get<int>(), report["tensor_parallel"].get<int>());
-    return text + memory_text(report["memory"]) + speed_text(report) + run_text(report);
+    return text + memory_text(report) + speed_text(report) + run_text(report);
 }
 
 }  // namespace galapagos

@@ -48,7 +48,7 @@ MachineFigures figures_of_rank(const PlanInputs& in, const PlanMachines& machine
 
 double seconds_of_merge(const PlanInputs& in, const MachineFigures& rank) {
     double bytes = static_cast<double>(
-        arena_bytes(in.architecture, Sharding(in.donor->config(), 1, 0), in.decoder.dtype));
+        arena_bytes(in.architecture, Sharding(in.donor().config(), 1, 0), in.decoder.dtype));
     for (const auto& tensor : in.sizes.tensors) bytes += static_cast<double>(tensor.bytes());
     return bytes / (in.config.evaluation.tensor_parallel * rank.bandwidth);
 }

@@ -58,14 +58,6 @@ std::int64_t arena_bytes(const Architecture& architecture, const Sharding& shard
     return bytes;
 }
 
-std::int64_t sharded_bytes(const std::vector<TensorSpec>& tensors, const Sharding& sharding) {
-    std::int64_t bytes = 0;
-    for (const auto& tensor : tensors)
-        bytes += element_count(sharding.local_shape(tensor.name, tensor.shape)) *
-                 static_cast<std::int64_t>(size_of(tensor.dtype));
-    return bytes;
-}
-
 namespace {
 
 std::int64_t ladder_bytes(std::int64_t elements) {

@@ -22,9 +22,6 @@ DecoderMemory decoder_memory(const Architecture& architecture, const Sharding& s
 /// Bytes of the arena that `arena_specs` asks for.
 std::int64_t arena_bytes(const Architecture& architecture, const Sharding& sharding, DType dtype);
 
-/// Bytes of this rank's parts of the tensors; buffers that no rank holds (no rule) count nothing.
-std::int64_t sharded_bytes(const std::vector<TensorSpec>& tensors, const Sharding& sharding);
-
 /// Most bytes that the merge statistics of `tensors` (of all sources) can take: magnitude ladders,
 /// mask tables or ranks, as the methods need them.
 std::int64_t statistics_bytes(const std::vector<TensorSpec>& tensors,

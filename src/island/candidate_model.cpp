@@ -50,13 +50,14 @@ Architecture candidate_architecture(const nlohmann::json& config, const Source& 
 
 CandidateModel::CandidateModel(std::vector<std::shared_ptr<const Source>> sources,
                                const Source& layout_source, Architecture architecture,
-                               const LayerRoute& route, const Communicator& group, DType dtype)
+                               const LayerRoute& route, const Communicator& group, DType dtype,
+                               ArenaUse use)
     : sources_(std::move(sources)),
       index_(index_sources(sources_)),
       architecture_(std::move(architecture)),
       first_route_(route.hops.empty() ? LayerRoute::plain(architecture_.layers) : route),
       sharding_(layout_source.config(), group.size(), group.rank()),
       group_(group),
-      arena_(arena_specs(architecture_, sharding_, dtype)) {}
+      arena_(arena_specs(architecture_, sharding_, dtype), use) {}
 
 }  // namespace galapagos

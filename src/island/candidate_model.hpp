@@ -36,10 +36,10 @@ class CandidateModel {
 
   protected:
     /// Collective over `group`. `layout_source` says how tensors are cut. A route without hops
-    /// stands for every layer once.
+    /// stands for every layer once. `use`: of the arena.
     CandidateModel(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
                    Architecture architecture, const LayerRoute& route, const Communicator& group,
-                   DType dtype);
+                   DType dtype, ArenaUse use = ArenaUse::memory);
 
     std::vector<std::shared_ptr<const Source>> sources_;
     SourceIndex index_;
@@ -47,8 +47,7 @@ class CandidateModel {
     LayerRoute first_route_;
     Sharding sharding_;
     TensorGroup group_;
-    /// Where each tensor of a candidate lies. Of a machine with memory of its own it is a plan, and
-    /// its pages are never touched.
+    /// Where each tensor of a candidate lies; of a machine with memory of its own, a layout.
     Arena arena_;
 };
 

@@ -22,7 +22,7 @@ constexpr std::size_t round_up(std::size_t value, std::size_t multiple) {
 
 }  // namespace
 
-Arena::Arena(const std::vector<TensorSpec>& specs) : specs_(specs) {
+Arena::Arena(const std::vector<TensorSpec>& specs, ArenaUse use) : specs_(specs) {
     for (std::size_t i = 0; i < specs_.size(); ++i) {
         if (!index_.emplace(specs_[i].name, i).second) {
             throw Error("can't lay out the arena",
@@ -34,8 +34,9 @@ Arena::Arena(const std::vector<TensorSpec>& specs) : specs_(specs) {
     if (bytes_ == 0) return;
     // Room to spare, so that the memory can begin on a huge page and end on one.
     mapped_bytes_ = bytes_ < huge_page ? bytes_ : round_up(bytes_, huge_page) + huge_page;
-    void* mapped =
-        ::mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const bool layout = use == ArenaUse::layout;
+    void* mapped = ::mmap(nullptr, mapped_bytes_, layout ? PROT_NONE : PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | (layout ? MAP_NORESERVE : 0), -1, 0);
     if (mapped == MAP_FAILED) {
         throw Error(fmt::format("can't reserve {} MB for a candidate", bytes_ >> 20),
                     std::strerror(errno), "use more tensor-parallel ranks or a smaller dtype");
@@ -45,7 +46,7 @@ Arena::Arena(const std::vector<TensorSpec>& specs) : specs_(specs) {
     if (bytes_ >= huge_page) {
         const auto address = reinterpret_cast<std::uintptr_t>(mapped_);
         memory_ += round_up(address, huge_page) - address;
-        ::madvise(memory_, round_up(bytes_, huge_page), MADV_HUGEPAGE);
+        if (!layout) ::madvise(memory_, round_up(bytes_, huge_page), MADV_HUGEPAGE);
     }
 }
 

@@ -12,6 +12,11 @@
 
 namespace galapagos {
 
+enum class ArenaUse {
+    memory,
+    layout,  ///< addresses alone, which nobody may read or write, and for which no memory is kept
+};
+
 /// The memory that candidates are merged into, one after the other. Allocated once; every tensor
 /// keeps its address, aligned to 64 bytes, for the arena's life (moving the arena keeps them too).
 /// Huge pages are asked for. Memory starts as zeros.
@@ -19,7 +24,7 @@ class Arena {
   public:
     Arena() = default;
     /// Throws Error if two tensors share a name or the memory is not to be had.
-    explicit Arena(const std::vector<TensorSpec>& specs);
+    explicit Arena(const std::vector<TensorSpec>& specs, ArenaUse use = ArenaUse::memory);
     ~Arena();
     Arena(Arena&& other) noexcept;
     Arena& operator=(Arena&& other) noexcept;

@@ -15,8 +15,7 @@ std::string gib(std::size_t bytes) {
 }  // namespace
 
 ResidencyChoice choose_residency(const ResidencyNeeds& needs, const FreeMemory& free) {
-    const std::size_t beside =
-        needs.candidate + needs.decoder + needs.statistics + needs.tables + needs.libraries;
+    const std::size_t beside = needs.beside_sources();
     const std::string beside_text = fmt::format(
         "candidate {}, decoder {}, statistics {}, tables {}, libraries {}", gib(needs.candidate),
         gib(needs.decoder), gib(needs.statistics), gib(needs.tables), gib(needs.libraries));

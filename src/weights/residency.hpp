@@ -24,6 +24,11 @@ struct ResidencyNeeds {
     std::size_t statistics = 0;  ///< of the sources: scratch, and what is kept
     std::size_t tables = 0;      ///< of the launches that merge
     std::size_t libraries = library_bytes;
+
+    /// What the device must have room for wherever the sources lie.
+    std::size_t beside_sources() const noexcept {
+        return candidate + decoder + statistics + tables + libraries;
+    }
 };
 
 /// Bytes that are free for this rank.

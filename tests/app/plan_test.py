@@ -30,9 +30,42 @@ def test_what_does_not_fit_is_said(write_config):
     width = report["memory"]["widths"][0]
     assert not width["fits"] and "needs" in width["why"] and "a node has" in width["why"]
     assert report["memory"]["smallest_width_that_fits"] == 0
-    gpu = plan(write_config(), "--gpu-memory", "80G", "--ranks-per-node", 2, "--set", "evaluation.tensor_parallel=2")
-    assert gpu["device"] == "gpu" and gpu["memory"]["widths"][-1]["sources"] > 0
-    assert gpu["communication"]["all_reduce_bytes_per_rank_and_candidate"] > 0
+
+
+def test_a_plan_for_gpus_says_where_the_sources_lie(write_config):
+    options = ("--ranks-per-node", 2, "--set", "evaluation.tensor_parallel=2")
+    report = plan(write_config(), "--gpu-memory", "80G", *options)
+    assert report["device"] == "gpu" and report["communication"]["all_reduce_bytes_per_rank_and_candidate"] > 0
+    one, two = report["memory"]["widths"]
+    parts = ("arena", "decoder", "statistics", "tables", "libraries", "context", "sources")
+    for width in (one, two):
+        assert width["fits"] and width["sources_lie_in"] == "gpu" and "lie in the GPU's memory" in width["why"]
+        assert width["rank"] == sum(width[part] for part in parts)
+    assert two["sources"] < one["sources"] and two["arena"] < one["arena"]
+
+    def verdict(gpu_memory, node_memory="8G"):
+        sizes = ("--gpu-memory", gpu_memory, "--memory-per-node", node_memory)
+        return plan(write_config(), *sizes, *options)["memory"]["widths"][0]
+
+    assert verdict(one["rank"])["sources_lie_in"] == "gpu"
+    pinned = verdict(one["rank"] - 1)
+    assert pinned["fits"] and pinned["sources_lie_in"] == "pinned_host" and "in pinned memory of the host, since" in pinned["why"]
+    assert pinned["rank"] == one["rank"] - one["sources"]
+    nowhere = verdict(one["rank"] - 1, "1K")
+    assert not nowhere["fits"] and "no memory that the GPU reads" in nowhere["why"]
+    small = verdict(one["rank"] - one["sources"] - 1)
+    assert not small["fits"] and "a candidate doesn't fit" in small["why"]
+    text = run_alone("plan", write_config(), "--gpu-memory", "80G", *options)[0]
+    assert "The sources (" in text and "no GPU has run one yet" in text
+
+
+def test_ranks_of_magnitudes_are_planned_for_where_the_search_may_ask(write_config):
+    statistics = []
+    for methods in ("linear", "ties", "della", "[ties, della]"):
+        report = plan(write_config(), "--gpu-memory", "80G", "--set", f"merge.method={methods}")
+        statistics.append(report["memory"]["widths"][0]["statistics"])
+    linear, ties, della, both = statistics
+    assert linear == 0 and ties > 0 and della > 0 and both >= max(ties, della)
 
 
 def test_thousands_of_nodes_with_failures(write_config):

@@ -135,22 +135,6 @@ TEST(Memory, StatisticsStayWithinWhatIsForetold) {
     }
 }
 
-TEST(Memory, ShardsAddUpToTheWhole) {
-    const auto options = model_options();
-    const auto config = test::tiny_config(options);
-    auto tensors = test::tiny_tensors(options);
-    const Sharding whole(config, 1, 0);
-    std::int64_t all = 0;
-    for (const auto& tensor : tensors) all += static_cast<std::int64_t>(tensor.bytes());
-    EXPECT_EQ(sharded_bytes(tensors, whole), all);
-    std::int64_t replicated = 0;
-    for (const auto& tensor : tensors)
-        if (tensor.shape.size() == 1) replicated += static_cast<std::int64_t>(tensor.bytes());
-    std::int64_t shards = 0;
-    for (const int rank : {0, 1, 2}) shards += sharded_bytes(tensors, Sharding(config, 3, rank));
-    EXPECT_EQ(shards, all + 2 * replicated);
-}
-
 class WorkloadTest : public ::testing::Test {
   protected:
     WorkloadTest() : path_(test::make_tiny_model(folder_ / "model", model_options())) {

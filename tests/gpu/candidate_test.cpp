@@ -11,6 +11,30 @@ namespace {
 
 using namespace test;
 
+/// The GPU, with as much memory as a test says.
+template <typename T>
+class SmallGpu final : public cuda::CandidateMachine<T> {
+  public:
+    SmallGpu(std::unique_ptr<cuda::CandidateMachine<T>> gpu, const FreeMemory& free)
+        : gpu_(std::move(gpu)), free_(free) {}
+
+    FreeMemory free_memory() const override { return free_; }
+    std::shared_ptr<std::byte[]> allocate(const std::string& what, std::size_t bytes) override {
+        return gpu_->allocate(what, bytes);
+    }
+    std::shared_ptr<std::byte[]> allocate_pinned(std::size_t bytes) override {
+        return gpu_->allocate_pinned(bytes);
+    }
+    cuda::ResidentTensors& tensors() override { return gpu_->tensors(); }
+    cuda::StatisticDevice& statistics() override { return gpu_->statistics(); }
+    void launch(const cuda::MergeLaunch& launch) override { gpu_->launch(launch); }
+    cuda::DeviceWork<T>& work() override { return gpu_->work(); }
+
+  private:
+    std::unique_ptr<cuda::CandidateMachine<T>> gpu_;
+    FreeMemory free_;
+};
+
 class CandidateOnGpu : public GpuTest {
   protected:
     template <typename T>
@@ -45,6 +69,22 @@ TEST_F(CandidateOnGpu, MergesToTheSameBitsInBf16) {
         candidates.merge(yaml);
         candidates.expect_equal_tensors(copy_out);
         candidates.expect_equal_scores(0.5);
+    }
+}
+
+TEST_F(CandidateOnGpu, ReadsSourcesInPinnedMemory) {
+    const ResidencyNeeds needs =
+        tiny_needs<float>(sources_, recipes_of_all_methods(), Communicator());
+    const cuda::MakeMachine<float> small = [&](TensorGroup& group) {
+        return std::make_unique<SmallGpu<float>>(cuda::gpu_machine<float>()(group),
+                                                 FreeMemory{needs.beside_sources(), needs.sources});
+    };
+    BothCandidates<float> candidates(sources_, recipes_of_all_methods(), {}, Communicator(), small);
+    ASSERT_EQ(candidates.device().residency().residency, Residency::pinned_host);
+    for (const std::string& yaml : recipes_of_all_methods()) {
+        SCOPED_TRACE(yaml);
+        candidates.merge(yaml);
+        candidates.expect_equal_tensors(copy_out);
     }
 }
 

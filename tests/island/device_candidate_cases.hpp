@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "island/cpu_candidate.hpp"
+#include "island/cuda/candidate_needs.hpp"
 #include "island/cuda/device_candidate.hpp"
 #include "merge/merge_fixtures.hpp"
 #include "merge/merge_recipes.hpp"
@@ -22,6 +24,26 @@ inline DecoderOptions tiny_decoder() {
     options.batch_tokens = 32;
     options.max_hops = 4;
     return options;
+}
+
+template <typename T>
+DecoderOptions tiny_decoder_of() {
+    DecoderOptions options = tiny_decoder();
+    options.dtype = std::is_same_v<T, float> ? DType::f32 : DType::bf16;
+    return options;
+}
+
+/// What a rank of the group takes of its device to merge these recipes.
+template <typename T>
+ResidencyNeeds tiny_needs(const Sources& sources, const std::vector<std::string>& recipes,
+                          const Communicator& group) {
+    const auto architecture = candidate_architecture(sources[0]->config(), *sources[0], sources);
+    const Sharding sharding(sources[0]->config(), group.size(), group.rank());
+    const DecoderOptions options = tiny_decoder_of<T>();
+    const Arena layout(arena_specs(architecture, sharding, options.dtype), ArenaUse::layout);
+    return cuda::candidate_needs(sources, architecture, sharding, layout,
+                                 LayerRoute::plain(architecture.layers), options,
+                                 plans_of(recipes, sources));
 }
 
 /// The same plans for both kinds, over the same sources.
@@ -85,11 +107,7 @@ class BothCandidates {
     }
 
   private:
-    static DecoderOptions options() {
-        DecoderOptions options = tiny_decoder();
-        options.dtype = std::is_same_v<T, float> ? DType::f32 : DType::bf16;
-        return options;
-    }
+    static DecoderOptions options() { return tiny_decoder_of<T>(); }
     Architecture architecture() const {
         return candidate_architecture(sources_[0]->config(), *sources_[0], sources_);
     }

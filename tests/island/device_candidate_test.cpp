@@ -9,11 +9,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
-#include "merge/cuda/resident_sources.hpp"
-#include "merge/device_twin.hpp"
-#include "merge/statistic_twin.hpp"
-#include "model/cuda/pass_bytes.hpp"
-#include "model/host_work.hpp"
+#include "island/twin_machine.hpp"
 
 namespace galapagos {
 namespace {
@@ -21,70 +17,11 @@ namespace {
 using namespace test;
 using ::testing::HasSubstr;
 
-/// What a machine was asked for.
-struct Counts {
-    int statistics = 0;
-    int merges = 0;
-    std::size_t allocated = 0, pinned = 0;
-    std::size_t pass = 0;  ///< what the decoder is known to reserve
-};
-
-class CountedStatistics final : public StatisticTwin {
-  public:
-    CountedStatistics(const cuda::ResidentTensors& tensors, Counts& counts)
-        : StatisticTwin(&tensors), counts_(counts) {}
-    void launch(const cuda::StatisticLaunch& launch) override {
-        ++counts_.statistics;
-        StatisticTwin::launch(launch);
-    }
-
-  private:
-    Counts& counts_;
-};
-
-template <typename T>
-class TwinMachine final : public cuda::CandidateMachine<T> {
-  public:
-    TwinMachine(TensorGroup& group, const FreeMemory& free, Counts& counts)
-        : free_(free), counts_(counts), statistics_(tensors_, counts), work_(group) {}
-
-    FreeMemory free_memory() const override { return free_; }
-    std::shared_ptr<std::byte[]> allocate(const std::string&, std::size_t bytes) override {
-        counts_.allocated += bytes;
-        return twin_memory(bytes);
-    }
-    std::shared_ptr<std::byte[]> allocate_pinned(std::size_t bytes) override {
-        counts_.pinned += bytes;
-        return twin_memory(bytes);
-    }
-    cuda::ResidentTensors& tensors() override { return tensors_; }
-    cuda::StatisticDevice& statistics() override { return statistics_; }
-    void launch(const cuda::MergeLaunch& launch) override {
-        ++counts_.merges;
-        run_on_host(launch);
-    }
-    cuda::DeviceWork<T>& work() override { return work_; }
-
-  private:
-    FreeMemory free_;
-    Counts& counts_;
-    cuda::ResidentTensors tensors_;
-    CountedStatistics statistics_;
-    HostWork<T> work_;
-};
-
-/// Bytes of the device that a candidate of some_recipes needs, the sources beside it.
-struct Needs {
-    std::size_t sources = 0, rest = 0;
-};
-
 class DeviceCandidateTest : public ::testing::Test {
   protected:
     template <typename T>
     cuda::MakeMachine<T> twin(const FreeMemory& free = {std::size_t{80} << 30, 0}) {
-        return [this, free](TensorGroup& group) {
-            return std::make_unique<TwinMachine<T>>(group, free, counts_);
-        };
+        return twin_machine<T>(free, counts_);
     }
     template <typename T>
     BothCandidates<T> both(const LayerRoute& route = {}) {
@@ -93,19 +30,9 @@ class DeviceCandidateTest : public ::testing::Test {
     Architecture architecture() const {
         return candidate_architecture(sources_[0]->config(), *sources_[0], sources_);
     }
-    Needs needs_of(const Communicator& members) {
-        TensorGroup group(members);
-        const Sharding sharding(sources_[0]->config(), group.size(), group.rank());
-        DecoderOptions options = tiny_decoder();
-        options.dtype = DType::f32;
-        const Arena arena(arena_specs(architecture(), sharding, options.dtype));
-        counts_.pass =
-            cuda::device_pass_bytes<float>(architecture(), sharding, arena, group, options,
-                                           LayerRoute::plain(architecture().layers));
-        const auto merging =
-            cuda::merge_bytes(plans_of(some_recipes(), sources_), sharding).total();
-        return {cuda::resident_bytes(sources_, sharding),
-                arena.bytes() + counts_.pass + merging + library_bytes};
+    /// Of a rank's candidate of some_recipes in fp32.
+    ResidencyNeeds needs_of(const Communicator& group) const {
+        return tiny_needs<float>(sources_, some_recipes(), group);
     }
     static void copy_out(const std::byte* from, std::size_t bytes, void* to) {
         std::memcpy(to, from, bytes);
@@ -178,15 +105,16 @@ TEST_F(DeviceCandidateTest, TakesNoMemoryAfterItIsMade) {
 }
 
 TEST_F(DeviceCandidateTest, HasTheSameBitsWhereverTheSourcesLie) {
-    const Needs needs = needs_of(group_);
-    const FreeMemory places[] = {{needs.sources + needs.rest, 0}, {needs.rest, needs.sources}};
+    const ResidencyNeeds needs = needs_of(group_);
+    const std::size_t sources = needs.sources, rest = needs.beside_sources();
+    const FreeMemory places[] = {{sources + rest, 0}, {rest, sources}};
     const Residency expected[] = {Residency::device, Residency::pinned_host};
     for (const int i : {0, 1}) {
         SCOPED_TRACE(i);
         BothCandidates<float> candidates(sources_, some_recipes(), {}, group_,
                                          twin<float>(places[i]));
         EXPECT_EQ(candidates.device().residency().residency, expected[i]);
-        EXPECT_EQ(counts_.pinned, i * needs.sources);
+        EXPECT_EQ(counts_.pinned, i * sources);
         for (const std::string& yaml : some_recipes()) {
             SCOPED_TRACE(yaml);
             candidates.merge(yaml);
@@ -208,9 +136,10 @@ TEST_F(DeviceCandidateTest, WhatDoesNotFitIsRefusedAtTheStart) {
         }
         return "";
     };
-    const auto [sources, rest] = needs_of(Communicator());
+    const ResidencyNeeds needs = needs_of(Communicator());
+    const std::size_t sources = needs.sources, rest = needs.beside_sources();
     EXPECT_EQ(error_of({sources + rest, 0}), "");
-    EXPECT_EQ(counts_.allocated + counts_.pass, sources + rest - library_bytes);
+    EXPECT_EQ(counts_.allocated, sources + rest - needs.decoder - needs.libraries);
     EXPECT_THAT(error_of({sources + rest - 1, sources - 1}),
                 AllOf(HasSubstr("the sources fit into no memory that the GPU reads (The sources "
                                 "(0.00 GiB) stay in their files, since"),

@@ -200,8 +200,7 @@ TYPED_TEST(DevicePass, ReservesWhatWasPlanned) {
         BothPasses<T> both(each, this->group_, options);
         const DrawnModel& model = both.model();
         EXPECT_EQ(cuda::device_pass_bytes<T>(model.architecture, model.sharding, model.arena,
-                                             this->group_, options,
-                                             LayerRoute::plain(model.architecture.layers)),
+                                             options, LayerRoute::plain(model.architecture.layers)),
                   both.work().reserved() + cuda::beside_pass_bytes(this->group_.size()));
     }
 }

@@ -60,5 +60,13 @@ TEST(Arena, RefusesUnknownAndDuplicateNames) {
                 HasSubstr("can't reserve"));
 }
 
+TEST(Arena, ALayoutNeedsNoMemory) {
+    const std::vector<TensorSpec> specs{{"small", DType::f32, {3}},
+                                        {"large", DType::f32, {std::int64_t{1} << 40}}};
+    const Arena layout(specs, ArenaUse::layout);
+    EXPECT_EQ(layout.bytes(), 64 + (std::size_t{1} << 42));
+    EXPECT_EQ(layout.view("large").data - layout.view("small").data, 64);
+}
+
 }  // namespace
 }  // namespace galapagos

@@ -4,8 +4,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "island/cuda/candidate_needs.hpp"
 #include "merge/cuda/resident_sources.hpp"
-#include "model/cuda/pass_bytes.hpp"
+#include "model/cuda/device_pass.hpp"
 
 namespace galapagos::cuda {
 
@@ -24,11 +25,13 @@ DeviceCandidate<T>::DeviceCandidate(std::vector<std::shared_ptr<const Source>> s
                                     std::span<const MergePlan> forms,
                                     const MakeMachine<T>& make_machine)
     : CandidateModel(std::move(sources), layout_source, std::move(architecture), route, group,
-                     element_type<T>),
+                     element_type<T>, ArenaUse::layout),
       machine_(make_machine(group_)) {
     options.dtype = element_type<T>;
+    residency_ = choose_gpu_residency(
+        candidate_needs(sources_, architecture_, sharding_, arena_, first_route_, options, forms),
+        machine_->free_memory());
     const MergeBytes merging = merge_bytes(forms, sharding_);
-    residency_ = choose(options, merging);
     weights_ = machine_->allocate("candidate", arena_.bytes());
     merging_ = machine_->allocate("statistics and tables", merging.total());
     load_sources();
@@ -38,16 +41,6 @@ DeviceCandidate<T>::DeviceCandidate(std::vector<std::shared_ptr<const Source>> s
     decoder_.emplace(architecture_, group_, options,
                      make_device_pass<T>(architecture_, sharding_, arena_, weights_.get(),
                                          machine_->work(), group_, options, first_route_));
-}
-
-template <typename T>
-ResidencyChoice DeviceCandidate<T>::choose(const DecoderOptions& options,
-                                           const MergeBytes& merging) {
-    const std::size_t decoder =
-        device_pass_bytes<T>(architecture_, sharding_, arena_, group_, options, first_route_);
-    const ResidencyNeeds needs{resident_bytes(sources_, sharding_), arena_.bytes(), decoder,
-                               merging.scratch + merging.ranks, merging.tables + merging.factors};
-    return choose_gpu_residency(needs, machine_->free_memory());
 }
 
 /// Pinned memory is the host's: what is copied there is copied by it.

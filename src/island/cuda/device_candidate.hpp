@@ -34,7 +34,6 @@ class DeviceCandidate final : public CandidateModel {
     const Arena& layout() const { return arena_; }
 
   private:
-    ResidencyChoice choose(const DecoderOptions& options, const MergeBytes& merging);
     void load_sources();
 
     std::unique_ptr<CandidateMachine<T>> machine_;

@@ -12,10 +12,7 @@ namespace galapagos::cuda {
 namespace {
 
 void add_input(const DeviceInput& input, DeviceJob& entry) {
-    if (entry.input_count == most_inputs)
-        throw Error("a tensor can't be merged on the GPU",
-                    fmt::format("it has more than {} sources", most_inputs),
-                    "merge on the CPU, or in two steps");
+    check_inputs(static_cast<std::size_t>(entry.input_count) + 1);
     entry.inputs[entry.input_count++] = input;
 }
 
@@ -79,6 +76,13 @@ void append_range(DeviceJob entry, const EvenRuns& runs, std::int64_t count,
 }
 
 }  // namespace
+
+void check_inputs(std::size_t inputs) {
+    if (inputs > most_inputs)
+        throw Error("a tensor can't be merged on the GPU",
+                    fmt::format("it has more than {} sources", most_inputs),
+                    "merge on the CPU, or in two steps");
+}
 
 // As merge_block chooses.
 Arithmetic arithmetic_of(const TensorJob& job) {

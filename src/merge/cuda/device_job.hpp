@@ -119,6 +119,9 @@ struct DeviceAddresses {
     DType out_dtype = DType::f32;
 };
 
+/// Throws Error for a tensor of too many sources, its base aside.
+void check_inputs(std::size_t inputs);
+
 /// Appends the entries for a slice of a tensor of shape `shape`: one for each range of the slice.
 /// The job's own addresses are not used. Throws Error if it has too many sources.
 void append_device_jobs(const TensorJob& job, const TensorSlice& slice, const Shape& shape,

@@ -165,6 +165,7 @@ MergeBytes merge_bytes(std::span<const MergePlan> forms, const Sharding& shardin
         Size entries = 0, factors = 0;
         for (const TensorMerge& tensor : form.tensors) {
             if (tensor.copied) continue;
+            check_inputs(tensor.inputs.size());
             const TensorSlice slice = sharding.slice(tensor.output_name, tensor.shape);
             entries += slice.whole() ? 1 : slice.ranges.size();
             factors += factors_of(tensor);

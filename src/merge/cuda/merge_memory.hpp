@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "merge/plan.hpp"
 #include "weights/sharding.hpp"
@@ -29,6 +30,7 @@ struct MergeBytes {
 
 /// Enough for a rank that merges any number of candidates whose plans are like one of `forms`:
 /// methods, tensors and flags are the form's, weights, densities and other real numbers are any.
+/// Throws Error for a form of too many sources.
 MergeBytes merge_bytes(std::span<const MergePlan> forms, const Sharding& sharding);
 
 /// A stretch of the device's memory that is set aside for one purpose. Its members throw Error

@@ -84,7 +84,7 @@ class DevicePass final : public ForwardPass {
                         sharding.intermediate_end() - sharding.intermediate_begin(), tokens_),
           head_(context_, weights_.head, vocabulary_, architecture.logit_softcap, tokens_) {
         set_route(route);
-        reserve();
+        reserve(sharding.size());
         attention_.copy_tables(options.dtype);
         if (architecture.scaled_embeddings)
             embedding_scale_ =
@@ -127,15 +127,14 @@ class DevicePass final : public ForwardPass {
         T* mlp_delta = nullptr;  ///< where attention's share waits in delta
     };
 
-    void reserve() {
+    void reserve(std::int64_t ranks) {
         const std::int64_t size = tokens_ * architecture_.hidden;
         PassMemory& memory = context_.memory;
         inputs_.add_to(memory);
         for (T** buffer : {&buffers_.stream, &buffers_.normed, &buffers_.delta})
             memory.add(*buffer, size);
         if (architecture_.parallel_residual) memory.add(buffers_.mlp_delta, size);
-        if (context_.group.size() > 1 || architecture_.experts > 0)
-            memory.add(context_.shares, context_.group.size() * size);
+        if (ranks > 1 || architecture_.experts > 0) memory.add(context_.shares, ranks * size);
         memory.place(context_.work.reserve(memory.bytes()));
     }
 

@@ -34,19 +34,18 @@ class NoWork final : public DeviceWork<T> {
 
 template <typename T>
 std::size_t device_pass_bytes(const Architecture& architecture, const Sharding& sharding,
-                              const Arena& weights, TensorGroup& group,
-                              const DecoderOptions& options, const LayerRoute& route) {
+                              const Arena& weights, const DecoderOptions& options,
+                              const LayerRoute& route) {
     NoWork<T> work;
+    TensorGroup group;
     make_device_pass<T>(architecture, sharding, weights, weights.span().data(), work, group,
                         options, route);
-    return work.bytes() + beside_pass_bytes(group.size());
+    return work.bytes() + beside_pass_bytes(sharding.size());
 }
 
 template std::size_t device_pass_bytes<float>(const Architecture&, const Sharding&, const Arena&,
-                                              TensorGroup&, const DecoderOptions&,
-                                              const LayerRoute&);
+                                              const DecoderOptions&, const LayerRoute&);
 template std::size_t device_pass_bytes<Bf16>(const Architecture&, const Sharding&, const Arena&,
-                                             TensorGroup&, const DecoderOptions&,
-                                             const LayerRoute&);
+                                             const DecoderOptions&, const LayerRoute&);
 
 }  // namespace galapagos::cuda

@@ -8,10 +8,11 @@
 namespace galapagos::cuda {
 
 /// Bytes of a pass beside its weights: cache, activations and tables, which it reserves, and what
-/// else it takes (beside_pass.hpp). Parameters as make_device_pass'.
+/// else it takes (beside_pass.hpp). Parameters as make_device_pass'; the arena may be a layout, and
+/// no other rank need be there.
 template <typename T>
 std::size_t device_pass_bytes(const Architecture& architecture, const Sharding& sharding,
-                              const Arena& weights, TensorGroup& group,
-                              const DecoderOptions& options, const LayerRoute& route);
+                              const Arena& weights, const DecoderOptions& options,
+                              const LayerRoute& route);
 
 }  // namespace galapagos::cuda

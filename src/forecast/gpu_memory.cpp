@@ -1,0 +1,27 @@
+#include "forecast/gpu_memory.hpp"
+
+#include "base/error.hpp"
+#include "island/cuda/candidate_needs.hpp"
+
+namespace galapagos {
+
+GpuForecast forecast_gpu(const std::vector<std::shared_ptr<const Source>>& sources,
+                         const Architecture& architecture, int width, const DecoderOptions& options,
+                         std::span<const MergePlan> forms, const FreeMemory& free) {
+    const Sharding sharding(sources.front()->config(), width, 0);
+    const Arena layout(arena_specs(architecture, sharding, options.dtype), ArenaUse::layout);
+    GpuForecast forecast;
+    forecast.needs = cuda::candidate_needs(sources, architecture, sharding, layout,
+                                           LayerRoute::plain(architecture.layers), options, forms);
+    try {
+        const ResidencyChoice choice = choose_gpu_residency(forecast.needs, free);
+        forecast.residency = choice.residency;
+        forecast.why = choice.why;
+    } catch (const Error& error) {
+        forecast.fits = false;
+        forecast.why = error.what();
+    }
+    return forecast;
+}
+
+}  // namespace galapagos

@@ -1,0 +1,70 @@
+// A machine for candidates without a GPU: the twins of its kernels, the CPU's matrix products, and
+// as much memory as a test says.
+#pragma once
+
+#include "island/cuda/candidate_machine.hpp"
+#include "merge/device_twin.hpp"
+#include "merge/statistic_twin.hpp"
+#include "model/host_work.hpp"
+
+namespace galapagos::test {
+
+/// What a machine was asked for.
+struct Counts {
+    int statistics = 0;
+    int merges = 0;
+    std::size_t allocated = 0, pinned = 0;
+};
+
+class CountedStatistics final : public StatisticTwin {
+  public:
+    CountedStatistics(const cuda::ResidentTensors& tensors, Counts& counts)
+        : StatisticTwin(&tensors), counts_(counts) {}
+    void launch(const cuda::StatisticLaunch& launch) override {
+        ++counts_.statistics;
+        StatisticTwin::launch(launch);
+    }
+
+  private:
+    Counts& counts_;
+};
+
+template <typename T>
+class TwinMachine final : public cuda::CandidateMachine<T> {
+  public:
+    TwinMachine(TensorGroup& group, const FreeMemory& free, Counts& counts)
+        : free_(free), counts_(counts), statistics_(tensors_, counts), work_(group) {}
+
+    FreeMemory free_memory() const override { return free_; }
+    std::shared_ptr<std::byte[]> allocate(const std::string&, std::size_t bytes) override {
+        counts_.allocated += bytes;
+        return twin_memory(bytes);
+    }
+    std::shared_ptr<std::byte[]> allocate_pinned(std::size_t bytes) override {
+        counts_.pinned += bytes;
+        return twin_memory(bytes);
+    }
+    cuda::ResidentTensors& tensors() override { return tensors_; }
+    cuda::StatisticDevice& statistics() override { return statistics_; }
+    void launch(const cuda::MergeLaunch& launch) override {
+        ++counts_.merges;
+        run_on_host(launch);
+    }
+    cuda::DeviceWork<T>& work() override { return work_; }
+
+  private:
+    FreeMemory free_;
+    Counts& counts_;
+    cuda::ResidentTensors tensors_;
+    CountedStatistics statistics_;
+    HostWork<T> work_;
+};
+
+template <typename T>
+cuda::MakeMachine<T> twin_machine(const FreeMemory& free, Counts& counts) {
+    return [free, &counts](TensorGroup& group) {
+        return std::make_unique<TwinMachine<T>>(group, free, counts);
+    };
+}
+
+}  // namespace galapagos::test
