@@ -9,14 +9,6 @@
 namespace galapagos::emulator {
 namespace {
 
-std::uint8_t bytes_in_word(std::size_t word, std::uint64_t address, std::size_t size) {
-    std::uint8_t mask = 0;
-    for (std::size_t byte = 0; byte < 4; ++byte)
-        if (word * 4 + byte >= address && word * 4 + byte < address + size)
-            mask = static_cast<std::uint8_t>(mask | 1u << byte);
-    return mask;
-}
-
 std::string place(std::uint64_t address, std::size_t size) {
     return std::to_string(size) + " bytes of shared memory at " + std::to_string(address);
 }
@@ -29,31 +21,12 @@ void SharedMemory::start() {
     ++epoch_;
 }
 
-void SharedMemory::check_place(std::uint64_t address, std::size_t size, LaneMask lanes) const {
+void SharedMemory::out_of_place(std::uint64_t address, std::size_t size, LaneMask lanes) const {
     const int lane = __builtin_ctz(lanes);
-    if (address % size != 0) throw Fault(place(address, size) + " are misaligned", lane);
-    if (address > bytes_.size() || size > bytes_.size() - address)
-        throw Fault(
-            place(address, size) + " lie outside of the block's " + std::to_string(bytes_.size()),
-            lane);
-}
-
-std::byte* SharedMemory::read(Warp& warp, LaneMask lanes, std::uint64_t address, std::size_t size,
-                              bool atomic) {
-    check_place(address, size, lanes);
-    for (std::size_t word = address / 4; word * 4 < address + size; ++word)
-        note_read(words_[word], warp, lanes,
-                  size >= 4 ? std::uint8_t{15} : bytes_in_word(word, address, size), atomic);
-    return bytes_.data() + address;
-}
-
-std::byte* SharedMemory::write(Warp& warp, int lane, std::uint64_t address, std::size_t size,
-                               bool atomic) {
-    check_place(address, size, LaneMask{1} << lane);
-    for (std::size_t word = address / 4; word * 4 < address + size; ++word)
-        note_write(words_[word], warp, lane,
-                   size >= 4 ? std::uint8_t{15} : bytes_in_word(word, address, size), atomic);
-    return bytes_.data() + address;
+    if ((address & (size - 1)) != 0) throw Fault(place(address, size) + " are misaligned", lane);
+    throw Fault(
+        place(address, size) + " lie outside of the block's " + std::to_string(bytes_.size()),
+        lane);
 }
 
 void SharedMemory::note_read(Word& word, Warp& warp, LaneMask lanes, std::uint8_t mask,
@@ -62,7 +35,7 @@ void SharedMemory::note_read(Word& word, Warp& warp, LaneMask lanes, std::uint8_
         throw Fault("reads shared memory that nobody wrote", __builtin_ctz(lanes));
     if (word.write_epoch == epoch_ && (word.written & mask) != 0 && !(atomic && word.write_atomic))
         check_after_write(word, warp, lanes, "reads");
-    const auto number = static_cast<std::int16_t>(warp.number());
+    const std::int8_t number = number_of(warp);
     const std::uint32_t clock = warp.clock(__builtin_ctz(lanes));
     if (word.read_epoch != epoch_) {
         word.read_epoch = epoch_;
@@ -91,7 +64,7 @@ void SharedMemory::note_write(Word& word, Warp& warp, int lane, std::uint8_t mas
     if (atomic && own && word.write_epoch == epoch_ && !word.write_atomic) return;
     word.write_epoch = epoch_;
     word.write_clock = warp.clock(lane);
-    word.writer_warp = static_cast<std::int16_t>(warp.number());
+    word.writer_warp = number_of(warp);
     word.writer_lane = static_cast<std::uint8_t>(lane);
     word.written = mask;
     word.write_atomic = atomic;

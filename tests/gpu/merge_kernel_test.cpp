@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <cstring>
+#include <map>
 
 #include "comm/cuda/errors.hpp"
 #include "comm/cuda/memory.hpp"
@@ -104,18 +105,13 @@ class Candidate {
 
 TEST_F(MergeKernel, GivesTheBitsOfTheCpuForManyTensorsInOneLaunch) {
     const Stream stream;
-    for (const Arithmetic arithmetic :
-         {Arithmetic::weighted_sum, Arithmetic::task_vectors, Arithmetic::sign_election,
-          Arithmetic::line_factors, Arithmetic::sce, Arithmetic::ram, Arithmetic::arcee_fusion,
-          Arithmetic::nearswap}) {
+    std::map<Arithmetic, std::vector<std::uint64_t>> numbers_of;
+    for (std::uint64_t number = 0; number < 2000; ++number)
+        numbers_of[arithmetic_of(test::drawn_case(number).job)].push_back(number);
+    ASSERT_EQ(numbers_of.size(), 8u);
+    for (const auto& [arithmetic, numbers] : numbers_of) {
         std::vector<DeviceJobCase> cases;
-        std::vector<std::uint64_t> numbers;
-        for (std::uint64_t index = 0; index < 2000; ++index) {
-            DeviceJobCase drawn = test::drawn_case(index);
-            if (arithmetic_of(drawn.job) != arithmetic) continue;
-            cases.push_back(std::move(drawn));
-            numbers.push_back(index);
-        }
+        for (const std::uint64_t number : numbers) cases.push_back(test::drawn_case(number));
         const auto merged = Candidate(cases).merge(stream);
         for (std::size_t i = 0; i < cases.size(); ++i)
             ASSERT_EQ(merged[i], cases[i].expected()) << "case " << numbers[i];
