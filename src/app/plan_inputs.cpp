@@ -26,9 +26,12 @@ ModelSizes measure_models(const std::vector<ModelEntry>& entries) {
             const auto tensor = folder.tensor(name);
             sizes.tensors.push_back({name, tensor.dtype, tensor.shape});
         }
+        sizes.changed.emplace_back();
         if (entry.adapter.empty()) continue;
-        for (const auto& name : Adapter(entry.adapter, folder).changed_tensors())
+        for (const auto& name : Adapter(entry.adapter, folder).changed_tensors()) {
             sizes.adapted += static_cast<double>(folder.tensor(name).bytes());
+            sizes.changed.back().insert(name);
+        }
     }
     return sizes;
 }

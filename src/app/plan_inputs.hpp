@@ -9,6 +9,7 @@
 #include "app/config.hpp"
 #include "app/plan.hpp"
 #include "forecast/workload.hpp"
+#include "merge/cuda/resident_sources.hpp"
 
 namespace galapagos {
 
@@ -16,7 +17,8 @@ namespace galapagos {
 struct ModelSizes {
     double files = 0;                 ///< bytes of weight files that are mapped, each folder once
     double adapted = 0;               ///< bytes of the cache files of adapters
-    std::vector<TensorSpec> tensors;  ///< of all sources: what a device holds
+    std::vector<TensorSpec> tensors;  ///< of all sources
+    cuda::OwnTensors changed;         ///< by their adapters
 };
 
 struct PlanInputs {

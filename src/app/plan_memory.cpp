@@ -71,7 +71,7 @@ ordered_json memory_of_gpu_at(int width, const PlanInputs& in, const PlanMachine
     const FreeMemory free{bytes(machines.limit - context_bytes),
                           pinnable_bytes(bytes(machines.node_memory), machines.ranks_per_node)};
     const GpuForecast forecast =
-        forecast_gpu(in.sources, in.architecture, width, in.decoder, forms, free);
+        forecast_gpu(in.sources, in.sizes.changed, in.architecture, width, in.decoder, forms, free);
     const ResidencyNeeds& needs = forecast.needs;
     const bool on_gpu = forecast.residency == Residency::device;
     ordered_json m{{"width", width},

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "merge/cuda/resident_sources.hpp"
 #include "merge/plan.hpp"
 #include "model/decoder.hpp"
 #include "weights/residency.hpp"
@@ -23,10 +24,11 @@ struct GpuForecast {
 };
 
 /// What a run of rank 0 of a tensor-parallel group would find: its parts are the largest. `sources`
-/// need not have their adapters applied, and nothing of them is read but their headers. `forms`:
-/// see SearchSpace::forms.
+/// need not have their adapters applied, if `own` names what these change; nothing of them is read
+/// but their headers. `forms`: see SearchSpace::forms.
 GpuForecast forecast_gpu(const std::vector<std::shared_ptr<const Source>>& sources,
-                         const Architecture& architecture, int width, const DecoderOptions& options,
-                         std::span<const MergePlan> forms, const FreeMemory& free);
+                         const cuda::OwnTensors& own, const Architecture& architecture, int width,
+                         const DecoderOptions& options, std::span<const MergePlan> forms,
+                         const FreeMemory& free);
 
 }  // namespace galapagos

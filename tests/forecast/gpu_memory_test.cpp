@@ -35,7 +35,8 @@ class GpuMemory : public ::testing::Test {
     }
     GpuForecast forecast(const FreeMemory& free) const {
         const Sources sources = open(false);
-        return forecast_gpu(sources, architecture(sources), group_.size(), options_,
+        const cuda::OwnTensors own = cuda::own_tensors(open(true));
+        return forecast_gpu(sources, own, architecture(sources), group_.size(), options_,
                             plans_of(recipes_of_all_methods(), sources), free);
     }
     /// The sentence, or the error, of a candidate's start.

@@ -41,8 +41,8 @@ ResidencyNeeds tiny_needs(const Sources& sources, const std::vector<std::string>
     const Sharding sharding(sources[0]->config(), group.size(), group.rank());
     const DecoderOptions options = tiny_decoder_of<T>();
     const Arena layout(arena_specs(architecture, sharding, options.dtype), ArenaUse::layout);
-    return cuda::candidate_needs(sources, architecture, sharding, layout,
-                                 LayerRoute::plain(architecture.layers), options,
+    return cuda::candidate_needs(sources, cuda::own_tensors(sources), architecture, sharding,
+                                 layout, LayerRoute::plain(architecture.layers), options,
                                  plans_of(recipes, sources));
 }
 

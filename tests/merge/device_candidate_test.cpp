@@ -26,7 +26,7 @@ class Device {
   public:
     Device(const Sources& sources, const Sharding& sharding, const std::vector<MergePlan>& forms)
         : planned(merge_bytes(forms, sharding)),
-          source_memory_(twin_memory(resident_bytes(sources, sharding))),
+          source_memory_(twin_memory(resident_bytes(sources, own_tensors(sources), sharding))),
           merge_memory_(twin_memory(planned.total())),
           merger_(sources, sharding, seed, nullptr, twin_,
                   MergeMemory(planned, merge_memory_.get()), [&](const MergeLaunch& launch) {
@@ -204,6 +204,32 @@ TEST(DeviceCandidate, AFormThatWasNotPlannedIsRefused) {
     EXPECT_THAT(error_of(3), ::testing::HasSubstr("its statistics take"));
     EXPECT_THAT(error_of(25), ::testing::HasSubstr("and 0 are set aside for them"));
     EXPECT_EQ(error_of(0), "no error");
+}
+
+/// A model, and the same with an adapter: what the adapter leaves alone lies there once.
+TEST(DeviceCandidate, WhatSourcesReadFromOneFolderLiesThereOnce) {
+    const TemporaryFolder folder;
+    Sources sources = tiny_sources(folder, {"base"}, uneven_options());
+    make_tiny_adapter(folder / "adapter", uneven_options());
+    SourceOptions options;
+    options.cache_folder = folder / "cache";
+    sources.push_back(Source::open({"a", folder / "base", folder / "adapter"}, options));
+    sources.push_back(Source::open({"b", folder / "base", std::nullopt}, options));
+    const OwnTensors own = own_tensors(sources);
+    EXPECT_TRUE(own[0].empty() && own[2].empty());
+    EXPECT_EQ(own[1].size(), 4u);  // queries and values of two layers
+    std::size_t changed = 0;
+    for (const std::string& name : own[1]) changed += aligned(sources[1]->tensor(name).bytes());
+    const Sharding sharding;
+    EXPECT_EQ(resident_bytes(sources, own, sharding),
+              resident_bytes({sources[0]}, own_tensors({sources[0]}), sharding) + changed);
+
+    const MergePlan plan = plan_of(recipes_of_all_methods()[3], sources);
+    Device device(sources, sharding, {plan});
+    Merger merger(sources, sharding, seed);
+    Arena expected = arena_for(plan, sharding), layout = arena_for(plan, sharding);
+    merger.merge(plan, expected);
+    EXPECT_EQ(device.merged(plan, layout, {}), bytes_of(expected, {}));
 }
 
 }  // namespace

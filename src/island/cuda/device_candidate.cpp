@@ -28,9 +28,10 @@ DeviceCandidate<T>::DeviceCandidate(std::vector<std::shared_ptr<const Source>> s
                      element_type<T>, ArenaUse::layout),
       machine_(make_machine(group_)) {
     options.dtype = element_type<T>;
-    residency_ = choose_gpu_residency(
-        candidate_needs(sources_, architecture_, sharding_, arena_, first_route_, options, forms),
-        machine_->free_memory());
+    residency_ =
+        choose_gpu_residency(candidate_needs(sources_, own_tensors(sources_), architecture_,
+                                             sharding_, arena_, first_route_, options, forms),
+                             machine_->free_memory());
     const MergeBytes merging = merge_bytes(forms, sharding_);
     weights_ = machine_->allocate("candidate", arena_.bytes());
     merging_ = machine_->allocate("statistics and tables", merging.total());
@@ -46,7 +47,7 @@ DeviceCandidate<T>::DeviceCandidate(std::vector<std::shared_ptr<const Source>> s
 /// Pinned memory is the host's: what is copied there is copied by it.
 template <typename T>
 void DeviceCandidate<T>::load_sources() {
-    const std::size_t bytes = resident_bytes(sources_, sharding_);
+    const std::size_t bytes = resident_bytes(sources_, own_tensors(sources_), sharding_);
     const bool pinned = residency_.residency == Residency::pinned_host;
     resident_ = pinned ? machine_->allocate_pinned(bytes) : machine_->allocate("sources", bytes);
     make_resident(

@@ -1,68 +1,110 @@
 #include "merge/cuda/resident_sources.hpp"
 
-#include <string>
+#include <map>
+#include <tuple>
+#include <utility>
 
+#include "merge/cuda/merge_memory.hpp"
 #include "merge/source_layout.hpp"
 
 namespace galapagos::cuda {
 
 namespace {
 
-/// Where each part begins.
-constexpr std::size_t alignment = 256;
+/// A rank's part of a source's tensor.
+struct Part {
+    TensorView whole;
+    TensorSlice slice;
+    std::size_t offset, bytes;
+    bool first;  ///< no other source has put it there
+};
 
-/// Calls visit(whole tensor, slice, offset, bytes) for every part that holds something; returns how
-/// much room they take.
-template <typename Visit>
-std::size_t for_each_part(const std::vector<std::shared_ptr<const Source>>& sources,
-                          const Sharding& sharding, const Visit& visit) {
-    std::size_t end = 0;
-    const auto visit_tensor = [&](const Source& source, const std::string& name) {
+/// Where the parts of sources lie.
+class Places {
+  public:
+    Places(const Sharding& sharding, const OwnTensors& own) : sharding_(sharding), own_(own) {}
+
+    /// Calls visit(Part) if it holds something.
+    template <typename Visit>
+    void add(const Source& source, std::size_t number, const std::string& name,
+             const Visit& visit) {
         const TensorView whole = source.tensor(name);
         if (!is_mergeable(whole.dtype)) return;
-        const TensorSlice slice = sharding.slice(name, whole.shape);
+        TensorSlice slice = sharding_.slice(name, whole.shape);
         const auto elements =
             static_cast<std::size_t>(element_count(sliced_shape(slice, whole.shape)));
         const std::size_t bytes = elements * size_of(whole.dtype);
         if (bytes == 0) return;
-        visit(whole, slice, end, bytes);
-        end += (bytes + alignment - 1) / alignment * alignment;
-    };
-    for (const auto& source : sources) {
-        const SourceLayout layout = lay_out(*source);
-        for (const std::string& name : layout.before) visit_tensor(*source, name);
+        const Key key = own_[number].contains(name)
+                            ? Key{"", number, name}
+                            : Key{source.folder().folder().string(), 0, name};
+        const auto [place, first] = places_.try_emplace(key, end_);
+        if (first) end_ += aligned(bytes);
+        visit(Part{whole, std::move(slice), place->second, bytes, first});
+    }
+    std::size_t end() const { return end_; }
+
+  private:
+    /// Folder, or else the source's number; name.
+    using Key = std::tuple<std::string, std::size_t, std::string>;
+
+    const Sharding& sharding_;
+    const OwnTensors& own_;
+    std::map<Key, std::size_t> places_;
+    std::size_t end_ = 0;
+};
+
+/// Visits the parts of all sources, layer by layer; returns how much room they take.
+template <typename Visit>
+std::size_t for_each_part(const std::vector<std::shared_ptr<const Source>>& sources,
+                          const OwnTensors& own, const Sharding& sharding, const Visit& visit) {
+    Places places(sharding, own);
+    for (std::size_t number = 0; number < sources.size(); ++number) {
+        const Source& source = *sources[number];
+        const auto add = [&](const std::string& name) { places.add(source, number, name, visit); };
+        const SourceLayout layout = lay_out(source);
+        for (const std::string& name : layout.before) add(name);
         for (std::int64_t layer = 0; layer < layout.layer_count(); ++layer)
             for (const std::string& suffix : layout.layers[static_cast<std::size_t>(layer)])
-                visit_tensor(*source, layout.tensor_name(layer, suffix));
-        for (const std::string& name : layout.after) visit_tensor(*source, name);
+                add(layout.tensor_name(layer, suffix));
+        for (const std::string& name : layout.after) add(name);
     }
-    return end;
+    return places.end();
 }
 
 }  // namespace
 
+OwnTensors own_tensors(const std::vector<std::shared_ptr<const Source>>& sources) {
+    OwnTensors own(sources.size());
+    for (std::size_t i = 0; i < sources.size(); ++i)
+        for (const std::string& name : sources[i]->tensor_names())
+            if (sources[i]->tensor(name).data != sources[i]->folder().tensor(name).data)
+                own[i].insert(name);
+    return own;
+}
+
 std::size_t resident_bytes(const std::vector<std::shared_ptr<const Source>>& sources,
-                           const Sharding& sharding) {
-    return for_each_part(sources, sharding, [](const auto&...) {});
+                           const OwnTensors& own, const Sharding& sharding) {
+    return for_each_part(sources, own, sharding, [](const Part&) {});
 }
 
 void make_resident(const std::vector<std::shared_ptr<const Source>>& sources,
                    const Sharding& sharding, const CopyIn& copy_in, std::byte* memory,
                    ResidentTensors& table) {
-    std::vector<std::byte> part;
-    for_each_part(sources, sharding,
-                  [&](const TensorView& whole, const TensorSlice& slice, std::size_t offset,
-                      std::size_t bytes) {
-                      const std::byte* from = whole.data;
-                      if (!slice.whole()) {
-                          part.resize(bytes);
-                          copy_slice(whole, slice,
-                                     {part.data(), whole.dtype, sliced_shape(slice, whole.shape)});
-                          from = part.data();
-                      }
-                      copy_in(from, bytes, memory + offset);
-                      table.add(whole.data, bytes, memory + offset);
-                  });
+    std::vector<std::byte> sliced;
+    for_each_part(sources, own_tensors(sources), sharding, [&](const Part& part) {
+        table.add(part.whole.data, part.bytes, memory + part.offset);
+        if (!part.first) return;
+        const std::byte* from = part.whole.data;
+        if (!part.slice.whole()) {
+            sliced.resize(part.bytes);
+            copy_slice(
+                part.whole, part.slice,
+                {sliced.data(), part.whole.dtype, sliced_shape(part.slice, part.whole.shape)});
+            from = sliced.data();
+        }
+        copy_in(from, part.bytes, memory + part.offset);
+    });
 }
 
 }  // namespace galapagos::cuda

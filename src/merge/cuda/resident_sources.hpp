@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "merge/cuda/resident_tensors.hpp"
@@ -12,9 +14,14 @@
 
 namespace galapagos::cuda {
 
+/// Tensors that sources hold in another file than their folder's, by source. One of a folder that
+/// several sources read, as a model with and without an adapter, is held once.
+using OwnTensors = std::vector<std::set<std::string>>;
+OwnTensors own_tensors(const std::vector<std::shared_ptr<const Source>>& sources);
+
 /// Bytes of this rank's parts of all tensors of the sources that can be merged, as they will lie.
 std::size_t resident_bytes(const std::vector<std::shared_ptr<const Source>>& sources,
-                           const Sharding& sharding);
+                           const OwnTensors& own, const Sharding& sharding);
 
 /// Brings bytes of the host to the device; `from` may be changed once it has returned.
 using CopyIn = std::function<void(const void* from, std::size_t bytes, std::byte* to)>;
