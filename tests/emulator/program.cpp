@@ -4,12 +4,12 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <map>
 #include <memory>
 
 #include "emulator/fault.hpp"
 #include "emulator/memory_access.hpp"
 #include "emulator/operations.hpp"
+#include "emulator/slots.hpp"
 #include "emulator/warp_operations.hpp"
 
 namespace galapagos::emulator {
@@ -34,15 +34,6 @@ std::string readable_name(const std::string& name) {
     return status == 0 ? text.get() : name;
 }
 
-std::size_t aligned(std::size_t at, std::size_t alignment) {
-    return (at + alignment - 1) / alignment * alignment;
-}
-
-/// 0 for predicates.
-std::size_t register_bytes(const std::string& type) {
-    return type == ".pred" ? 0 : static_cast<std::size_t>(std::stoi(type.substr(2))) / 8;
-}
-
 /// "{a, b}" as a and b, anything else as itself.
 std::vector<std::string> parts_of(const std::string& operand) {
     if (operand.front() != '{') return {operand};
@@ -60,16 +51,8 @@ std::vector<std::string> parts_of(const std::string& operand) {
 /// Turns statements into instructions and hands out slots on the way.
 class Decoder {
   public:
-    Decoder(const PtxKernel& kernel, Program& program) : kernel_(kernel), program_(program) {
-        program_.register_bytes = special::end;
-        place_parameters();
-        place_shared();
-        specials_ = {{"%tid.x", special::tid_x},
-                     {"%ntid.x", special::ntid_x},
-                     {"%ctaid.x", special::ctaid_x},
-                     {"%nctaid.x", special::nctaid_x},
-                     {"%laneid", special::laneid}};
-    }
+    Decoder(const PtxKernel& kernel, Program& program)
+        : kernel_(kernel), program_(program), slots_(kernel, program) {}
 
     void decode() {
         for (const PtxStatement& statement : kernel_.statements) {
@@ -88,99 +71,10 @@ class Decoder {
     }
 
   private:
-    void place_parameters() {
-        std::size_t at = 0;
-        for (const PtxVariable& parameter : kernel_.parameters) {
-            at = aligned(at, parameter.alignment);
-            program_.parameter_offsets.push_back(at);
-            symbols_[parameter.name] = at;
-            at += parameter.bytes;
-        }
-        program_.parameters = kernel_.parameters;
-        program_.parameter_bytes = at;
-    }
-
-    void place_shared() {
-        std::size_t at = 0;
-        for (const PtxVariable& variable : kernel_.shared) {
-            at = aligned(at, variable.alignment);
-            symbols_[variable.name] = at;
-            at += variable.bytes;
-        }
-        if (!kernel_.dynamic_shared.empty()) {
-            at = aligned(at, 16);
-            symbols_[kernel_.dynamic_shared] = at;
-        }
-        program_.static_shared_bytes = at;
-    }
-
-    std::uint32_t take_slot(std::size_t bytes) {
-        const std::uint32_t slot = program_.register_bytes;
-        program_.register_bytes += static_cast<std::uint32_t>(bytes * warp_lanes);
-        return slot;
-    }
-
-    std::uint32_t constant(std::uint64_t value, std::size_t bytes) {
-        if (bytes < 8) value &= (std::uint64_t{1} << (8 * bytes)) - 1;
-        const auto [known, is_new] = constants_.try_emplace({value, bytes}, 0);
-        if (is_new) {
-            known->second = take_slot(bytes);
-            program_.constants.push_back({known->second, static_cast<std::uint32_t>(bytes), value});
-        }
-        return known->second;
-    }
-
-    std::uint32_t predicate(const std::string& name) {
-        if (kernel_.type_of(name) != ".pred") throw Unsupported("no predicate: " + name);
-        const auto [known, is_new] = slots_.try_emplace(name, 0);
-        if (is_new) known->second = program_.predicates++;
-        return known->second;
-    }
-
-    static bool is_register(const std::string& operand) {
-        return operand.front() == '%' || operand.find('@') != std::string::npos;
-    }
-    std::size_t bytes_of(const std::string& operand) const {
-        return specials_.contains(operand) ? 4 : register_bytes(kernel_.type_of(operand));
-    }
-
-    /// The slot of a register, a constant, or an address.
-    std::uint32_t value(const std::string& operand, std::size_t bytes) {
-        if (const auto found = specials_.find(operand); found != specials_.end()) {
-            if (bytes != 4) throw Unsupported("a special register of another width");
-            return found->second;
-        }
-        if (const auto found = symbols_.find(operand); found != symbols_.end())
-            return constant(found->second, bytes);
-        if (operand == "WARP_SZ") return constant(warp_lanes, bytes);
-        if (!is_register(operand) && !kernel_.registers.contains(operand))
-            return constant(literal(operand, bytes), bytes);
-        if (bytes_of(operand) != bytes) throw Unsupported(operand + " has another width");
-        const auto [known, is_new] = slots_.try_emplace(operand, 0);
-        if (is_new) known->second = take_slot(bytes);
-        return known->second;
-    }
-
-    static std::uint64_t literal(const std::string& text, std::size_t bytes) {
-        const std::string kind = text.substr(0, 2);
-        if (kind == "0f" || kind == "0F") return std::stoull(text.substr(2), nullptr, 16);
-        if (kind == "0d" || kind == "0D") {
-            if (bytes != 8) throw Unsupported("a double in another place");
-            return std::stoull(text.substr(2), nullptr, 16);
-        }
-        std::size_t used = 0;
-        const std::uint64_t value = text.front() == '-'
-                                        ? static_cast<std::uint64_t>(std::stoll(text, &used, 0))
-                                        : std::stoull(text, &used, 0);
-        if (used != text.size() && text.substr(used) != "U")
-            throw Unsupported("operand '" + text + "'");
-        return value;
-    }
-
     Instruction instruction_of(const PtxStatement& statement) {
         Instruction made;
         if (!statement.guard.empty()) {
-            made.guard = predicate(statement.guard);
+            made.guard = slots_.predicate(statement.guard);
             made.guard_flip = statement.guard_negated ? all_lanes : 0;
         }
         const std::string& opcode = statement.opcode;
@@ -213,9 +107,10 @@ class Decoder {
         if (widths.size() != statement.operands.size())
             throw Unsupported("so many operands of " + statement.opcode);
         for (std::size_t i = 0; i < widths.size(); ++i)
-            made.operands[i] = widths[i] == 'p' ? predicate_or_constant(statement.operands[i])
-                                                : value(statement.operands[i],
-                                                        static_cast<std::size_t>(widths[i] - '0'));
+            made.operands[i] = widths[i] == 'p'
+                                   ? slots_.predicate_or_constant(statement.operands[i])
+                                   : slots_.value(statement.operands[i],
+                                                  static_cast<std::size_t>(widths[i] - '0'));
         made.run = found->second.run;
     }
 
@@ -224,18 +119,9 @@ class Decoder {
         const bool low_half =
             statement.opcode.rfind("cvt.", 0) == 0 &&
             statement.opcode.find("32", statement.opcode.size() - 2) != std::string::npos &&
-            is_register(statement.operands.at(1)) && bytes_of(statement.operands.at(1)) == 8;
+            Slots::is_register(statement.operands.at(1)) &&
+            slots_.bytes_of(statement.operands.at(1)) == 8;
         return low_half ? " of 64" : "";
-    }
-
-    /// "mov.pred %p1, 0" has a constant; -1 is true.
-    std::uint32_t predicate_or_constant(const std::string& operand) {
-        if (is_register(operand)) return predicate(operand);
-        if (operand == "-1" || operand == "1") return 0;
-        if (operand != "0") throw Unsupported("operand '" + operand + "'");
-        const auto [known, is_new] = slots_.try_emplace("never", 0);
-        if (is_new) known->second = program_.predicates++;
-        return known->second;
     }
 
     void jump(const PtxStatement& statement, Instruction& made) {
@@ -251,7 +137,7 @@ class Decoder {
     }
 
     void warp_barrier(const PtxStatement& statement, Instruction& made) {
-        made.operands[0] = value(statement.operands.at(0), 4);
+        made.operands[0] = slots_.value(statement.operands.at(0), 4);
         made.run = synchronize_lanes;
     }
 
@@ -259,13 +145,14 @@ class Decoder {
         std::string result = statement.operands.at(0);
         made.number = -1;
         if (const std::size_t bar = result.find('|'); bar != std::string::npos) {
-            made.number = predicate(result.substr(bar + 1));
+            made.number = slots_.predicate(result.substr(bar + 1));
             result.resize(bar);
         }
-        made.operands[0] = value(result, 4);
-        for (std::size_t i = 1; i < 5; ++i) made.operands[i] = value(statement.operands.at(i), 4);
+        made.operands[0] = slots_.value(result, 4);
+        for (std::size_t i = 1; i < 5; ++i)
+            made.operands[i] = slots_.value(statement.operands.at(i), 4);
         // Segments of a warp would be told by other bounds.
-        if (statement.operands[3] != "31" && !is_register(statement.operands[3]))
+        if (statement.operands[3] != "31" && !Slots::is_register(statement.operands[3]))
             throw Unsupported("an exchange in part of a warp");
         made.run = exchange_lanes;
     }
@@ -274,7 +161,7 @@ class Decoder {
         std::size_t next = 0;
         for (const std::string& operand : statement.operands)
             for (const std::string& part : parts_of(operand))
-                made.operands[next++] = value(part, 4);
+                made.operands[next++] = slots_.value(part, 4);
         if (next != most_operands) throw Unsupported("so many operands");
         made.run = multiply_tiles;
     }
@@ -290,18 +177,19 @@ class Decoder {
         std::size_t width = what.bytes();
         if (what.kind == Kind::atomic) {
             made.operands[0] = result_first && statement.operands[0] != "_"
-                                   ? value(statement.operands[0], width)
-                                   : take_slot(width);
+                                   ? slots_.value(statement.operands[0], width)
+                                   : slots_.take(width);
             for (std::size_t i = address + 1; i < statement.operands.size(); ++i)
-                made.operands[address_operand + i - address] = value(statement.operands[i], width);
+                made.operands[address_operand + i - address] =
+                    slots_.value(statement.operands[i], width);
         } else {
             const auto parts = parts_of(statement.operands.at(1 - address));
             if (parts.size() != static_cast<std::size_t>(what.count))
                 throw Unsupported("so many operands");
-            if (is_register(parts.front())) width = bytes_of(parts.front());
-            if (!is_register(parts.front()) && width == 1) width = 2;
+            if (Slots::is_register(parts.front())) width = slots_.bytes_of(parts.front());
+            if (!Slots::is_register(parts.front()) && width == 1) width = 2;
             for (std::size_t i = 0; i < parts.size(); ++i)
-                made.operands[i] = value(parts[i], width);
+                made.operands[i] = slots_.value(parts[i], width);
         }
         made.count = static_cast<std::uint8_t>(what.count);
         made.relaxed = what.is_volatile;
@@ -316,9 +204,9 @@ class Decoder {
         const std::string base = inside.substr(0, plus);
         if (plus != std::string::npos)
             made.number = std::stoll(inside.substr(plus + 1), nullptr, 0);
-        made.uniform = !is_register(base) && what.kind == MemoryAccess::Kind::load;
-        const std::size_t bytes = is_register(base) ? bytes_of(base) : 8;
-        made.operands[address_operand] = value(base, bytes);
+        made.uniform = !Slots::is_register(base) && what.kind == MemoryAccess::Kind::load;
+        const std::size_t bytes = Slots::is_register(base) ? slots_.bytes_of(base) : 8;
+        made.operands[address_operand] = slots_.value(base, bytes);
         return bytes;
     }
 
@@ -331,10 +219,7 @@ class Decoder {
 
     const PtxKernel& kernel_;
     Program& program_;
-    std::map<std::string, std::uint32_t> slots_;
-    std::map<std::string, std::uint32_t> specials_;
-    std::map<std::string, std::size_t> symbols_;
-    std::map<std::pair<std::uint64_t, std::size_t>, std::uint32_t> constants_;
+    Slots slots_;
 };
 
 }  // namespace
