@@ -72,10 +72,15 @@ class MatrixKernelsTest : public ::testing::Test {
     /// Calls the body with the kernels of every instruction set, for both ways that weights lie.
     template <typename Body>
     void for_each_kernel(Body&& body) {
+        std::vector<const MatrixKernels<T>*> list;
         for (const InstructionSet set : supported_instruction_sets())
+            list.push_back(&matrix_kernels<T>(set));
+        if constexpr (std::is_same_v<T, Bf16>)
+            if (const auto* dot = dot_product_kernels()) list.push_back(dot);
+        for (const MatrixKernels<T>* kernels : list)
             for (const bool transposed : {false, true}) {
-                SCOPED_TRACE(std::string(name_of(set)) + (transposed ? ", transposed" : ""));
-                body(matrix_kernels<T>(set), transposed);
+                SCOPED_TRACE(std::string(kernels->name) + (transposed ? ", transposed" : ""));
+                body(*kernels, transposed);
             }
     }
 };
@@ -87,9 +92,9 @@ TYPED_TEST(MatrixKernelsTest, EqualThePortableOnes) {
     using T = TypeParam;
     const MatrixKernels<T>& portable = matrix_kernels<T>(InstructionSet::portable);
     // Sizes around those of tiles, vectors and chunks.
-    for (const int64_t rows : {1, 2, 3, 4, 6, 7, 50})
+    for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 50})
         for (const int64_t in : {1, 16, 83, 1030})
-            for (const int64_t out : {1, 6, 32, 70}) {
+            for (const int64_t out : {1, 6, 32, 70, 530}) {
                 const Case<T> product(rows, in, out);
                 this->for_each_kernel([&](const MatrixKernels<T>& kernels, bool transposed) {
                     const auto expected = product.wide(portable, transposed);

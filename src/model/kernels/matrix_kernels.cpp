@@ -20,6 +20,9 @@ namespace avx512_kernels {
 void multiply(const MatrixTask<float>& task);
 void multiply(const MatrixTask<Bf16>& task);
 }  // namespace avx512_kernels
+namespace avx512_bf16_kernels {
+void multiply(const MatrixTask<Bf16>& task);
+}  // namespace avx512_bf16_kernels
 #endif
 
 namespace {
@@ -31,19 +34,34 @@ const MatrixKernels<T>& avx2() {
     return of_type<T>(avx2_kernels::float_matrix_kernels, avx2_kernels::bf16_matrix_kernels);
 }
 
-/// Of AVX-512 there is the product with weights [out, in], which for bf16 takes the dot-product
-/// instruction of newer processors; the rest is AVX2's.
+/// Intel's processors do a fourth as many dot products of bf16 as multiply-adds of fp32 (an Emerald
+/// Rapids: 1.35 against 5.5 in a nanosecond), so that widening first is faster. Of AMD's we expect
+/// as many, and have not measured it.
+bool dot_product_is_fast() { return __builtin_cpu_is("amd"); }
+
+/// Of AVX-512 there is the product with weights [out, in]; the rest is AVX2's.
 template <typename T>
 const MatrixKernels<T>& avx512() {
     static const MatrixKernels<T> kernels{"avx512", avx512_kernels::multiply,
                                           avx2<T>().multiply_transposed};
-    const bool has_products = std::is_same_v<T, float> || __builtin_cpu_supports("avx512bf16");
-    return has_products ? kernels : avx2<T>();
+    if constexpr (std::is_same_v<T, Bf16>)
+        if (const auto* dot = dot_product_kernels(); dot != nullptr && dot_product_is_fast())
+            return *dot;
+    return kernels;
 }
 
 #endif
 
 }  // namespace
+
+const MatrixKernels<Bf16>* dot_product_kernels() {
+#ifdef GALAPAGOS_X86_KERNELS
+    static const MatrixKernels<Bf16> kernels{"avx512_bf16", avx512_bf16_kernels::multiply,
+                                             avx2<Bf16>().multiply_transposed};
+    if (__builtin_cpu_supports("avx512bf16")) return &kernels;
+#endif
+    return nullptr;
+}
 
 template <typename T>
 const MatrixKernels<T>& matrix_kernels(InstructionSet set) {

@@ -37,6 +37,10 @@ struct MatrixKernels {
 template <typename T>
 const MatrixKernels<T>& matrix_kernels(InstructionSet set);
 
+/// Those for bf16 that take AVX-512's dot product; null where the processor has none. They are in
+/// use where they are faster than AVX-512's others.
+const MatrixKernels<Bf16>* dot_product_kernels();
+
 /// Those in use.
 template <typename T>
 const MatrixKernels<T>& matrix_kernels() {

@@ -3,9 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 
 #include "model/kernels/matrix_kernels.hpp"
+#include "model/kernels/scratch.hpp"
 
 namespace galapagos {
 namespace {
@@ -68,31 +68,6 @@ inline void store_four(Bf16* p, Four values) {
     const FourBits chosen = values != values ? FourBits{} + 0x7fc0U : rounded;
     *reinterpret_cast<AnyFourNarrow*>(p) = __builtin_convertvector(chosen, FourNarrow);
 }
-
-/// Memory of this thread that grows to what its products need.
-class Scratch {
-  public:
-    Scratch() = default;
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    ~Scratch() { std::free(data_); }
-
-    float* floats(int64_t count) {
-        if (count > size_) {
-            std::free(data_);
-            const auto bytes = (static_cast<size_t>(count) * sizeof(float) + 63) / 64 * 64;
-            data_ = static_cast<float*>(std::aligned_alloc(64, bytes));
-            if (data_ == nullptr) std::abort();
-            size_ = count;
-        }
-        return data_;
-    }
-
-  private:
-    float* data_ = nullptr;
-    int64_t size_ = 0;
-};
-thread_local Scratch scratch;
 
 /// Writes four neighbouring outputs of a row, of which `count` exist.
 template <typename T>
