@@ -1,4 +1,4 @@
-"""Runs the bench scripts of this folder, prints their rows as one table, and writes bench.json."""
+"""Runs the bench scripts of a folder, prints their rows as one table, and writes them to a file."""
 
 import argparse
 import json
@@ -19,11 +19,13 @@ def text(value):
 
 
 def main():
-    here = {path.stem: path for path in sorted(HERE.glob("*.py")) if path != pathlib.Path(__file__).resolve()}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary-dir", required=True)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(here)}; default: all")
+    parser.add_argument("--scripts", type=pathlib.Path, default=HERE, help="folder of the scripts (default: this one)")
+    parser.add_argument("--output", type=pathlib.Path, default="bench.json")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="scripts without .py; default: all that take --binary-dir")
     arguments = parser.parse_args()
+    here = {path.stem: path for path in sorted(arguments.scripts.glob("*.py")) if path.name != "table.py" and "--binary-dir" in path.read_text()}
     unknown = [name for name in arguments.names if name not in here]
     if unknown:
         parser.error(f"no bench called {unknown[0]}: there are {', '.join(here)}")
@@ -35,7 +37,7 @@ def main():
             rows += json.loads(done.stdout)
         else:
             failed.append(name)
-        pathlib.Path("bench.json").write_text(json.dumps(rows, indent=2) + "\n")
+        arguments.output.write_text(json.dumps(rows, indent=2) + "\n")
     table = [COLUMNS] + [tuple(text(row.get(column)) for column in COLUMNS) for row in rows]
     widths = [max(len(line[i]) for line in table) for i in range(len(COLUMNS))]
     for line in table:

@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Builds the preset cuda and runs all tests that need a GPU; prints one table.
+# Builds the preset cuda, runs all tests that need a GPU and the benches of tests/gpu/bench; prints one table of each, and
+# writes bench-gpu.json.
 #
 #   tests/gpu/run.sh              on a machine with one GPU or more
 #   tests/gpu/run.sh --anyway     without a GPU too: builds, and shows what is skipped
+#
+# The benches' rivals need a Python with torch for this GPU and transformers: the tests' environment, or python3.
 #
 # Exit status: 0 all passed, 1 something failed, 2 wrong usage, 77 there is no GPU and nothing was run.
 set -euo pipefail
@@ -26,7 +29,7 @@ fi
 export GALAPAGOS_DEPS=${GALAPAGOS_DEPS:-$PWD/.deps}
 build=build/cuda
 cmake --preset cuda >/dev/null
-cmake --build "$build" -j "$(nproc)" --target gpu_tests -- --quiet
+cmake --build "$build" -j "$(nproc)" --target gpu_tests gpu_candidate -- --quiet
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 status=0
@@ -51,4 +54,13 @@ awk '
     END { if (why != "") print "skipped: no GPU: " why }
 ' "$output"
 if [ $status != 0 ]; then cat "$output"; fi
+
+for python in "$GALAPAGOS_DEPS/venv/bin/python" python3 ''; do
+    if [ -z "$python" ]; then
+        echo "no benches: no Python here has torch for a GPU and transformers (pip install torch transformers)"
+    elif "$python" -c 'import torch, transformers; assert torch.cuda.is_available()' 2>/dev/null; then
+        "$python" tests/bench/table.py --scripts tests/gpu/bench --binary-dir "$PWD/$build" --output bench-gpu.json || status=1
+        break
+    fi
+done
 exit $status

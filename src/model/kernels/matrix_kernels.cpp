@@ -34,9 +34,8 @@ const MatrixKernels<T>& avx2() {
     return of_type<T>(avx2_kernels::float_matrix_kernels, avx2_kernels::bf16_matrix_kernels);
 }
 
-/// Intel's processors do a fourth as many dot products of bf16 as multiply-adds of fp32 (an Emerald
-/// Rapids: 1.35 against 5.5 in a nanosecond), so that widening first is faster. Of AMD's we expect
-/// as many, and have not measured it.
+/// On Intel's processors widening first is faster (Emerald Rapids, tests/bench/products). On AMD's
+/// we expect the instruction to be, and have not measured it.
 bool dot_product_is_fast() { return __builtin_cpu_is("amd"); }
 
 /// Of AVX-512 there is the product with weights [out, in]; the rest is AVX2's.
