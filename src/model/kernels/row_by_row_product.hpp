@@ -110,7 +110,9 @@ class RowBlock {
   public:
     explicit RowBlock(const MatrixTask<T>& task) : task_(task), chunks_(task.in) {
         constexpr int64_t floats = 48 << 10;
-        constexpr int64_t fewest = 4 * tile_rows;
+        // Weights are widened once for each block, which must be worth it even where rows are so
+        // long that the block leaves that cache.
+        constexpr int64_t fewest = 16 * tile_rows;
         capacity_ = floats / chunks_.padded / tile_rows * tile_rows;
         capacity_ = capacity_ < fewest ? fewest : capacity_;
         capacity_ = capacity_ < task.rows ? capacity_ : task.rows;
