@@ -139,8 +139,8 @@ def main():
                          "met": seconds["again"] <= floor * 100 / goal if goal else None})
             rows.append({"name": f"merge {method}, the first with statistics", "unit": "s", "galapagos": seconds["first"], "floor": floor})
             rows.append({"name": f"merge {method}, host's share", "unit": "s", "galapagos": seconds["queued"]})
-        load = ours["load"]
-        rows.append({"name": "sources to the GPU", "unit": "GB/s", "galapagos": load["bytes"] / load["seconds"] / 1e9})
+        sources_bytes = (1 + len(MODELS)) * model_bytes
+        rows.append({"name": "sources to the GPU", "unit": "GB/s", "galapagos": sources_bytes / ours["load"] / 1e9})
     print(json.dumps(rows))
 
 
