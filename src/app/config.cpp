@@ -127,6 +127,11 @@ void visit_evaluation(OptionVisitor& v, EvaluationSettings& s) {
             {.help = "tokens of one forward pass over prompts", .minimum = 1});
     v.whole("threads", s.threads,
             {.help = "threads of a rank; 0: the node's cores shared out", .minimum = 0});
+    v.choice("device", s.device, {"cpu", "gpu", "auto"},
+             {.help = "what candidates are merged and run on; auto: the GPU where every rank has "
+                      "one of its own, else the CPU. No GPU has run this yet: try a machine with "
+                      "tests/gpu/run.sh first"});
+    v.option("share_gpus", s.share_gpus, {.help = "let several ranks use one GPU"});
 }
 
 /// Sets "a.b.c" in a tree of maps.

@@ -17,6 +17,7 @@
 #include "app/version.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "comm/device_choice.hpp"
 #include "island/stopping.hpp"
 
 extern char** environ;
@@ -126,9 +127,10 @@ void print_report(const ordered_json& report) {
     fmt::print("Machine ({} ranks on {} nodes; files: {})\n", report["ranks"].get<int>(),
                report["nodes"].size(), report["folder"].get<std::string>());
     for (const auto& node : report["nodes"]) line(node["host"].get<std::string>(), node_line(node));
-    if (report["nodes"].front().contains("why_no_gpu"))
-        line("GPU", fmt::format("none ({}): computing on the CPU",
-                                report["nodes"].front()["why_no_gpu"].get<std::string>()));
+    const auto& automatic = report["device_auto"];
+    line("device auto", automatic["device"] == "gpu"
+                            ? "would take the GPU on every rank"
+                            : "would take the CPU: " + automatic["why"].get<std::string>());
     const auto& slurm = report["slurm"];
     line("Slurm",
          slurm.is_null()
@@ -146,6 +148,14 @@ void print_report(const ordered_json& report) {
                    finding["todo"].get<std::string>());
 }
 
+/// Collective. What `evaluation.device: auto` would choose for these ranks.
+ordered_json automatic_device(const Communicator& world) {
+    const auto choice =
+        grant_device(world, DeviceWish::automatic, visible_devices(), DeviceSharing::refused);
+    if (choice.device) return {{"device", "gpu"}};
+    return {{"device", "cpu"}, {"why", choice.why_none}};
+}
+
 int run_doctor(const std::string& folder, bool as_json, const ProgramContext& context) {
     const auto& world = context.world;
     together(world, [&] {
@@ -154,11 +164,13 @@ int run_doctor(const std::string& folder, bool as_json, const ProgramContext& co
                              "make it first, or leave the option out.");
     });
     const auto nodes = gather_node_facts(world, use_threads(0, world), folder);
+    const auto automatic = automatic_device(world);
     if (!world.is_root()) return 0;
     ordered_json report{{"software", software()},
                         {"ranks", world.size()},
                         {"folder", std::filesystem::absolute(folder).lexically_normal().string()},
                         {"nodes", nodes},
+                        {"device_auto", automatic},
                         {"slurm", slurm()},
                         {"environment", environment()}};
     auto& findings = report["findings"] = ordered_json::array();

@@ -6,10 +6,10 @@
 
 #include "app/commands.hpp"
 #include "app/models.hpp"
+#include "app/run_device.hpp"
 #include "app/together.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
-#include "island/cpu_candidate.hpp"
 #include "island/model_evaluator.hpp"
 #include "merge/merged_config.hpp"
 #include "merge/path_plan.hpp"
@@ -29,6 +29,8 @@ struct EvaluateArguments {
     int max_batch = 32;
     int batch_tokens = 1024;
     int threads = 0;
+    DeviceWish device = DeviceWish::cpu;
+    bool share_gpus = false;
     std::uint64_t seed = 0;
     bool json = false;
     bool answers = false;
@@ -129,9 +131,31 @@ nlohmann::ordered_json describe(const PreparedTask& task, const TaskResult& resu
     return entry;
 }
 
+/// Collective. Merges, and scores every task; rank 0 prints.
+void score_tasks(const EvaluateArguments& arguments, const Job& job, const MergePlan& plan,
+                 CandidateModel& model, const std::string& device, bool is_root) {
+    model.merge(plan);
+    nlohmann::ordered_json report{{"model", arguments.model},
+                                  {"device", device},
+                                  {"results", nlohmann::ordered_json::array()}};
+    for (const auto& task : job.prepared) {
+        const Stopwatch watch;
+        const auto result = evaluate(*task, model.decoder());
+        if (!is_root) continue;
+        report["results"].push_back(describe(*task, result, watch.seconds(), arguments.answers));
+        if (!arguments.json)
+            fmt::print("{:<24} {:<11} {:>5} items   score {:.4f}   {:.1f} s\n", task->name(),
+                       name_of(task->split()), task->items().size(), result.score, watch.seconds());
+        std::fflush(stdout);
+    }
+    if (arguments.json && is_root) fmt::print("{}\n", report.dump(2));
+}
+
 int run_evaluate(const EvaluateArguments& arguments, const ProgramContext& context) {
     const auto& world = context.world;
     use_threads(arguments.threads, world);
+    const RunDevice device = take_device(world, arguments.device, arguments.share_gpus);
+    if (world.is_root() && !arguments.json) fmt::print("{}\n", describe(device));
     Job job;
     together_once_a_node(world, [&] {
         auto recipe = recipe_of(arguments.model);
@@ -153,24 +177,12 @@ int run_evaluate(const EvaluateArguments& arguments, const ProgramContext& conte
     Network network;
     together(world, [&] {
         network = network_of(job);
-        model = std::make_unique<CpuCandidate>(job.sources, *job.donor, network.architecture,
-                                               network.route, world, arguments.seed, options);
+        model = device.make_candidate(job.sources, *job.donor, network.architecture, network.route,
+                                      world, arguments.seed, options, {&network.plan, 1});
     });
-    model->merge(network.plan);
-
-    nlohmann::ordered_json report{{"model", arguments.model},
-                                  {"results", nlohmann::ordered_json::array()}};
-    for (const auto& task : job.prepared) {
-        const Stopwatch watch;
-        const auto result = evaluate(*task, model->decoder());
-        if (!world.is_root()) continue;
-        report["results"].push_back(describe(*task, result, watch.seconds(), arguments.answers));
-        if (!arguments.json)
-            fmt::print("{:<24} {:<11} {:>5} items   score {:.4f}   {:.1f} s\n", task->name(),
-                       name_of(task->split()), task->items().size(), result.score, watch.seconds());
-        std::fflush(stdout);
-    }
-    if (arguments.json && world.is_root()) fmt::print("{}\n", report.dump(2));
+    // Ranks have GPUs of their own: one may fail alone, and the others wait for it.
+    apart(world,
+          [&] { score_tasks(arguments, job, network.plan, *model, device.name, world.is_root()); });
     return 0;
 }
 
@@ -198,6 +210,13 @@ Command add_evaluate_command(CLI::App& program) {
         ->check(CLI::PositiveNumber);
     command->add_option("--threads", a->threads, "a rank; 0: this rank's share of the cores")
         ->check(CLI::NonNegativeNumber);
+    command
+        ->add_option("--device", a->device,
+                     "cpu (default), gpu, or auto: the GPU where every rank has one of its own. No "
+                     "GPU has run this yet: try a machine with tests/gpu/run.sh first")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, DeviceWish>{
+            {"cpu", DeviceWish::cpu}, {"gpu", DeviceWish::gpu}, {"auto", DeviceWish::automatic}}));
+    command->add_flag("--share-gpus", a->share_gpus, "let several ranks use one GPU");
     command->add_option("--seed", a->seed, "of random masks, if a recipe sets no random_seed");
     command->add_flag("--json", a->json, "print one JSON document");
     command->add_flag("--answers", a->answers, "with --json: also every item's answer");

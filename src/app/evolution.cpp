@@ -47,6 +47,7 @@ std::vector<std::pair<std::string, std::string>> provenance(const ProgramContext
     list.emplace_back("libtorch", libtorch_version);
     list.emplace_back("mpi", mpi_version());
     list.emplace_back("ranks", std::to_string(context.world.size()));
+    list.emplace_back("device", evolution.device.name);
     list.emplace_back("seed", std::to_string(evolution.config.seed));
     return list;
 }
@@ -67,12 +68,13 @@ void lay_out(Evolution& evolution, const Communicator& world) {
                 fmt::format("it has {}, islands.count is {}", so_far, config.islands.count),
                 "leave the count out, or raise it; fewer ranks can carry all of them.");
     });
-    try {
+    alike([&] {
         evolution.layout = make_process_layout(world, config.islands.count,
                                                config.evaluation.tensor_parallel, so_far);
-    } catch (const UsageError& error) {
-        throw CollectiveError(error.what(), 2);  // every rank has thrown it
-    }
+    });
+    evolution.device = take_device(world, config.evaluation.device, config.evaluation.share_gpus);
+    // What was chosen is what ran, and what a resumed run has to have again.
+    config.evaluation.device = evolution.device.kind;
     config.islands.count = evolution.layout.islands;
     config.evaluation.threads = use_threads(config.evaluation.threads, world);
 }
@@ -100,9 +102,9 @@ void open_inputs(Evolution& evolution) {
                                                           static_cast<std::uint32_t>(island)));
     });
     together(world, [&] {
-        evolution.evaluator =
-            std::make_unique<ModelEvaluator>(evolution.models, *evolution.space, evolution.tasks,
-                                             config.evaluation, evolution.layout.group, seed);
+        evolution.evaluator = std::make_unique<ModelEvaluator>(
+            evolution.models, *evolution.space, evolution.tasks, config.evaluation,
+            evolution.layout.group, seed, evolution.device.make_candidate);
     });
 }
 

@@ -9,6 +9,7 @@
 
 #include "app/commands.hpp"
 #include "app/config.hpp"
+#include "app/run_device.hpp"
 #include "history/run_directory.hpp"
 #include "island/island.hpp"
 #include "island/process_layout.hpp"
@@ -19,6 +20,7 @@ namespace galapagos {
 struct Evolution {
     Config config;
     ProcessLayout layout;
+    RunDevice device;
     std::vector<std::shared_ptr<const Source>> models;
     std::vector<WeightedTask> tasks;
     std::optional<SearchSpace> space;
@@ -32,8 +34,8 @@ struct Evolution {
     std::vector<std::uint64_t> first_generations;  // per island
 };
 
-/// Cuts the ranks into hosts and evaluators, and shares out the cores. `run` must be set: a run
-/// keeps its islands on fewer nodes, and gets more on more. All of these are collective.
+/// Cuts the ranks into hosts and evaluators, and shares out GPUs and cores. `run` must be set: a
+/// run keeps its islands on fewer nodes, and gets more on more. All of these are collective.
 void lay_out(Evolution& evolution, const Communicator& world);
 
 /// Opens models and tasks, and checks all that can be checked before the run directory is touched.

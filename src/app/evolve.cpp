@@ -18,8 +18,6 @@
 namespace galapagos {
 namespace {
 
-constexpr int status_resume_me = 75;
-
 struct EvolveArguments {
     std::string config;
     std::string run_dir;
@@ -57,6 +55,7 @@ void print_header(const Evolution& evolution) {
         layout.evaluators, layout.group.size(), evolution.config.evaluation.threads,
         evolution.run.root.string(),
         evolution.attempt > 1 ? fmt::format(" (attempt {})", evolution.attempt) : "");
+    fmt::print("{}\n", describe(evolution.device));
     std::fflush(stdout);
 }
 

@@ -11,9 +11,9 @@
 namespace galapagos {
 
 RunConfig run_config(const Config& config) {
-    return {
-        resolved_yaml(config),
-        {"name", "budget", "selection", "evaluation.threads", "islands.count", "islands.watchdog"}};
+    return {resolved_yaml(config),
+            {"name", "budget", "selection", "evaluation.threads", "evaluation.share_gpus",
+             "islands.count", "islands.watchdog"}};
 }
 
 HistorySchema make_schema(const std::vector<Gene>& genes, const std::vector<WeightedTask>& tasks,

@@ -18,6 +18,8 @@ std::pair<int, std::string> describe_current_exception() {
         return {error.status(), error.what()};
     } catch (const UsageError& error) {
         return {2, error.what()};
+    } catch (const MachineError& error) {
+        return {status_resume_me, error.what()};
     } catch (const std::bad_alloc&) {
         return {1,
                 "out of memory (an allocation failed) use fewer ranks a node, or a wider "
@@ -44,7 +46,8 @@ std::string run_step(const std::function<void()>& step) {
 
 void throw_first(const std::vector<std::string>& reports) {
     for (const auto& report : reports)
-        if (!report.empty()) throw CollectiveError(report.substr(2), report[0] - '0');
+        if (!report.empty())
+            throw CollectiveError(report.substr(report.find(':') + 1), std::stoi(report));
 }
 
 }  // namespace
@@ -60,6 +63,15 @@ void together_once_a_node(const Communicator& world, const std::function<void()>
     throw_first(world.all_gather(report));
     if (!node.is_root()) report = run_step(step);
     throw_first(world.all_gather(report));
+}
+
+void alike(const std::function<void()>& step) {
+    try {
+        step();
+    } catch (...) {
+        const auto [status, message] = describe_current_exception();
+        throw CollectiveError(message, status);
+    }
 }
 
 void apart(const Communicator& world, const std::function<void()>& step) {

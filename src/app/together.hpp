@@ -8,6 +8,9 @@
 
 namespace galapagos {
 
+/// The exit status of a run that did nothing wrong and can be resumed.
+inline constexpr int status_resume_me = 75;
+
 /// An error that some ranks met in a step that all took together. Every rank throws it, rank 0
 /// prints it.
 class CollectiveError : public std::runtime_error {
@@ -28,6 +31,9 @@ void together(const Communicator& world, const std::function<void()>& step);
 /// done (caches).
 void together_once_a_node(const Communicator& world, const std::function<void()>& step);
 
+/// Collective. Runs a step that communicates, and that fails on all ranks alike or on none.
+void alike(const std::function<void()>& step);
+
 /// Runs a step in which ranks do different things. An error of one ends the job: the others may
 /// wait for it for ever. It must be caught before the objects that ranks destroy together are.
 void apart(const Communicator& world, const std::function<void()>& step);
@@ -38,7 +44,8 @@ int report_current_exception();
 /// Prints the error in flight and ends all ranks with its exit status.
 [[noreturn]] void end_job_of(const Communicator& world);
 
-/// The exit status of the error in flight: 2 for wrong usage, else 1; and its text.
+/// The exit status of the error in flight, and its text: 2 for wrong usage, 75 where the machine
+/// failed, else 1.
 std::pair<int, std::string> describe_current_exception();
 
 }  // namespace galapagos

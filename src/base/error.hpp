@@ -18,4 +18,11 @@ class UsageError : public Error {
     using Error::Error;
 };
 
+/// A part of the machine failed, and nothing that this process tries afterwards can succeed: a
+/// GPU's lost context, a rank that does not answer. Never a property of what was being computed.
+class MachineError : public Error {
+  public:
+    using Error::Error;
+};
+
 }  // namespace galapagos

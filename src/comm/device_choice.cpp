@@ -11,7 +11,7 @@
 namespace galapagos {
 namespace {
 
-constexpr const char* use_the_cpu = "CUDA_VISIBLE_DEVICES= (empty) makes all ranks use the CPU";
+constexpr const char* use_the_cpu = "the device cpu needs none";
 
 /// The first text that is (not) empty; the number of texts if there is none.
 std::size_t find(const std::vector<std::string>& texts, bool empty) {
@@ -33,9 +33,9 @@ void refuse_mixture(const std::vector<std::string>& uuids,
                     const std::vector<std::string>& reasons) {
     const std::size_t without = find(uuids, true), with = find(uuids, false);
     if (without == uuids.size() || with == uuids.size()) return;
-    throw Error(fmt::format("rank {} sees no GPU, but rank {} does", without, with),
-                reasons[without],
-                fmt::format("ask for GPUs on every node (--gpus-per-node); {}", use_the_cpu));
+    throw UsageError(fmt::format("rank {} sees no GPU, but rank {} does", without, with),
+                     reasons[without],
+                     fmt::format("ask for GPUs on every node (--gpus-per-node); {}", use_the_cpu));
 }
 
 void refuse_sharing(const std::vector<std::string>& uuids) {
@@ -43,8 +43,10 @@ void refuse_sharing(const std::vector<std::string>& uuids) {
     for (std::size_t rank = 0; rank < uuids.size(); ++rank) {
         const auto [first, is_new] = owner.emplace(uuids[rank], rank);
         if (is_new) continue;
-        throw Error(fmt::format("ranks {} and {} would share one GPU", first->second, rank),
-                    uuids[rank], "start as many ranks a node as it has GPUs (--ntasks-per-node)");
+        throw UsageError(fmt::format("ranks {} and {} would share one GPU", first->second, rank),
+                         uuids[rank],
+                         "start as many ranks a node as it has GPUs (--ntasks-per-node), or let "
+                         "them share (evaluation.share_gpus, evaluate --share-gpus)");
     }
 }
 
@@ -63,6 +65,27 @@ DeviceChoice choose_device(const Communicator& world, const DeviceReport& seen,
     refuse_mixture(uuids, world.all_gather(seen.why_none));
     if (mine.device && sharing == DeviceSharing::refused) refuse_sharing(uuids);
     return mine;
+}
+
+DeviceChoice grant_device(const Communicator& world, DeviceWish wish, const DeviceReport& seen,
+                          DeviceSharing sharing) {
+    if (wish == DeviceWish::cpu) return {};
+    DeviceChoice choice;
+    try {
+        choice = choose_device(world, seen, sharing);
+    } catch (const Error& error) {
+        if (wish == DeviceWish::gpu) throw;
+        return {std::nullopt, error.what()};
+    }
+    if (choice.device) return choice;
+    // Ranks may have reasons of their own: all give the first one's.
+    choice.why_none =
+        fmt::format("no rank sees a GPU: {}", world.broadcast(std::move(choice.why_none)));
+    if (wish == DeviceWish::gpu)
+        throw UsageError("the device gpu can't be had", choice.why_none,
+                         "use a build with CUDA (cmake --preset cuda) on a machine whose GPUs "
+                         "nvidia-smi lists, or the device cpu");
+    return choice;
 }
 
 }  // namespace galapagos

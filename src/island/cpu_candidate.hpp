@@ -8,11 +8,7 @@ namespace galapagos {
 
 class CpuCandidate final : public CandidateModel {
   public:
-    /// Collective over `group`. `layout_source` gives the architecture, its folder the end-of-text
-    /// ids. Sources, group and all memory are held for the life of the object.
-    CpuCandidate(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
-                 const Communicator& group, std::uint64_t seed, DecoderOptions options);
-    /// The same for another network; its layers run along the route, if that has hops.
+    /// As a CandidateFactory makes it.
     CpuCandidate(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
                  Architecture architecture, const LayerRoute& route, const Communicator& group,
                  std::uint64_t seed, DecoderOptions options);
@@ -25,5 +21,11 @@ class CpuCandidate final : public CandidateModel {
     Merger merger_;
     Decoder decoder_;
 };
+
+/// The CandidateFactory of CPUs.
+std::unique_ptr<CandidateModel> make_cpu_candidate(
+    std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
+    Architecture architecture, const LayerRoute& route, const Communicator& group,
+    std::uint64_t seed, const DecoderOptions& options, std::span<const MergePlan> forms);
 
 }  // namespace galapagos

@@ -8,7 +8,6 @@
 #include "base/activity.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
-#include "island/cpu_candidate.hpp"
 #include "task/evaluate.hpp"
 
 namespace galapagos {
@@ -23,10 +22,22 @@ PrepareOptions prepare_options(const Source& source) {
     return options;
 }
 
+namespace {
+
+std::vector<MergePlan> forms_of(const SearchSpace& space,
+                                const std::vector<std::shared_ptr<const Source>>& sources) {
+    const auto index = index_sources(sources);
+    std::vector<MergePlan> plans;
+    for (const Recipe& recipe : space.forms()) plans.push_back(make_plan(recipe, sources, index));
+    return plans;
+}
+
+}  // namespace
+
 ModelEvaluator::ModelEvaluator(std::vector<std::shared_ptr<const Source>> sources,
                                SearchSpace space, std::vector<WeightedTask> tasks,
                                const EvaluationSettings& settings, const Communicator& group,
-                               std::uint64_t seed)
+                               std::uint64_t seed, const CandidateFactory& make_candidate)
     : space_(std::move(space)) {
     const Source& donor = *sources.front();
     const auto tokenizer = Tokenizer::load(donor.folder().folder());
@@ -46,7 +57,8 @@ ModelEvaluator::ModelEvaluator(std::vector<std::shared_ptr<const Source>> source
     decoder.max_batch = settings.max_batch;
     decoder.max_tokens = longest;
     decoder.batch_tokens = std::max(settings.batch_tokens, longest);
-    model_ = std::make_unique<CpuCandidate>(std::move(sources), donor, group, seed, decoder);
+    model_ = make_candidate(sources, donor, candidate_architecture(donor.config(), donor, sources),
+                            {}, group, seed, decoder, forms_of(space_, sources));
 }
 
 bool ModelEvaluator::has_stage(Stage stage) const {
@@ -69,6 +81,8 @@ std::optional<CandidateResult> ModelEvaluator::evaluate(const Candidate& candida
         set_activity("running the tasks of a candidate");
         if (!run_tasks(candidate.stage, result, keep_going)) return std::nullopt;
         result.evaluation_seconds = watch.seconds();
+    } catch (const MachineError&) {
+        throw;  // every further candidate would fail too
     } catch (const Error& error) {
         // Merges and forward passes fail on all ranks of the group alike: non-finite weights, an
         // impossible recipe.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/device_choice.hpp"
 #include "genome/search_space.hpp"
 #include "island/candidate_model.hpp"
 #include "island/evaluator.hpp"
@@ -26,6 +27,8 @@ struct EvaluationSettings {
     int max_batch = 32;
     int batch_tokens = 1024;
     int threads = 0;  ///< a rank; 0: the node's cores shared out
+    DeviceWish device = DeviceWish::cpu;
+    bool share_gpus = false;
 };
 
 class ModelEvaluator : public CandidateEvaluator {
@@ -34,7 +37,8 @@ class ModelEvaluator : public CandidateEvaluator {
     /// none.
     ModelEvaluator(std::vector<std::shared_ptr<const Source>> sources, SearchSpace space,
                    std::vector<WeightedTask> tasks, const EvaluationSettings& settings,
-                   const Communicator& group, std::uint64_t seed);
+                   const Communicator& group, std::uint64_t seed,
+                   const CandidateFactory& make_candidate);
 
     std::optional<CandidateResult> evaluate(const Candidate& candidate,
                                             const std::function<bool()>& keep_going) override;

@@ -74,6 +74,53 @@ TEST(DeviceChoice, ABrokenGpuIsNoReasonToUseTheCpu) {
                                  " can't use its GPU (ECC error)"));
 }
 
+/// What a wish gives, or the error's text.
+std::string granted(DeviceWish wish, const DeviceReport& seen) {
+    try {
+        const auto choice = grant_device(Communicator::world(), wish, seen, DeviceSharing::refused);
+        return choice.device ? choice.device->uuid : "cpu: " + choice.why_none;
+    } catch (const UsageError& error) {
+        return "wrong usage: " + std::string(error.what());
+    } catch (const Error& error) {
+        return "failed: " + std::string(error.what());
+    }
+}
+
+TEST(DeviceWish, TheCpuNeedsNoReason) { EXPECT_EQ(granted(DeviceWish::cpu, gpus(8)), "cpu: "); }
+
+TEST(DeviceWish, AGpuForEveryRankIsTaken) {
+    const auto mine = "GPU-" + std::to_string(Communicator::world().rank());
+    EXPECT_EQ(granted(DeviceWish::gpu, gpus(8)), mine);
+    EXPECT_EQ(granted(DeviceWish::automatic, gpus(8)), mine);
+}
+
+TEST(DeviceWish, WithoutGpusTheFirstRanksReasonIsGiven) {
+    const bool first = Communicator::world().is_root();
+    const DeviceReport none{{}, first ? "no driver" : "no permission"};
+    EXPECT_THAT(granted(DeviceWish::gpu, none),
+                AllOf(HasSubstr("wrong usage: the device gpu can't be had (no rank sees a GPU: no "
+                                "driver) use a build with CUDA"),
+                      HasSubstr("or the device cpu")));
+    EXPECT_EQ(granted(DeviceWish::automatic, none), "cpu: no rank sees a GPU: no driver");
+}
+
+TEST(DeviceWish, WhatWouldBeAnErrorIsAReasonForTheCpu) {
+    const auto world = Communicator::world();
+    const DeviceReport broken{{}, "ECC error", true};
+    EXPECT_THAT(granted(DeviceWish::gpu, broken), HasSubstr("failed: rank 0 can't use its GPU"));
+    EXPECT_THAT(granted(DeviceWish::automatic, broken),
+                HasSubstr("cpu: rank 0 can't use its GPU (ECC error)"));
+    if (world.size() < 4) GTEST_SKIP() << "needs four ranks";
+    EXPECT_THAT(granted(DeviceWish::gpu, gpus(3)),
+                AllOf(HasSubstr("wrong usage: ranks 0 and 3 would share one GPU"),
+                      HasSubstr("evaluation.share_gpus")));
+    EXPECT_THAT(granted(DeviceWish::automatic, gpus(3)),
+                HasSubstr("cpu: ranks 0 and 3 would share one GPU"));
+    const auto some = world.rank() == 2 ? DeviceReport{{}, "no driver"} : gpus(4);
+    EXPECT_THAT(granted(DeviceWish::gpu, some), HasSubstr("wrong usage: rank 2 sees no GPU"));
+    EXPECT_THAT(granted(DeviceWish::automatic, some), HasSubstr("cpu: rank 2 sees no GPU"));
+}
+
 TEST(DeviceChoice, WhatThisMachineShowsCanBeChosenFrom) {
     const auto choice =
         choose_device(Communicator::world(), visible_devices(), DeviceSharing::allowed);

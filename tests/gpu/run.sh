@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the preset cuda, runs all tests that need a GPU and the benches of tests/gpu/bench; prints one table of each, and
-# writes bench-gpu.json.
+# Builds the preset cuda, runs all tests that need a GPU, whole runs of the program (whole_runs.sh) and the benches of
+# tests/gpu/bench; prints one table of tests and one of benches, and writes bench-gpu.json.
 #
 #   tests/gpu/run.sh              on a machine with one GPU or more
 #   tests/gpu/run.sh --anyway     without a GPU too: builds, and shows what is skipped
@@ -29,7 +29,7 @@ fi
 export GALAPAGOS_DEPS=${GALAPAGOS_DEPS:-$PWD/.deps}
 build=build/cuda
 cmake --preset cuda >/dev/null
-cmake --build "$build" -j "$(nproc)" --target gpu_tests gpu_candidate -- --quiet
+cmake --build "$build" -j "$(nproc)" --target gpu_tests gpu_candidate galapagos -- --quiet
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 status=0
@@ -54,6 +54,7 @@ awk '
     END { if (why != "") print "skipped: no GPU: " why }
 ' "$output"
 if [ $status != 0 ]; then cat "$output"; fi
+GALAPAGOS_BINARY_DIR=$PWD/$build tests/gpu/whole_runs.sh || [ $? = 77 ] || status=1
 
 for python in "$GALAPAGOS_DEPS/venv/bin/python" python3 ''; do
     if [ -z "$python" ]; then

@@ -69,6 +69,23 @@ TEST(CudaErrors, SuccessIsNoError) {
     EXPECT_NO_THROW(cuda::check(ncclSuccess, "x"));
 }
 
+TEST(CudaErrors, OnlyMemoryThatRanOutIsNoFaultOfTheMachine) {
+    const auto is_fault = [](auto code) {
+        try {
+            cuda::check(code, "x");
+        } catch (const MachineError&) {
+            return true;
+        } catch (const Error&) {
+        }
+        return false;
+    };
+    EXPECT_FALSE(is_fault(cudaErrorMemoryAllocation));
+    EXPECT_FALSE(is_fault(CUBLAS_STATUS_ALLOC_FAILED));
+    EXPECT_TRUE(is_fault(cudaErrorIllegalAddress));
+    EXPECT_TRUE(is_fault(CUBLAS_STATUS_EXECUTION_FAILED));
+    EXPECT_TRUE(is_fault(ncclRemoteError));
+}
+
 TEST(CudaErrors, OutOfMemorySaysWhatToTry) {
     EXPECT_THAT(error_of([] { cuda::check(cudaErrorMemoryAllocation, "no room"); }),
                 AllOf(HasSubstr("no room (cudaErrorMemoryAllocation: "),

@@ -150,5 +150,20 @@ TEST_F(DeviceCandidateTest, WhatDoesNotFitIsRefusedAtTheStart) {
                       HasSubstr("statistics 0.00 GiB, tables 0.00 GiB, libraries 0.50 GiB")));
 }
 
+/// A rank without room is the end for its whole group, and all say why.
+TEST_F(DeviceCandidateTest, RanksThatDoNotFitAreEveryRanksError) {
+    const bool last = group_.rank() == group_.size() - 1;
+    const ResidencyNeeds needs = needs_of(group_);
+    const std::size_t enough = needs.sources + needs.beside_sources();
+    try {
+        cuda::DeviceCandidate<float>(sources_, *sources_[0], architecture(), {}, group_, 5,
+                                     tiny_decoder(), plans_of(some_recipes(), sources_),
+                                     twin<float>({last ? needs.beside_sources() - 1 : enough, 0}));
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr("a candidate doesn't fit in the GPU's memory"));
+    }
+}
+
 }  // namespace
 }  // namespace galapagos

@@ -8,11 +8,21 @@
 
 namespace galapagos::testing {
 
+/// Of searches that are scored by the formula.
+inline HistorySchema formula_schema() {
+    HistorySchema schema;
+    for (const auto& gene : mixed_genes()) schema.genes.push_back(gene.name);
+    schema.tasks = {{"formula", AnswerType::none, {}}};
+    return schema;
+}
+
 /// Attempt `part` of the islands of layout.islands_here() in `run`, brought to their newest
-/// checkpoints. `settings_of` and `optimizer_of` say what an island is.
+/// checkpoints. `settings_of` and `optimizer_of` say what an island is; the schema gets the
+/// optimiser's diagnostics.
 template <typename SettingsOf, typename OptimizerOf>
 std::vector<IslandParts> make_islands(const ProcessLayout& layout, const RunLayout& run, int part,
-                                      SettingsOf settings_of, OptimizerOf optimizer_of) {
+                                      SettingsOf settings_of, OptimizerOf optimizer_of,
+                                      const HistorySchema& common = formula_schema()) {
     const std::string config_hash = sha256_hex("one config for all attempts");
     std::vector<IslandParts> islands;
     for (const int number : layout.islands_here()) {
@@ -20,9 +30,7 @@ std::vector<IslandParts> make_islands(const ProcessLayout& layout, const RunLayo
         IslandSearch search(settings_of(number), optimizer_of(number));
         CheckpointStore checkpoints(run.checkpoints(), island, config_hash);
         resume_island(run, island, checkpoints, search);
-        HistorySchema schema;
-        for (const auto& gene : mixed_genes()) schema.genes.push_back(gene.name);
-        schema.tasks = {{"formula", AnswerType::none, {}}};
+        HistorySchema schema = common;
         for (const auto& [name, value] : search.optimizer().diagnostics())
             schema.diagnostics.push_back(name);
         HistoryWriter history(run.part(island, part), {"uuid", config_hash, island, part, {}},

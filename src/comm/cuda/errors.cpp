@@ -56,7 +56,8 @@ const char* what_to_try(ncclResult_t code) {
         case ncclRemoteError:
             return "another rank failed: the first error in the log is the cause";
         case ncclInvalidUsage:
-            return "do two ranks use one GPU? NCCL_DEBUG=WARN says more";
+            return "do two ranks use one GPU? docs/gpu.md says how they may; NCCL_DEBUG=WARN says "
+                   "more";
         case ncclSystemError:
             return "NCCL_SOCKET_IFNAME names the network interface to use; NCCL_DEBUG=INFO says "
                    "more";
@@ -65,18 +66,25 @@ const char* what_to_try(ncclResult_t code) {
     }
 }
 
+void fail(bool out_of_memory, std::string_view what, const std::string& why, const char* hint) {
+    if (out_of_memory) throw Error(what, why, hint);
+    throw MachineError(what, why, hint);
+}
+
 }  // namespace
 
 void check(cudaError_t code, std::string_view what) {
     if (code == cudaSuccess) return;
-    throw Error(what, fmt::format("{}: {}", cudaGetErrorName(code), cudaGetErrorString(code)),
-                what_to_try(code));
+    fail(code == cudaErrorMemoryAllocation, what,
+         fmt::format("{}: {}", cudaGetErrorName(code), cudaGetErrorString(code)),
+         what_to_try(code));
 }
 
 void check(cublasStatus_t code, std::string_view what) {
     if (code == CUBLAS_STATUS_SUCCESS) return;
-    throw Error(what, fmt::format("{}: {}", cublasGetStatusName(code), cublasGetStatusString(code)),
-                what_to_try(code));
+    fail(code == CUBLAS_STATUS_ALLOC_FAILED, what,
+         fmt::format("{}: {}", cublasGetStatusName(code), cublasGetStatusString(code)),
+         what_to_try(code));
 }
 
 void check(ncclResult_t code, std::string_view what) {
@@ -84,7 +92,7 @@ void check(ncclResult_t code, std::string_view what) {
     std::string why = fmt::format("NCCL: {}", ncclGetErrorString(code));
     if (const std::string_view last = ncclGetLastError(nullptr); !last.empty())
         why += fmt::format("; {}", last);
-    throw Error(what, why, what_to_try(code));
+    throw MachineError(what, why, what_to_try(code));
 }
 
 }  // namespace galapagos::cuda

@@ -9,8 +9,9 @@
 
 namespace galapagos::cuda {
 
-/// Unless a call succeeded, these throw Error "`what` (the library's name and text for the code)
-/// what to try". `what` says what failed: "can't copy to the GPU".
+/// Unless a call succeeded, these throw "`what` (the library's name and text for the code) what to
+/// try": an Error where memory ran out, which another candidate may not, else a MachineError.
+/// `what` says what failed: "can't copy to the GPU".
 void check(cudaError_t code, std::string_view what);
 void check(cublasStatus_t code, std::string_view what);
 /// Not for codes that may be ncclInProgress: see nccl_communicator.hpp.

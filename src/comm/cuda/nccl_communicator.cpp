@@ -44,7 +44,7 @@ NcclCommunicator::NcclCommunicator(const Communicator& members, Patience patienc
 }
 
 ncclComm_t NcclCommunicator::open(std::string_view what) const {
-    if (!comm_) throw Error(what, "the group of GPUs was closed, or aborted after an error");
+    if (!comm_) throw MachineError(what, "the group of GPUs was closed, or aborted after an error");
     return comm_.get();
 }
 
@@ -69,10 +69,11 @@ void NcclCommunicator::finish(ncclResult_t code, std::string_view what) {
     if (code == ncclSuccess) return;
     try {
         if (code == ncclInProgress)
-            throw Error(what,
-                        fmt::format("other ranks did not answer for {} s",
-                                    std::chrono::duration<double>(patience_).count()),
-                        "the first error in the log is the cause; NCCL_DEBUG=INFO says more");
+            throw MachineError(
+                what,
+                fmt::format("other ranks did not answer for {} s",
+                            std::chrono::duration<double>(patience_).count()),
+                "the first error in the log is the cause; NCCL_DEBUG=INFO says more");
         check(code, what);
     } catch (...) {
         comm_.reset();

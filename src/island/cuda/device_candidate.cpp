@@ -1,9 +1,12 @@
 #include "island/cuda/device_candidate.hpp"
 
 #include <cstring>
+#include <functional>
+#include <string>
 #include <type_traits>
 #include <utility>
 
+#include "base/error.hpp"
 #include "island/cuda/candidate_needs.hpp"
 #include "merge/cuda/resident_sources.hpp"
 #include "model/cuda/device_pass.hpp"
@@ -14,6 +17,19 @@ namespace {
 
 template <typename T>
 constexpr DType element_type = std::is_same_v<T, float> ? DType::f32 : DType::bf16;
+
+/// Collective. Runs a step of each rank's own, whose device may have less room than the others':
+/// what fails on one is every rank's error, before any waits for the others.
+void agree(const Communicator& members, const std::function<void()>& step) {
+    std::string failure;
+    try {
+        step();
+    } catch (const Error& error) {
+        failure = error.what();
+    }
+    for (const std::string& text : members.all_gather(failure))
+        if (!text.empty()) throw Error(text);
+}
 
 }  // namespace
 
@@ -28,6 +44,12 @@ DeviceCandidate<T>::DeviceCandidate(std::vector<std::shared_ptr<const Source>> s
                      element_type<T>, ArenaUse::layout),
       machine_(make_machine(group_)) {
     options.dtype = element_type<T>;
+    agree(group, [&] { take_memory(seed, options, forms); });
+}
+
+template <typename T>
+void DeviceCandidate<T>::take_memory(std::uint64_t seed, const DecoderOptions& options,
+                                     std::span<const MergePlan> forms) {
     residency_ =
         choose_gpu_residency(candidate_needs(sources_, own_tensors(sources_), architecture_,
                                              sharding_, arena_, first_route_, options, forms),

@@ -34,6 +34,8 @@ class DeviceCandidate final : public CandidateModel {
     const Arena& layout() const { return arena_; }
 
   private:
+    void take_memory(std::uint64_t seed, const DecoderOptions& options,
+                     std::span<const MergePlan> forms);
     void load_sources();
 
     std::unique_ptr<CandidateMachine<T>> machine_;

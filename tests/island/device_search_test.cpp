@@ -1,0 +1,88 @@
+// Whole searches whose candidates live on a device, by the twins of all its kernels. Runs under
+// mpirun with 1 and 2 ranks: the tensor-parallel width.
+#include <gmock/gmock.h>
+
+#include "history/history_reader.hpp"
+#include "island/cpu_candidate.hpp"
+#include "island/cuda/device_candidate.hpp"
+#include "island/tiny_search.hpp"
+#include "island/twin_machine.hpp"
+
+namespace galapagos {
+namespace {
+
+using namespace test;
+
+constexpr int generations = 3;
+
+CandidateFactory twin_candidates(Counts& counts) {
+    return
+        [&counts](std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
+                  Architecture architecture, const LayerRoute& route, const Communicator& group,
+                  std::uint64_t seed, const DecoderOptions& options,
+                  std::span<const MergePlan> forms) -> std::unique_ptr<CandidateModel> {
+            return std::make_unique<cuda::DeviceCandidate<float>>(
+                std::move(sources), layout_source, std::move(architecture), route, group, seed,
+                options, forms, twin_machine<float>({std::size_t{80} << 30, 0}, counts));
+        };
+}
+
+class DeviceSearch : public ::testing::Test {
+  protected:
+    DeviceSearch() : world_(Communicator::world()) {
+        if (world_.is_root()) folder_.emplace();
+        base_ = world_.broadcast(folder_ ? folder_->path().string() : std::string());
+    }
+    ~DeviceSearch() override { world_.barrier(); }
+
+    /// Collective: one island, whose ranks evaluate together. The history is on rank 0.
+    IslandHistory run(const std::string& name, const CandidateFactory& factory) {
+        const auto layout = make_process_layout(world_, 1, world_.size());
+        const RunLayout run{base_ / name};
+        auto evaluator = search_.evaluator(layout.group, factory);
+        if (!layout.is_island_root()) {
+            serve_island_root(layout, evaluator);
+            return {};
+        }
+        for (const auto& folder : {run.islands(), run.checkpoints()})
+            std::filesystem::create_directories(folder);
+        auto islands = testing::make_islands(
+            layout, run, 1,
+            [](int island) { return testing::search_settings(island, 1, generations); },
+            [&](int island) { return search_.optimizer(island); }, search_.schema());
+        IslandRoot root(layout, evaluator, std::move(islands), StopWatch(run.stop(), std::nullopt),
+                        {2, true, true}, {});
+        EXPECT_FALSE(root.run().winner.is_null());
+        return read_run(run.root).islands.at(0);
+    }
+
+    Communicator world_;
+    std::optional<TemporaryFolder> folder_;
+    std::filesystem::path base_;
+    TinySearch search_;
+    Counts counts_;
+};
+
+TEST_F(DeviceSearch, ASecondRunHasTheSameHistory) {
+    const auto first = run("first", twin_candidates(counts_));
+    const auto second = run("second", twin_candidates(counts_));
+    if (!world_.is_root()) return;
+    ASSERT_EQ(first.candidates.size(), 6u * generations);
+    for (const auto& candidate : first.candidates)
+        EXPECT_EQ(candidate.status, CandidateStatus::evaluated) << candidate.reason;
+    EXPECT_EQ(fingerprint(first), fingerprint(second));
+}
+
+TEST_F(DeviceSearch, ScoresAreTheCpusToRounding) {
+    const auto device = run("device", twin_candidates(counts_));
+    const auto cpu = run("cpu", make_cpu_candidate);
+    if (!world_.is_root()) return;
+    // The first population does not depend on scores.
+    for (std::size_t i = 0; i < 6; ++i) {
+        EXPECT_EQ(device.candidates.at(i).genome, cpu.candidates.at(i).genome);
+        EXPECT_NEAR(device.candidates.at(i).fitness, cpu.candidates.at(i).fitness, 1e-4);
+    }
+}
+
+}  // namespace
+}  // namespace galapagos
