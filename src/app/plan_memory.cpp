@@ -8,6 +8,7 @@
 #include "app/quantity.hpp"
 #include "forecast/gpu_memory.hpp"
 #include "forecast/memory.hpp"
+#include "island/model_evaluator.hpp"
 
 namespace galapagos {
 
@@ -89,20 +90,12 @@ ordered_json memory_of_gpu_at(int width, const PlanInputs& in, const PlanMachine
     return m;
 }
 
-/// A plan of each form that candidates can have.
-std::vector<MergePlan> forms_of(const PlanInputs& in) {
-    const SourceIndex index = index_sources(in.sources);
-    std::vector<MergePlan> forms;
-    for (const Recipe& recipe : in.space->forms())
-        forms.push_back(make_plan(recipe, in.sources, index));
-    return forms;
-}
-
 }  // namespace
 
 ordered_json plan_memory(const PlanInputs& in, const PlanMachines& machines) {
     const double process = process_bytes();
-    const std::vector<MergePlan> forms = machines.gpu ? forms_of(in) : std::vector<MergePlan>();
+    const std::vector<MergePlan> forms =
+        machines.gpu ? forms_of(*in.space, in.sources) : std::vector<MergePlan>();
     ordered_json list = ordered_json::array();
     const int configured = in.config.evaluation.tensor_parallel;
     int smallest = 0;

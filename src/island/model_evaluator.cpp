@@ -22,8 +22,6 @@ PrepareOptions prepare_options(const Source& source) {
     return options;
 }
 
-namespace {
-
 std::vector<MergePlan> forms_of(const SearchSpace& space,
                                 const std::vector<std::shared_ptr<const Source>>& sources) {
     const auto index = index_sources(sources);
@@ -31,8 +29,6 @@ std::vector<MergePlan> forms_of(const SearchSpace& space,
     for (const Recipe& recipe : space.forms()) plans.push_back(make_plan(recipe, sources, index));
     return plans;
 }
-
-}  // namespace
 
 ModelEvaluator::ModelEvaluator(std::vector<std::shared_ptr<const Source>> sources,
                                SearchSpace space, std::vector<WeightedTask> tasks,

@@ -31,6 +31,10 @@ struct EvaluationSettings {
     bool share_gpus = false;
 };
 
+/// A plan of each form that candidates can have.
+std::vector<MergePlan> forms_of(const SearchSpace& space,
+                                const std::vector<std::shared_ptr<const Source>>& sources);
+
 class ModelEvaluator : public CandidateEvaluator {
   public:
     /// Collective over `group`. The first source is the base, or the layout's donor where there is

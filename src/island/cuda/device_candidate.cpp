@@ -50,14 +50,13 @@ DeviceCandidate<T>::DeviceCandidate(std::vector<std::shared_ptr<const Source>> s
 template <typename T>
 void DeviceCandidate<T>::take_memory(std::uint64_t seed, const DecoderOptions& options,
                                      std::span<const MergePlan> forms) {
-    residency_ =
-        choose_gpu_residency(candidate_needs(sources_, own_tensors(sources_), architecture_,
-                                             sharding_, arena_, first_route_, options, forms),
-                             machine_->free_memory());
+    const ResidencyNeeds needs = candidate_needs(sources_, own_tensors(sources_), architecture_,
+                                                 sharding_, arena_, first_route_, options, forms);
+    residency_ = choose_gpu_residency(needs, machine_->free_memory());
     const MergeBytes merging = merge_bytes(forms, sharding_);
     weights_ = machine_->allocate("candidate", arena_.bytes());
     merging_ = machine_->allocate("statistics and tables", merging.total());
-    load_sources();
+    load_sources(needs.sources);
     merger_.emplace(sources_, sharding_, seed, &group_, machine_->statistics(),
                     MergeMemory(merging, merging_.get()),
                     [this](const MergeLaunch& launch) { machine_->launch(launch); });
@@ -68,8 +67,7 @@ void DeviceCandidate<T>::take_memory(std::uint64_t seed, const DecoderOptions& o
 
 /// Pinned memory is the host's: what is copied there is copied by it.
 template <typename T>
-void DeviceCandidate<T>::load_sources() {
-    const std::size_t bytes = resident_bytes(sources_, own_tensors(sources_), sharding_);
+void DeviceCandidate<T>::load_sources(std::size_t bytes) {
     const bool pinned = residency_.residency == Residency::pinned_host;
     resident_ = pinned ? machine_->allocate_pinned(bytes) : machine_->allocate("sources", bytes);
     make_resident(

@@ -36,7 +36,7 @@ class DeviceCandidate final : public CandidateModel {
   private:
     void take_memory(std::uint64_t seed, const DecoderOptions& options,
                      std::span<const MergePlan> forms);
-    void load_sources();
+    void load_sources(std::size_t bytes);
 
     std::unique_ptr<CandidateMachine<T>> machine_;
     ResidencyChoice residency_;
