@@ -31,6 +31,12 @@ class CandidateModel {
 
     /// Makes the plan's model the one that the decoder runs.
     virtual void merge(const MergePlan& plan) = 0;
+    /// Begins with a plan that will probably be merged next, beside what the decoder does; the
+    /// decoder runs what was merged last. Whether or not it comes, merges give the same. Errors as
+    /// from `merge`, which will fail by itself then.
+    virtual void prepare(const MergePlan&) {}
+    /// Whether `prepare` does anything. The same on all ranks of a group.
+    virtual bool prepares() const { return false; }
     virtual Decoder& decoder() = 0;
 
     const std::vector<std::shared_ptr<const Source>>& sources() const { return sources_; }

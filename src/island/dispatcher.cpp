@@ -40,10 +40,14 @@ void Dispatcher::hand_out(const std::function<std::optional<Candidate>()>& next)
 }
 
 std::optional<Candidate> Dispatcher::take_own() {
-    if (own_queue_.empty()) return std::nullopt;
-    auto candidate = std::move(own_queue_.front());
-    own_queue_.pop_front();
+    auto candidate = next_own();
+    if (candidate) own_queue_.pop_front();
     return candidate;
+}
+
+std::optional<Candidate> Dispatcher::next_own() const {
+    if (own_queue_.empty()) return std::nullopt;
+    return own_queue_.front();
 }
 
 void Dispatcher::abandon() {

@@ -22,6 +22,8 @@ class Dispatcher {
     void hand_out(const std::function<std::optional<Candidate>()>& next);
     /// The next candidate of the root's own evaluator.
     std::optional<Candidate> take_own();
+    /// What take_own would give now.
+    std::optional<Candidate> next_own() const;
     /// The root's own evaluator is done with the candidate that it took.
     void own_done() { --load_[own_]; }
 

@@ -36,6 +36,12 @@ class OrderQueue {
     }
     void finished_one() { abandoned_ = false; }
 
+    /// The candidate that `next` would give now.
+    std::optional<Candidate> coming() const {
+        if (orders_.empty() || orders_.front() == order_quit) return std::nullopt;
+        return unpack_candidate(orders_.front());
+    }
+
     void answer(std::string bytes) { layout_.members.send(std::move(bytes), 0, tag_answer); }
 
   private:
@@ -75,8 +81,9 @@ void serve_island_root(const ProcessLayout& layout, CandidateEvaluator& evaluato
         const auto order = queue.next();
         if (order == order_quit) break;
         queue.finished_one();  // an abandon that came while idle concerns nothing
-        const auto result = evaluate_with_group(layout, evaluator, unpack_candidate(order),
-                                                [&] { return queue.keep_going(); });
+        const auto result = evaluate_with_group(
+            layout, evaluator, unpack_candidate(order),
+            {[&] { return queue.keep_going(); }, [&] { return queue.coming(); }});
         queue.finished_one();
         queue.answer(result ? pack(*result) : std::string(answer_abandoned));
     }
@@ -87,10 +94,10 @@ void serve_island_root(const ProcessLayout& layout, CandidateEvaluator& evaluato
 std::optional<CandidateResult> evaluate_with_group(const ProcessLayout& layout,
                                                    CandidateEvaluator& evaluator,
                                                    const Candidate& candidate,
-                                                   const std::function<bool()>& keep_going) {
+                                                   const EvaluationHooks& hooks) {
     set_activity("evaluating a candidate");
     layout.group.broadcast(pack(candidate));
-    auto result = evaluator.evaluate(candidate, keep_going);
+    auto result = evaluator.evaluate(candidate, hooks);
     if (result) result->evaluator = static_cast<std::uint32_t>(layout.evaluator);
     return result;
 }

@@ -9,17 +9,25 @@
 
 namespace galapagos {
 
+/// What an evaluation asks whoever ordered it, on the group's root, between short batches.
+struct EvaluationHooks {
+    /// False: the candidate is to be dropped.
+    std::function<bool()> keep_going;
+    /// The candidate that comes after this one, as soon as that is known; an abandoned one never
+    /// comes.
+    std::function<std::optional<Candidate>()> next;
+};
+
 /// Evaluates a candidate on all ranks of a group. Implementations merge a model and run tasks;
 /// tests and benches may do anything that takes time.
 class CandidateEvaluator {
   public:
     virtual ~CandidateEvaluator() = default;
-    /// Called on every rank of the group with the same candidate. `keep_going` is asked on the
-    /// group's root between short batches; once it answers false, every rank returns nothing. What
-    /// goes wrong with this candidate alone is a failed result; what makes further evaluations
-    /// useless is an exception.
+    /// Called on every rank of the group with the same candidate; only its root has hooks. Once
+    /// `keep_going` answers false, every rank returns nothing. What goes wrong with this candidate
+    /// alone is a failed result; what makes further evaluations useless is an exception.
     virtual std::optional<CandidateResult> evaluate(const Candidate& candidate,
-                                                    const std::function<bool()>& keep_going) = 0;
+                                                    const EvaluationHooks& hooks) = 0;
 };
 
 /// Message tags within an island.
@@ -41,7 +49,7 @@ void serve_island_root(const ProcessLayout& layout, CandidateEvaluator& evaluato
 std::optional<CandidateResult> evaluate_with_group(const ProcessLayout& layout,
                                                    CandidateEvaluator& evaluator,
                                                    const Candidate& candidate,
-                                                   const std::function<bool()>& keep_going);
+                                                   const EvaluationHooks& hooks);
 
 /// On the island root: ends the other ranks of its own group.
 void dismiss_group(const ProcessLayout& layout);

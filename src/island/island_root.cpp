@@ -59,8 +59,9 @@ void IslandRoot::step() {
         return;
     }
     abandoning_own_ = false;
-    auto result =
-        evaluate_with_group(layout_, evaluator_, *candidate, [this] { return keep_going(); });
+    auto result = evaluate_with_group(
+        layout_, evaluator_, *candidate,
+        {[this] { return keep_going(); }, [this] { return dispatcher_.next_own(); }});
     set_activity("leading its islands");
     dispatcher_.own_done();
     if (result) accept(std::move(*result));

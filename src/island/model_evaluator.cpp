@@ -12,6 +12,12 @@
 
 namespace galapagos {
 
+namespace {
+
+constexpr const char* running_tasks = "running the tasks of a candidate";
+
+}  // namespace
+
 PrepareOptions prepare_options(const Source& source) {
     PrepareOptions options;
     options.model_folder = source.folder().folder();
@@ -34,7 +40,7 @@ ModelEvaluator::ModelEvaluator(std::vector<std::shared_ptr<const Source>> source
                                SearchSpace space, std::vector<WeightedTask> tasks,
                                const EvaluationSettings& settings, const Communicator& group,
                                std::uint64_t seed, const CandidateFactory& make_candidate)
-    : space_(std::move(space)) {
+    : group_(group), space_(std::move(space)) {
     const Source& donor = *sources.front();
     const auto tokenizer = Tokenizer::load(donor.folder().folder());
     const auto options = prepare_options(donor);
@@ -63,19 +69,18 @@ bool ModelEvaluator::has_stage(Stage stage) const {
 }
 
 std::optional<CandidateResult> ModelEvaluator::evaluate(const Candidate& candidate,
-                                                        const std::function<bool()>& keep_going) {
+                                                        const EvaluationHooks& hooks) {
     CandidateResult result;
     result.id = candidate.id;
     result.stage = candidate.stage;
     Stopwatch watch;
     try {
         set_activity("merging a candidate");
-        model_->merge(
-            make_plan(space_.recipe(candidate.genome), model_->sources(), model_->index()));
+        model_->merge(plan_of(candidate));
         result.merge_seconds = watch.seconds();
         watch.restart();
-        set_activity("running the tasks of a candidate");
-        if (!run_tasks(candidate.stage, result, keep_going)) return std::nullopt;
+        set_activity(running_tasks);
+        if (!run_tasks(candidate.stage, result, between_batches(hooks))) return std::nullopt;
         result.evaluation_seconds = watch.seconds();
     } catch (const MachineError&) {
         throw;  // every further candidate would fail too
@@ -87,6 +92,38 @@ std::optional<CandidateResult> ModelEvaluator::evaluate(const Candidate& candida
         return failed_result(candidate, "out of memory", weights_.size());
     }
     return result;
+}
+
+MergePlan ModelEvaluator::plan_of(const Candidate& candidate) const {
+    return make_plan(space_.recipe(candidate.genome), model_->sources(), model_->index());
+}
+
+/// Asks the hooks; on every rank, where a model can be prepared for the next candidate.
+std::function<bool()> ModelEvaluator::between_batches(const EvaluationHooks& hooks) {
+    if (!model_->prepares()) return hooks.keep_going;
+    next_known_ = false;
+    return [this, &hooks] {
+        if (!next_known_) next_known_ = prepare_next(hooks);
+        return !hooks.keep_going || hooks.keep_going();
+    };
+}
+
+/// Collective. False while the next candidate is not known.
+bool ModelEvaluator::prepare_next(const EvaluationHooks& hooks) {
+    const auto next = hooks.next ? hooks.next() : std::nullopt;
+    const std::string order = group_.broadcast(next ? pack(*next) : std::string());
+    if (order.empty()) return false;
+    set_activity("merging the next candidate");
+    try {
+        model_->prepare(plan_of(unpack_candidate(order)));
+    } catch (const MachineError&) {
+        throw;
+    } catch (const Error&) {
+        // Its own evaluation will say so.
+    } catch (const std::bad_alloc&) {
+    }
+    set_activity(running_tasks);
+    return true;
 }
 
 bool ModelEvaluator::run_tasks(Stage stage, CandidateResult& result,

@@ -45,19 +45,24 @@ class ModelEvaluator : public CandidateEvaluator {
                    const CandidateFactory& make_candidate);
 
     std::optional<CandidateResult> evaluate(const Candidate& candidate,
-                                            const std::function<bool()>& keep_going) override;
+                                            const EvaluationHooks& hooks) override;
 
     /// True when some task has items of this stage.
     bool has_stage(Stage stage) const;
 
   private:
+    MergePlan plan_of(const Candidate& candidate) const;
+    std::function<bool()> between_batches(const EvaluationHooks& hooks);
+    bool prepare_next(const EvaluationHooks& hooks);
     bool run_tasks(Stage stage, CandidateResult& result, const std::function<bool()>& keep_going);
 
+    Communicator group_;
     SearchSpace space_;
     std::vector<double> weights_;
     std::array<std::vector<std::unique_ptr<const PreparedTask>>, all_splits.size()>
         prepared_;  // [stage][task], null: no items
     std::unique_ptr<CandidateModel> model_;
+    bool next_known_ = false;  ///< and prepared, as far as that goes
 };
 
 /// Tokenises the splits of tasks for a model folder.

@@ -108,6 +108,8 @@ struct MethodNumbers {
     double r = 0.1;            ///< ramplus_tl
     double alpha = 0.2;        ///< ramplus_tl
     double select_topk = 1;    ///< sce
+
+    bool operator==(const MethodNumbers&) const = default;
 };
 
 /// The name that recipes use.

@@ -22,6 +22,8 @@ struct MergeInput {
     double density = 1;
     double gamma = 0.01;    ///< breadcrumbs: share of the largest that is dropped
     double epsilon = 0.15;  ///< della: half the range of keep probabilities
+
+    bool operator==(const MergeInput&) const = default;
 };
 
 /// One output tensor.
@@ -40,12 +42,16 @@ struct TensorMerge {
     MethodNumbers numbers;
     /// A buffer of whole numbers that all sources agree on: inputs[0] is copied.
     bool copied = false;
+
+    bool operator==(const TensorMerge&) const = default;
 };
 
 struct MergePlan {
     std::vector<TensorMerge> tensors;  ///< each output name once; embeddings, layers, norm and head
     std::int64_t layers = 0;           ///< of the output
     std::optional<std::uint64_t> random_seed;
+
+    bool operator==(const MergePlan&) const = default;
 };
 
 /// Maps the model references of recipes to indices into the sources.

@@ -57,8 +57,8 @@ class Decoder {
                                      const GenerationHooks& hooks = {});
 
     /// Log-likelihoods of continuations, in the order of the requests. Errors as in `generate`.
-    /// `keep_going` is asked on rank 0 before each forward pass; false ends the call with what was
-    /// scored so far (the rest holds NaN).
+    /// `keep_going` as in GenerationHooks; false ends the call with what was scored so far (the
+    /// rest holds NaN).
     std::vector<Score> score(const std::vector<ScoreRequest>& requests,
                              const std::function<bool()>& keep_going = {});
 

@@ -11,7 +11,7 @@ bool ask_leader(TensorGroup& group, const std::function<bool()>& question) {
     if (group.size() == 1) return !question || question();
     enum : int32_t { no, yes, failed } answer = yes;
     std::exception_ptr failure;
-    if (group.rank() == 0 && question) {
+    if (question) {
         try {
             answer = question() ? yes : no;
         } catch (...) {

@@ -7,8 +7,8 @@
 
 namespace galapagos {
 
-/// Asks `question` on rank 0 of the group (an empty one says yes); every rank gets the answer. If
-/// it throws, the call throws on every rank.
+/// Asks `question` on every rank of the group (an empty one says yes); rank 0's answer counts for
+/// all. If it throws there, the call throws on every rank.
 bool ask_leader(TensorGroup& group, const std::function<bool()>& question);
 
 /// Thrown on the other ranks when rank 0 failed in a caller's function.

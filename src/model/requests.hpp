@@ -14,13 +14,14 @@ struct GenerationRequest {
     std::vector<int32_t> stop_ids;  ///< ids that end the row, e.g. end-of-text
 };
 
-/// Called on rank 0 of the tensor-parallel group only; the other ranks follow its answers. An
-/// exception from a hook ends the call on every rank.
+/// The ranks of a tensor-parallel group follow rank 0's answers. An exception from a hook there
+/// ends the call on every rank.
 struct GenerationHooks {
-    /// After each new token: `row` is the request's index, `new_ids` all ids generated for it so
-    /// far. Return true to end the row, e.g. once its text contains a stop string.
+    /// On rank 0, after each new token: `row` is the request's index, `new_ids` all ids generated
+    /// for it so far. Return true to end the row, e.g. once its text contains a stop string.
     std::function<bool(size_t row, const std::vector<int32_t>& new_ids)> finished;
     /// Before each forward pass; false stops generating, and rows not yet done stay unfinished.
+    /// Called on every rank that has it, so that it may be collective.
     std::function<bool()> keep_going;
 };
 

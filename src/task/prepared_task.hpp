@@ -25,7 +25,7 @@ struct PrepareOptions {
     std::filesystem::path model_folder = {};  // whose chat template rendered prompts must come from
 };
 
-/// Called while a task is evaluated, on rank 0 of the tensor-parallel group only.
+/// Called while a task is evaluated, on every rank that has them; rank 0's answers count.
 struct EvaluateHooks {
     std::function<bool()> keep_going;  // between batches; false ends the evaluation
 };

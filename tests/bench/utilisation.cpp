@@ -30,7 +30,7 @@ class SleepingEvaluator : public CandidateEvaluator {
     explicit SleepingEvaluator(double mean_seconds) : mean_(mean_seconds) {}
 
     std::optional<CandidateResult> evaluate(const Candidate& candidate,
-                                            const std::function<bool()>& keep_going) override {
+                                            const EvaluationHooks& hooks) override {
         if (candidate.stage != Stage::train) return testing::score(candidate);
         // Log-normal times: the slowest of a generation takes two to three times the mean.
         RandomStream random(1, 0, Purpose::test, candidate.id);
@@ -38,7 +38,7 @@ class SleepingEvaluator : public CandidateEvaluator {
         const Stopwatch watch;
         for (int batch = 0; batch < 10; ++batch) {
             ::usleep(static_cast<useconds_t>(seconds * 1e5));
-            if (keep_going && !keep_going()) return std::nullopt;
+            if (hooks.keep_going && !hooks.keep_going()) return std::nullopt;
         }
         busy += watch.seconds();
         last = unix_time();

@@ -23,13 +23,13 @@ constexpr int population = 6;
 class SleepingEvaluator : public CandidateEvaluator {
   public:
     std::optional<CandidateResult> evaluate(const Candidate& candidate,
-                                            const std::function<bool()>& keep_going) override {
+                                            const EvaluationHooks& hooks) override {
         RandomStream random(1, 0, Purpose::test, candidate.id);
         const double seconds = 0.04 * std::exp(0.5 * random.normal() - 0.125);
         const Stopwatch watch;
         while (watch.seconds() < seconds) {
             ::usleep(2000);
-            if (keep_going && !keep_going()) return std::nullopt;
+            if (hooks.keep_going && !hooks.keep_going()) return std::nullopt;
         }
         auto result = testing::score(candidate);
         result.stage = candidate.stage;

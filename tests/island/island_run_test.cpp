@@ -21,10 +21,10 @@ class FormulaEvaluator : public CandidateEvaluator {
   public:
     explicit FormulaEvaluator(unsigned seed) : random_(seed) {}
     std::optional<CandidateResult> evaluate(const Candidate& candidate,
-                                            const std::function<bool()>& keep_going) override {
+                                            const EvaluationHooks& hooks) override {
         for (int batch = 0; batch < 3; ++batch) {
             ::usleep(random_() % 500);
-            if (keep_going && !keep_going()) return std::nullopt;
+            if (hooks.keep_going && !hooks.keep_going()) return std::nullopt;
         }
         auto result = testing::score(candidate);
         result.stage = candidate.stage;
@@ -42,14 +42,45 @@ class StoppingEvaluator : public FormulaEvaluator {
     StoppingEvaluator(unsigned seed, std::filesystem::path stop_file, int batches)
         : FormulaEvaluator(seed), stop_file_(std::move(stop_file)), batches_(batches) {}
     std::optional<CandidateResult> evaluate(const Candidate& candidate,
-                                            const std::function<bool()>& keep_going) override {
+                                            const EvaluationHooks& hooks) override {
         if (--batches_ == 0) std::fclose(std::fopen(stop_file_.c_str(), "w"));
-        return FormulaEvaluator::evaluate(candidate, keep_going);
+        return FormulaEvaluator::evaluate(candidate, hooks);
     }
 
   private:
     std::filesystem::path stop_file_;
     int batches_;
+};
+
+/// Counts the candidates that came as they were foretold, and the others: what was foretold before
+/// the orders were abandoned never comes.
+class ForetoldEvaluator : public FormulaEvaluator {
+  public:
+    using FormulaEvaluator::FormulaEvaluator;
+    std::optional<CandidateResult> evaluate(const Candidate& candidate,
+                                            const EvaluationHooks& hooks) override {
+        if (foretold_ && foretold_->id == candidate.id && foretold_->stage == candidate.stage &&
+            foretold_->genome == candidate.genome)
+            ++kept;
+        else if (foretold_)
+            ++broken;
+        foretold_.reset();
+        if (!hooks.next) return FormulaEvaluator::evaluate(candidate, hooks);
+        const auto look = [&] {
+            if (!foretold_) foretold_ = hooks.next();
+            return hooks.keep_going();
+        };
+        // Two were ordered at the start.
+        for (; first_ && !foretold_ && look(); ::usleep(100)) continue;
+        first_ = false;
+        return FormulaEvaluator::evaluate(candidate, {look, {}});
+    }
+
+    int kept = 0, broken = 0;
+
+  private:
+    bool first_ = true;
+    std::optional<Candidate> foretold_;
 };
 
 constexpr int generations = 6;
@@ -121,6 +152,16 @@ TEST_F(IslandRun, TheHistoryIsTheSameWithAnyNumberOfEvaluators) {
         EXPECT_EQ(fingerprints(base / "parallel", 1).at(0), expected);
         EXPECT_FALSE(outcome.winner.is_null());
     }
+}
+
+/// Of evaluators of one rank or two, beside others or alone.
+TEST_F(IslandRun, TheNextCandidateIsKnownBeforeItComes) {
+    const auto layout = make_process_layout(world, 1, world.size() >= 4 ? 2 : 1);
+    ForetoldEvaluator evaluator(static_cast<unsigned>(world.rank()) + 10);
+    attempt(layout, base / "run", 1, evaluator);
+    // Orders are abandoned once, when the search ends.
+    EXPECT_LE(evaluator.broken, 1);
+    EXPECT_EQ(evaluator.kept > 0, layout.is_evaluator_root());
 }
 
 TEST_F(IslandRun, IslandsExchangeAndAgreeOnAWinner) {

@@ -36,6 +36,52 @@ class FailingCandidate final : public CandidateModel {
                          dtype) {}
 };
 
+/// A CPU's candidate that notes what it is told to prepare for, and fails to prepare as it is told.
+class ForetoldCandidate final : public CandidateModel {
+  public:
+    struct Log {
+        std::vector<MergePlan> merged, foretold;
+        std::function<void()> on_prepare = [] {};
+    };
+
+    void merge(const MergePlan& plan) override {
+        log_.merged.push_back(plan);
+        inner_->merge(plan);
+    }
+    void prepare(const MergePlan& next) override {
+        log_.foretold.push_back(next);
+        log_.on_prepare();
+    }
+    bool prepares() const override { return true; }
+    Decoder& decoder() override { return inner_->decoder(); }
+
+    static CandidateFactory factory(Log& log) {
+        return [&log](std::vector<std::shared_ptr<const Source>> sources,
+                      const Source& layout_source, Architecture architecture,
+                      const LayerRoute& route, const Communicator& group, std::uint64_t seed,
+                      const DecoderOptions& options, std::span<const MergePlan> forms) {
+            auto inner = make_cpu_candidate(sources, layout_source, architecture, route, group,
+                                            seed, options, forms);
+            return std::unique_ptr<CandidateModel>(
+                new ForetoldCandidate(log, std::move(inner), std::move(sources), layout_source,
+                                      std::move(architecture), route, group, options.dtype));
+        };
+    }
+
+  private:
+    ForetoldCandidate(Log& log, std::unique_ptr<CandidateModel> inner,
+                      std::vector<std::shared_ptr<const Source>> sources,
+                      const Source& layout_source, Architecture architecture,
+                      const LayerRoute& route, const Communicator& group, DType dtype)
+        : CandidateModel(std::move(sources), layout_source, std::move(architecture), route, group,
+                         dtype, ArenaUse::layout),
+          log_(log),
+          inner_(std::move(inner)) {}
+
+    Log& log_;
+    std::unique_ptr<CandidateModel> inner_;
+};
+
 class ModelEvaluatorTest : public ::testing::Test {
   protected:
     Candidate candidate() const {
@@ -43,6 +89,23 @@ class ModelEvaluatorTest : public ::testing::Test {
         candidate.genome = initial_genome(search_.space().genes());
         return candidate;
     }
+    /// Another one, of another method.
+    Candidate next_candidate() const {
+        Candidate next = candidate();
+        next.id = 1;
+        next.genome.at(0) = 2;
+        return next;
+    }
+    /// Of the group's root: the next candidate is known when it has asked `after` times.
+    EvaluationHooks foretelling(int after) const {
+        if (!group_.is_root()) return {};
+        return {{}, [this, after, asked = 0]() mutable -> std::optional<Candidate> {
+                    if (++asked <= after) return std::nullopt;
+                    return next_candidate();
+                }};
+    }
+
+    Communicator group_ = Communicator::world();
     TinySearch search_;
 };
 
@@ -66,6 +129,36 @@ TEST_F(ModelEvaluatorTest, WhatGoesWrongWithOneCandidateFailsItAlone) {
 TEST_F(ModelEvaluatorTest, AFaultOfTheMachineIsNoCandidatesFault) {
     auto evaluator = search_.evaluator({}, FailingCandidate<MachineError>::factory());
     EXPECT_THROW(evaluator.evaluate(candidate(), {}), MachineError);
+}
+
+/// On all ranks, as soon as the root knows, and once.
+TEST_F(ModelEvaluatorTest, ACandidateIsPreparedWhileTheOneBeforeIsEvaluated) {
+    for (const int after : {0, 1}) {
+        SCOPED_TRACE(after);
+        ForetoldCandidate::Log log;
+        auto evaluator = search_.evaluator(group_, ForetoldCandidate::factory(log));
+        const auto result = evaluator.evaluate(candidate(), foretelling(after));
+        ASSERT_TRUE(result);
+        ASSERT_EQ(log.foretold.size(), 1u);
+        const auto next = evaluator.evaluate(next_candidate(), foretelling(1000));
+        EXPECT_EQ(log.foretold.size(), 1u);
+        EXPECT_NE(log.merged.at(0), log.foretold[0]);
+        EXPECT_EQ(log.merged.at(1), log.foretold[0]);
+        EXPECT_EQ(result->fitness,
+                  search_.evaluator(group_, make_cpu_candidate).evaluate(candidate(), {})->fitness);
+    }
+}
+
+TEST_F(ModelEvaluatorTest, WhatFailsWhileItIsPreparedIsNotTheCandidatesFaultThatIsEvaluated) {
+    ForetoldCandidate::Log log;
+    auto evaluator = search_.evaluator(group_, ForetoldCandidate::factory(log));
+    log.on_prepare = [] { throw Error("the merge failed"); };
+    EXPECT_EQ(evaluator.evaluate(candidate(), foretelling(0))->status, CandidateStatus::evaluated);
+    EXPECT_EQ(evaluator.evaluate(next_candidate(), {})->status, CandidateStatus::evaluated);
+    EXPECT_EQ(log.foretold.size(), 1u);
+    EXPECT_EQ(log.merged.size(), 2u);
+    log.on_prepare = [] { throw MachineError("the GPU failed"); };
+    EXPECT_THROW(evaluator.evaluate(candidate(), foretelling(0)), MachineError);
 }
 
 }  // namespace
