@@ -74,7 +74,8 @@ ordered_json memory_of_gpu_at(int width, const PlanInputs& in, const PlanMachine
     const GpuForecast forecast =
         forecast_gpu(in.sources, in.sizes.changed, in.architecture, width, in.decoder, forms, free);
     const ResidencyNeeds& needs = forecast.needs;
-    const bool on_gpu = forecast.residency == Residency::device;
+    const std::size_t sources = forecast.residency == Residency::device ? needs.sources : 0;
+    const std::size_t next = forecast.overlaps ? needs.candidate : 0;
     ordered_json m{{"width", width},
                    {"arena", needs.candidate},
                    {"decoder", needs.decoder},
@@ -83,7 +84,8 @@ ordered_json memory_of_gpu_at(int width, const PlanInputs& in, const PlanMachine
                    {"libraries", needs.libraries},
                    {"context", context_bytes},
                    {"sources", needs.sources},
-                   {"rank", needs.beside_sources() + context_bytes + (on_gpu ? needs.sources : 0)},
+                   {"next_candidate", next},
+                   {"rank", needs.beside_sources() + context_bytes + sources + next},
                    {"fits", forecast.fits}};
     if (forecast.fits) m["sources_lie_in"] = name_of(forecast.residency);
     m["why"] = forecast.why;

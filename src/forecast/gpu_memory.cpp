@@ -17,6 +17,7 @@ GpuForecast forecast_gpu(const std::vector<std::shared_ptr<const Source>>& sourc
     try {
         const ResidencyChoice choice = choose_gpu_residency(forecast.needs, free);
         forecast.residency = choice.residency;
+        forecast.overlaps = choice.overlaps;
         forecast.why = choice.why;
     } catch (const Error& error) {
         forecast.fits = false;

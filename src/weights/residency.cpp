@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.hpp"
 
 namespace galapagos {
@@ -13,6 +15,28 @@ std::string gib(std::size_t bytes) {
 }
 
 }  // namespace
+
+ResidencyNeeds largest(std::span<const ResidencyNeeds> ranks) {
+    ResidencyNeeds most = ranks.front();
+    for (const ResidencyNeeds& needs : ranks) {
+        most.sources = std::max(most.sources, needs.sources);
+        most.candidate = std::max(most.candidate, needs.candidate);
+        most.decoder = std::max(most.decoder, needs.decoder);
+        most.statistics = std::max(most.statistics, needs.statistics);
+        most.tables = std::max(most.tables, needs.tables);
+        most.libraries = std::max(most.libraries, needs.libraries);
+    }
+    return most;
+}
+
+FreeMemory least(std::span<const FreeMemory> ranks) {
+    FreeMemory least = ranks.front();
+    for (const FreeMemory& free : ranks) {
+        least.device = std::min(least.device, free.device);
+        least.host = std::min(least.host, free.host);
+    }
+    return least;
+}
 
 ResidencyChoice choose_residency(const ResidencyNeeds& needs, const FreeMemory& free) {
     const std::size_t beside = needs.beside_sources();
@@ -26,17 +50,23 @@ ResidencyChoice choose_residency(const ResidencyNeeds& needs, const FreeMemory& 
                     "use more tensor-parallel ranks, a smaller max_batch, or shorter rows");
     const std::size_t left = free.device - beside;
     if (needs.sources <= left)
-        return {Residency::device,
+        return {Residency::device, false,
                 fmt::format("The sources ({}) lie in the GPU's memory, which has room for {} "
                             "beside {}.",
                             gib(needs.sources), gib(left), beside_text)};
     const std::string too_large =
         fmt::format("the GPU's memory has room for {} beside {}", gib(left), beside_text);
-    if (needs.sources <= free.host)
-        return {Residency::pinned_host,
-                fmt::format("The sources ({}) lie in pinned memory of the host, since {}.",
-                            gib(needs.sources), too_large)};
-    return {Residency::mapped_files,
+    if (needs.sources <= free.host) {
+        const bool overlaps = needs.candidate <= left;
+        return {Residency::pinned_host, overlaps,
+                fmt::format("The sources ({}) lie in pinned memory of the host, since {}. {}",
+                            gib(needs.sources), too_large,
+                            overlaps ? "A second candidate fits too: the next one is merged while "
+                                       "one is evaluated."
+                                     : "A second candidate doesn't fit: merges don't overlap "
+                                       "evaluations.")};
+    }
+    return {Residency::mapped_files, false,
             fmt::format("The sources ({}) stay in their files, since {}, and the host has {} that "
                         "may be pinned.",
                         gib(needs.sources), too_large, gib(free.host))};

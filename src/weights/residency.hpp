@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 
 namespace galapagos {
@@ -37,6 +38,11 @@ struct FreeMemory {
     std::size_t host = 0;  ///< what may be pinned
 };
 
+// Of ranks that merge together and must choose alike: the most that one needs of each part, and the
+// least that one has.
+ResidencyNeeds largest(std::span<const ResidencyNeeds> ranks);
+FreeMemory least(std::span<const FreeMemory> ranks);
+
 /// What each of a node's ranks may pin: three quarters of its share, for the system lives on what
 /// is left.
 inline std::size_t pinnable_bytes(std::size_t node_memory, int ranks) {
@@ -45,11 +51,14 @@ inline std::size_t pinnable_bytes(std::size_t node_memory, int ranks) {
 
 struct ResidencyChoice {
     Residency residency = Residency::device;
-    std::string why;  ///< one sentence
+    /// The next candidate is merged, in room of its own, while one is evaluated. Only where that
+    /// takes long: with sources in pinned memory.
+    bool overlaps = false;
+    std::string why;
 };
 
-/// The nearest place that all sources fit into. Throws Error where the candidate doesn't fit on the
-/// device even without them.
+/// The nearest place that all sources fit into, and whether a second candidate has room where one
+/// pays. Throws Error where the candidate doesn't fit on the device even without them.
 ResidencyChoice choose_residency(const ResidencyNeeds& needs, const FreeMemory& free);
 
 /// The same for a GPU. Throws Error too where the sources fit into no memory that it reads.

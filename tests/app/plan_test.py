@@ -37,7 +37,8 @@ def test_a_plan_for_gpus_says_where_the_sources_lie(write_config):
     report = plan(write_config(), "--gpu-memory", "80G", *options)
     assert report["device"] == "gpu" and report["communication"]["all_reduce_bytes_per_rank_and_candidate"] > 0
     one, two = report["memory"]["widths"]
-    parts = ("arena", "decoder", "statistics", "tables", "libraries", "context", "sources")
+    beside_sources = ("arena", "decoder", "statistics", "tables", "libraries", "context", "next_candidate")
+    parts = (*beside_sources, "sources")
     for width in (one, two):
         assert width["fits"] and width["sources_lie_in"] == "gpu" and "lie in the GPU's memory" in width["why"]
         assert width["rank"] == sum(width[part] for part in parts)
@@ -50,7 +51,10 @@ def test_a_plan_for_gpus_says_where_the_sources_lie(write_config):
     assert verdict(one["rank"])["sources_lie_in"] == "gpu"
     pinned = verdict(one["rank"] - 1)
     assert pinned["fits"] and pinned["sources_lie_in"] == "pinned_host" and "in pinned memory of the host, since" in pinned["why"]
-    assert pinned["rank"] == one["rank"] - one["sources"]
+    assert pinned["next_candidate"] == pinned["arena"] and "A second candidate fits too" in pinned["why"]
+    assert pinned["rank"] == sum(pinned[part] for part in beside_sources)
+    alone = verdict(pinned["rank"] - 1)
+    assert alone["fits"] and alone["next_candidate"] == 0 and alone["rank"] == pinned["rank"] - alone["arena"]
     nowhere = verdict(one["rank"] - 1, "1K")
     assert not nowhere["fits"] and "no memory that the GPU reads" in nowhere["why"]
     small = verdict(one["rank"] - one["sources"] - 1)

@@ -178,7 +178,13 @@ cudaError_t cudaMemsetAsync(void* at, int value, std::size_t bytes, cudaStream_t
     return cudaSuccess;
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+/// Nothing here starts before its turn.
+cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
+    *least = 0;
+    *greatest = -5;
+    return cudaSuccess;
+}
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned flags, int) {
     // Others would wait for the default stream and it for them.
     if (flags != cudaStreamNonBlocking) return refuse(cudaErrorNotSupported);
     *stream = reinterpret_cast<cudaStream_t>(streams().make());

@@ -16,7 +16,7 @@ class Runtime : public ::testing::Test {
         ASSERT_EQ(cudaMallocHost(&host, bytes), cudaSuccess);
         pinned_ = static_cast<std::uint32_t*>(host);
         for (cudaStream_t* stream : {&first_, &second_})
-            ASSERT_EQ(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking), cudaSuccess);
+            ASSERT_EQ(cudaStreamCreateWithPriority(stream, cudaStreamNonBlocking, 0), cudaSuccess);
         ASSERT_EQ(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), cudaSuccess);
     }
     void TearDown() override {

@@ -73,15 +73,19 @@ TEST_F(GpuMemory, SaysWhatTheStartSays) {
         FreeMemory free;
         bool fits;
         Residency residency;
+        bool overlaps = false;
     };
     for (const Case& one :
          {Case{{sources + rest, 0}, true, Residency::device},
-          Case{{sources + rest - 1, sources}, true, Residency::pinned_host},
+          Case{{sources + rest - 1, sources}, true, Residency::pinned_host, true},
           Case{{rest, sources}, true, Residency::pinned_host}, Case{{rest, sources - 1}, false, {}},
+          Case{{rest + needs.candidate, sources}, true, Residency::pinned_host, true},
+          Case{{rest + needs.candidate - 1, sources}, true, Residency::pinned_host},
           Case{{rest - 1, sources}, false, {}}}) {
         const GpuForecast found = forecast(one.free);
         EXPECT_EQ(found.fits, one.fits);
         EXPECT_EQ(found.residency, one.residency);
+        EXPECT_EQ(found.overlaps, one.overlaps);
         const std::string run = started(one.free);
         EXPECT_TRUE(group_.rank() > 0 || found.why == run) << found.why << "\n" << run;
     }

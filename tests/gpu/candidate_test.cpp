@@ -29,6 +29,11 @@ class SmallGpu final : public cuda::CandidateMachine<T> {
     cuda::StatisticDevice& statistics() override { return gpu_->statistics(); }
     void launch(const cuda::MergeLaunch& launch) override { gpu_->launch(launch); }
     cuda::DeviceWork<T>& work() override { return gpu_->work(); }
+    void copy(const std::byte* from, std::size_t bytes, std::byte* to) override {
+        gpu_->copy(from, bytes, to);
+    }
+    void merging_waits_for_work() override { gpu_->merging_waits_for_work(); }
+    void work_waits_for_merging() override { gpu_->work_waits_for_merging(); }
 
   private:
     std::unique_ptr<cuda::CandidateMachine<T>> gpu_;
@@ -40,6 +45,16 @@ class CandidateOnGpu : public GpuTest {
     template <typename T>
     BothCandidates<T> both(const LayerRoute& route = {}) {
         return {sources_, recipes_of_all_methods(), route, Communicator(), cuda::gpu_machine<T>()};
+    }
+    static cuda::MakeMachine<float> small_gpu(const FreeMemory& free) {
+        return [free](TensorGroup& group) {
+            return std::make_unique<SmallGpu<float>>(cuda::gpu_machine<float>()(group), free);
+        };
+    }
+    static std::size_t free_bytes() {
+        std::size_t free = 0, total = 0;
+        cuda::check(cudaMemGetInfo(&free, &total), "can't tell how much GPU memory is free");
+        return free;
     }
     /// Waits for the merge too, whose stream the default one doesn't know.
     static void copy_out(const std::byte* from, std::size_t bytes, void* to) {
@@ -73,18 +88,28 @@ TEST_F(CandidateOnGpu, MergesToTheSameBitsInBf16) {
 }
 
 TEST_F(CandidateOnGpu, ReadsSourcesInPinnedMemory) {
-    const ResidencyNeeds needs =
-        tiny_needs<float>(sources_, recipes_of_all_methods(), Communicator());
-    const cuda::MakeMachine<float> small = [&](TensorGroup& group) {
-        return std::make_unique<SmallGpu<float>>(cuda::gpu_machine<float>()(group),
-                                                 FreeMemory{needs.beside_sources(), needs.sources});
-    };
-    BothCandidates<float> candidates(sources_, recipes_of_all_methods(), {}, Communicator(), small);
+    const ResidencyNeeds needs = tiny_needs<float>(sources_, recipes_of_all_methods(), 1);
+    BothCandidates<float> candidates(sources_, recipes_of_all_methods(), {}, Communicator(),
+                                     small_gpu({needs.beside_sources(), needs.sources}));
     ASSERT_EQ(candidates.device().residency().residency, Residency::pinned_host);
     for (const std::string& yaml : recipes_of_all_methods()) {
         SCOPED_TRACE(yaml);
         candidates.merge(yaml);
         candidates.expect_equal_tensors(copy_out);
+    }
+}
+
+TEST_F(CandidateOnGpu, MergesBesideWhatItRuns) {
+    const ResidencyNeeds needs = tiny_needs<float>(sources_, recipes_without_ranks(), 1);
+    const FreeMemory two{needs.beside_sources() + needs.candidate, needs.sources};
+    BothCandidates<float> candidates(sources_, recipes_without_ranks(), {}, Communicator(),
+                                     small_gpu(two));
+    ASSERT_TRUE(candidates.device().prepares());
+    const std::size_t at_first = free_bytes();
+    expect_the_same_whatever_is_foretold(candidates, copy_out);
+    // Kernels that are loaded when they are first used take some on a GPU.
+    if (emulated_) {
+        EXPECT_EQ(free_bytes(), at_first);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.hpp"
 #include "island/cpu_candidate.hpp"
 #include "island/cuda/candidate_needs.hpp"
 #include "island/cuda/device_candidate.hpp"
@@ -33,12 +34,12 @@ DecoderOptions tiny_decoder_of() {
     return options;
 }
 
-/// What a rank of the group takes of its device to merge these recipes.
+/// What a rank of a group takes of its device to merge these recipes. The first one takes the most.
 template <typename T>
 ResidencyNeeds tiny_needs(const Sources& sources, const std::vector<std::string>& recipes,
-                          const Communicator& group) {
+                          int width, int rank = 0) {
     const auto architecture = candidate_architecture(sources[0]->config(), *sources[0], sources);
-    const Sharding sharding(sources[0]->config(), group.size(), group.rank());
+    const Sharding sharding(sources[0]->config(), width, rank);
     const DecoderOptions options = tiny_decoder_of<T>();
     const Arena layout(arena_specs(architecture, sharding, options.dtype), ArenaUse::layout);
     return cuda::candidate_needs(sources, cuda::own_tensors(sources), architecture, sharding,
@@ -67,6 +68,7 @@ class BothCandidates {
     }
 
     const cuda::DeviceCandidate<T>& device() const { return device_; }
+    void foretell(const std::string& yaml) { device_.prepare(plan_of(yaml, sources_)); }
 
     /// copy_out(from, bytes, to) reads the device's memory.
     template <typename CopyOut>
@@ -123,6 +125,41 @@ inline std::vector<std::string> some_recipes() {
     std::vector<std::string> some;
     for (const std::size_t i : {0, 1, 4, 6, 8, 10, 15, 21, 25}) some.push_back(all[i]);
     return some;
+}
+
+/// The one of some_recipes that needs ranks of magnitudes.
+inline std::string della_recipe() { return recipes_of_all_methods()[10]; }
+
+inline std::vector<std::string> recipes_without_ranks() {
+    std::vector<std::string> recipes = some_recipes();
+    std::erase(recipes, della_recipe());
+    return recipes;
+}
+
+/// Of candidates made for recipes_without_ranks, one after the other: each is foretold or not, or
+/// others are, first or alone, or one that can't be merged. The decoder runs it before the device
+/// is made to finish all that is queued.
+template <typename CopyOut>
+void expect_the_same_whatever_is_foretold(BothCandidates<float>& candidates,
+                                          const CopyOut& copy_out) {
+    const std::vector<std::string> recipes = recipes_without_ranks();
+    for (std::size_t i = 0; i < recipes.size(); ++i) {
+        SCOPED_TRACE(recipes[i]);
+        const std::string& next = recipes[(i + 1) % recipes.size()];
+        const std::string& other = recipes[(i + 2) % recipes.size()];
+        candidates.merge(recipes[i]);
+        if (i % 5 == 1 || i % 5 == 2) candidates.foretell(other);
+        if (i % 5 == 3) {
+            EXPECT_THROW(candidates.foretell(della_recipe()), Error);
+        }
+        if (i % 5 < 2) candidates.foretell(next);
+        candidates.expect_equal_greedy_ids();
+        candidates.expect_equal_tensors(copy_out);
+    }
+    EXPECT_THROW(candidates.merge(della_recipe()), Error);
+    candidates.merge(recipes[0]);
+    candidates.expect_equal_greedy_ids();
+    candidates.expect_equal_tensors(copy_out);
 }
 
 }  // namespace galapagos::test

@@ -31,8 +31,8 @@ class DeviceCandidateTest : public ::testing::Test {
         return candidate_architecture(sources_[0]->config(), *sources_[0], sources_);
     }
     /// Of a rank's candidate of some_recipes in fp32.
-    ResidencyNeeds needs_of(const Communicator& group) const {
-        return tiny_needs<float>(sources_, some_recipes(), group);
+    ResidencyNeeds needs_at(int width, int rank = 0) const {
+        return tiny_needs<float>(sources_, some_recipes(), width, rank);
     }
     static void copy_out(const std::byte* from, std::size_t bytes, void* to) {
         std::memcpy(to, from, bytes);
@@ -105,16 +105,26 @@ TEST_F(DeviceCandidateTest, TakesNoMemoryAfterItIsMade) {
 }
 
 TEST_F(DeviceCandidateTest, HasTheSameBitsWhereverTheSourcesLie) {
-    const ResidencyNeeds needs = needs_of(group_);
+    const ResidencyNeeds needs = needs_at(group_.size());
+    const ResidencyNeeds mine = needs_at(group_.size(), group_.rank());
     const std::size_t sources = needs.sources, rest = needs.beside_sources();
-    const FreeMemory places[] = {{sources + rest, 0}, {rest, sources}};
-    const Residency expected[] = {Residency::device, Residency::pinned_host};
-    for (const int i : {0, 1}) {
-        SCOPED_TRACE(i);
+    struct Place {
+        FreeMemory free;
+        Residency residency;
+        std::size_t pinned;
+        bool overlaps;
+    };
+    for (const Place& place :
+         {Place{{sources + rest, 0}, Residency::device, 0, false},
+          Place{{rest + needs.candidate - 1, sources}, Residency::pinned_host, mine.sources, false},
+          Place{{rest + needs.candidate, sources}, Residency::pinned_host, mine.sources, true}}) {
+        counts_ = {};
         BothCandidates<float> candidates(sources_, some_recipes(), {}, group_,
-                                         twin<float>(places[i]));
-        EXPECT_EQ(candidates.device().residency().residency, expected[i]);
-        EXPECT_EQ(counts_.pinned, i * sources);
+                                         twin<float>(place.free));
+        SCOPED_TRACE(candidates.device().residency().why);
+        EXPECT_EQ(candidates.device().residency().residency, place.residency);
+        EXPECT_EQ(counts_.pinned, place.pinned);
+        EXPECT_EQ(candidates.device().prepares(), place.overlaps);
         for (const std::string& yaml : some_recipes()) {
             SCOPED_TRACE(yaml);
             candidates.merge(yaml);
@@ -122,6 +132,67 @@ TEST_F(DeviceCandidateTest, HasTheSameBitsWhereverTheSourcesLie) {
         }
         candidates.expect_equal_scores(1e-4);
     }
+}
+
+TEST_F(DeviceCandidateTest, HasTheSameBitsWhateverWasForetold) {
+    const ResidencyNeeds needs =
+        tiny_needs<float>(sources_, recipes_without_ranks(), group_.size());
+    for (const std::size_t room : {needs.candidate, needs.candidate - 1}) {
+        counts_ = {};
+        const FreeMemory free{needs.beside_sources() + room, needs.sources};
+        BothCandidates<float> candidates(sources_, recipes_without_ranks(), {}, group_,
+                                         twin<float>(free));
+        const std::size_t at_first = counts_.allocated;
+        const bool overlaps = room == needs.candidate;
+        EXPECT_EQ(candidates.device().prepares(), overlaps);
+        if (overlaps)
+            expect_the_same_whatever_is_foretold(candidates, copy_out);
+        else
+            candidates.foretell(recipes_without_ranks()[0]);
+        EXPECT_EQ(counts_.merges_beside_work > 0, overlaps);
+        EXPECT_EQ(counts_.allocated, at_first);
+    }
+}
+
+TEST_F(DeviceCandidateTest, WhatWasForetoldIsNotMergedAgain) {
+    const ResidencyNeeds needs = needs_at(group_.size());
+    const FreeMemory free{needs.beside_sources() + needs.candidate, needs.sources};
+    BothCandidates<float> candidates(sources_, some_recipes(), {}, group_, twin<float>(free));
+    candidates.merge(some_recipes()[0]);
+    EXPECT_EQ(counts_.merges, 1);
+    candidates.foretell(some_recipes()[2]);
+    EXPECT_EQ(counts_.merges, 2);
+    EXPECT_EQ(counts_.merges_beside_work, 1);
+    for (int i = 0; i < 2; ++i) {
+        candidates.merge(some_recipes()[2]);
+        candidates.expect_equal_tensors(copy_out);
+    }
+    EXPECT_EQ(counts_.merges, 2);
+    candidates.merge(some_recipes()[3]);
+    candidates.expect_equal_tensors(copy_out);
+    EXPECT_EQ(counts_.merges, 3);
+    EXPECT_EQ(counts_.merges_beside_work, 1);
+}
+
+/// What fails on one rank alone while it is prepared is merged again by all, who gather statistics
+/// together.
+TEST_F(DeviceCandidateTest, RanksPrepareAlike) {
+    const ResidencyNeeds needs = needs_at(group_.size());
+    const FreeMemory free{needs.beside_sources() + needs.candidate, needs.sources};
+    BothCandidates<float> candidates(sources_, some_recipes(), {}, group_, twin<float>(free));
+    const std::string divergent = some_recipes()[7];
+    candidates.merge(some_recipes()[0]);
+    counts_.refuse_merges = group_.rank() == group_.size() - 1;
+    if (counts_.refuse_merges) {
+        EXPECT_THROW(candidates.foretell(divergent), Error);
+    } else {
+        candidates.foretell(divergent);
+    }
+    counts_.refuse_merges = false;
+    candidates.expect_equal_greedy_ids();
+    candidates.merge(divergent);
+    candidates.expect_equal_tensors(copy_out);
+    candidates.expect_equal_greedy_ids();
 }
 
 /// A byte less than planned is refused at the start.
@@ -136,7 +207,7 @@ TEST_F(DeviceCandidateTest, WhatDoesNotFitIsRefusedAtTheStart) {
         }
         return "";
     };
-    const ResidencyNeeds needs = needs_of(Communicator());
+    const ResidencyNeeds needs = needs_at(1);
     const std::size_t sources = needs.sources, rest = needs.beside_sources();
     EXPECT_EQ(error_of({sources + rest, 0}), "");
     EXPECT_EQ(counts_.allocated, sources + rest - needs.decoder - needs.libraries);
@@ -150,10 +221,24 @@ TEST_F(DeviceCandidateTest, WhatDoesNotFitIsRefusedAtTheStart) {
                       HasSubstr("statistics 0.00 GiB, tables 0.00 GiB, libraries 0.50 GiB")));
 }
 
+/// The rank with the least room chooses for its group.
+TEST_F(DeviceCandidateTest, RanksChooseAlike) {
+    const bool last = group_.rank() == group_.size() - 1;
+    const ResidencyNeeds needs = needs_at(group_.size());
+    const std::size_t two = needs.beside_sources() + needs.candidate;
+    const auto prepares = [&](const FreeMemory& free) {
+        return BothCandidates<float>(sources_, some_recipes(), {}, group_, twin<float>(free))
+            .device()
+            .prepares();
+    };
+    EXPECT_TRUE(prepares({two + (last ? 0 : needs.sources), needs.sources}));
+    EXPECT_FALSE(prepares({two - (last ? 1 : 0), needs.sources}));
+}
+
 /// A rank without room is the end for its whole group, and all say why.
 TEST_F(DeviceCandidateTest, RanksThatDoNotFitAreEveryRanksError) {
     const bool last = group_.rank() == group_.size() - 1;
-    const ResidencyNeeds needs = needs_of(group_);
+    const ResidencyNeeds needs = needs_at(group_.size());
     const std::size_t enough = needs.sources + needs.beside_sources();
     try {
         cuda::DeviceCandidate<float>(sources_, *sources_[0], architecture(), {}, group_, 5,

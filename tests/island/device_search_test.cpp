@@ -1,9 +1,11 @@
 // Whole searches whose candidates live on a device, by the twins of all its kernels. Runs under
 // mpirun with 1 and 2 ranks: the tensor-parallel width.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "history/history_reader.hpp"
 #include "island/cpu_candidate.hpp"
+#include "island/cuda/candidate_needs.hpp"
 #include "island/cuda/device_candidate.hpp"
 #include "island/tiny_search.hpp"
 #include "island/twin_machine.hpp"
@@ -15,16 +17,30 @@ using namespace test;
 
 constexpr int generations = 3;
 
-CandidateFactory twin_candidates(Counts& counts) {
-    return
-        [&counts](std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
-                  Architecture architecture, const LayerRoute& route, const Communicator& group,
-                  std::uint64_t seed, const DecoderOptions& options,
-                  std::span<const MergePlan> forms) -> std::unique_ptr<CandidateModel> {
-            return std::make_unique<cuda::DeviceCandidate<float>>(
-                std::move(sources), layout_source, std::move(architecture), route, group, seed,
-                options, forms, twin_machine<float>({std::size_t{80} << 30, 0}, counts));
-        };
+/// What a device has room for beside a candidate.
+enum class Room { sources, next_candidate, nothing };
+
+FreeMemory memory_for(Room room, const ResidencyNeeds& needs) {
+    const std::size_t candidate = needs.beside_sources();
+    if (room == Room::sources) return {candidate + needs.sources, 0};
+    return {candidate + (room == Room::next_candidate ? needs.candidate : 0), needs.sources};
+}
+
+CandidateFactory twin_candidates(Counts& counts, Room room = Room::sources) {
+    return [&counts, room](std::vector<std::shared_ptr<const Source>> sources,
+                           const Source& layout_source, Architecture architecture,
+                           const LayerRoute& route, const Communicator& group, std::uint64_t seed,
+                           const DecoderOptions& options,
+                           std::span<const MergePlan> forms) -> std::unique_ptr<CandidateModel> {
+        const Sharding sharding(layout_source.config(), group.size(), 0);
+        const Arena layout(arena_specs(architecture, sharding, DType::f32), ArenaUse::layout);
+        const ResidencyNeeds needs =
+            cuda::candidate_needs(sources, cuda::own_tensors(sources), architecture, sharding,
+                                  layout, LayerRoute::plain(architecture.layers), options, forms);
+        return std::make_unique<cuda::DeviceCandidate<float>>(
+            std::move(sources), layout_source, std::move(architecture), route, group, seed, options,
+            forms, twin_machine<float>(memory_for(room, needs), counts));
+    };
 }
 
 class DeviceSearch : public ::testing::Test {
@@ -35,9 +51,10 @@ class DeviceSearch : public ::testing::Test {
     }
     ~DeviceSearch() override { world_.barrier(); }
 
-    /// Collective: one island, whose ranks evaluate together. The history is on rank 0.
-    IslandHistory run(const std::string& name, const CandidateFactory& factory) {
-        const auto layout = make_process_layout(world_, 1, world_.size());
+    /// Collective: one island, whose ranks evaluate together, or in groups of `width`. The history
+    /// is on rank 0.
+    IslandHistory run(const std::string& name, const CandidateFactory& factory, int width = 0) {
+        const auto layout = make_process_layout(world_, 1, width > 0 ? width : world_.size());
         const RunLayout run{base_ / name};
         auto evaluator = search_.evaluator(layout.group, factory);
         if (!layout.is_island_root()) {
@@ -71,6 +88,23 @@ TEST_F(DeviceSearch, ASecondRunHasTheSameHistory) {
     for (const auto& candidate : first.candidates)
         EXPECT_EQ(candidate.status, CandidateStatus::evaluated) << candidate.reason;
     EXPECT_EQ(fingerprint(first), fingerprint(second));
+}
+
+TEST_F(DeviceSearch, MergesBesideEvaluationsChangeNothing) {
+    for (int width = world_.size(); width > 0; --width) {
+        SCOPED_TRACE(width);
+        const auto name = [&](const char* room) { return fmt::format("{}-{}", room, width); };
+        const auto resident = run(name("sources"), twin_candidates(counts_), width);
+        const auto waiting = run(name("nothing"), twin_candidates(counts_, Room::nothing), width);
+        EXPECT_EQ(counts_.merges_beside_work, 0);
+        const auto beside =
+            run(name("next"), twin_candidates(counts_, Room::next_candidate), width);
+        EXPECT_TRUE(counts_.merges_beside_work > 0 || !world_.is_root());
+        counts_ = {};
+        if (!world_.is_root()) continue;
+        EXPECT_EQ(fingerprint(waiting), fingerprint(resident));
+        EXPECT_EQ(fingerprint(beside), fingerprint(resident));
+    }
 }
 
 TEST_F(DeviceSearch, ScoresAreTheCpusToRounding) {

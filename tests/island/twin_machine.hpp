@@ -2,6 +2,7 @@
 // as much memory as a test says.
 #pragma once
 
+#include "base/error.hpp"
 #include "island/cuda/candidate_machine.hpp"
 #include "merge/device_twin.hpp"
 #include "merge/statistic_twin.hpp"
@@ -12,8 +13,9 @@ namespace galapagos::test {
 /// What a machine was asked for.
 struct Counts {
     int statistics = 0;
-    int merges = 0;
+    int merges = 0, merges_beside_work = 0;
     std::size_t allocated = 0, pinned = 0;
+    bool refuse_merges = false;  ///< to be asked for, by a test
 };
 
 class CountedStatistics final : public StatisticTwin {
@@ -47,10 +49,17 @@ class TwinMachine final : public cuda::CandidateMachine<T> {
     cuda::ResidentTensors& tensors() override { return tensors_; }
     cuda::StatisticDevice& statistics() override { return statistics_; }
     void launch(const cuda::MergeLaunch& launch) override {
+        if (counts_.refuse_merges) throw Error("can't start the merge kernel");
         ++counts_.merges;
+        if (launch.beside_work) ++counts_.merges_beside_work;
         run_on_host(launch);
     }
     cuda::DeviceWork<T>& work() override { return work_; }
+    void copy(const std::byte* from, std::size_t bytes, std::byte* to) override {
+        std::memcpy(to, from, bytes);
+    }
+    void merging_waits_for_work() override {}
+    void work_waits_for_merging() override {}
 
   private:
     FreeMemory free_;

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <vector>
+
 #include "base/error.hpp"
 
 namespace galapagos {
@@ -30,6 +32,18 @@ TEST(Residency, SourcesThatDoNotFitOnTheDeviceArePinnedWhereTheHostHasRoom) {
     EXPECT_THAT(choice.why, AllOf(HasSubstr("pinned memory of the host, since the GPU's memory has "
                                             "room for 40.00 GiB beside candidate"),
                                   testing::EndsWith(".")));
+}
+
+TEST(Residency, MergesOverlapWhereTheSourcesArePinnedAndASecondCandidateFits) {
+    const ResidencyChoice two = choose_residency(needs, {35 * gib, 40 * gib});
+    EXPECT_EQ(two.residency, Residency::pinned_host);
+    EXPECT_TRUE(two.overlaps);
+    EXPECT_THAT(two.why, HasSubstr("A second candidate fits too"));
+    const ResidencyChoice one = choose_residency(needs, {35 * gib - 1, 40 * gib});
+    EXPECT_EQ(one.residency, Residency::pinned_host);
+    EXPECT_FALSE(one.overlaps);
+    EXPECT_THAT(one.why, HasSubstr("A second candidate doesn't fit"));
+    EXPECT_FALSE(choose_residency(needs, {200 * gib, 40 * gib}).overlaps);
 }
 
 TEST(Residency, SourcesThatFitNowhereStayInTheirFiles) {
@@ -62,6 +76,16 @@ TEST(Residency, AGpuReadsNoFiles) {
                                     "GiB) stay in their files, since"),
                           HasSubstr("nodes with more memory, or the CPU")));
     }
+}
+
+TEST(Residency, RanksGoByTheMostThatOneNeedsAndTheLeastThatOneHas) {
+    const ResidencyNeeds other{39 * gib, 15 * gib, 6 * gib, gib, gib / 8, gib / 4};
+    const ResidencyNeeds most = largest(std::vector{needs, other});
+    EXPECT_EQ(most.sources, 40 * gib);
+    EXPECT_EQ(most.beside_sources(), 15 * gib + 6 * gib + gib + gib / 4 + gib / 4);
+    const FreeMemory free = least(std::vector{FreeMemory{3, 1}, FreeMemory{2, 4}});
+    EXPECT_EQ(free.device, 2u);
+    EXPECT_EQ(free.host, 1u);
 }
 
 TEST(Residency, ARankPinsThreeQuartersOfItsShareOfTheNode) {

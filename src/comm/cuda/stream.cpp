@@ -14,10 +14,14 @@ bool done(cudaError_t code) {
 
 }  // namespace
 
-Stream::Stream() {
+Stream::Stream(Priority priority) {
+    constexpr const char* failed = "can't make a stream on the GPU";
+    int low = 0, high = 0;
+    check(cudaDeviceGetStreamPriorityRange(&low, &high), failed);
     cudaStream_t made = nullptr;
-    check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking),
-          "can't make a stream on the GPU");
+    check(cudaStreamCreateWithPriority(&made, cudaStreamNonBlocking,
+                                       priority == Priority::high ? high : low),
+          failed);
     handle_.reset(made);
 }
 

@@ -13,7 +13,10 @@ class Event;
 /// Error with the reason when the device fails, also for work that was queued before.
 class Stream {
   public:
-    Stream();
+    enum class Priority { low, high };
+    /// What waits in a stream of high priority starts before what waits in others; what runs goes
+    /// on.
+    explicit Stream(Priority priority = Priority::low);
 
     cudaStream_t handle() const noexcept { return handle_.get(); }
     /// True when everything queued so far is done. Never waits.

@@ -15,7 +15,8 @@
 
 namespace galapagos::cuda {
 
-/// Whatever its parts are asked for is done in one order.
+/// Merging (what `statistics` and `launch` are asked for) is done in one order, and so is `work`.
+/// One goes on beside the other, unless it was told to wait.
 template <typename T>
 class CandidateMachine {
   public:
@@ -31,7 +32,14 @@ class CandidateMachine {
     virtual ResidentTensors& tensors() = 0;
     virtual StatisticDevice& statistics() = 0;
     virtual void launch(const MergeLaunch& launch) = 0;
+
     virtual DeviceWork<T>& work() = 0;
+    /// A part of `work`: a copy within the device.
+    virtual void copy(const std::byte* from, std::size_t bytes, std::byte* to) = 0;
+
+    // What is asked for from now on begins when the other's is done that was asked for until now.
+    virtual void merging_waits_for_work() = 0;
+    virtual void work_waits_for_merging() = 0;
 };
 
 /// The group must outlive the machine.

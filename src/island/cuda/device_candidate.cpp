@@ -1,6 +1,7 @@
 #include "island/cuda/device_candidate.hpp"
 
 #include <cstring>
+#include <exception>
 #include <functional>
 #include <string>
 #include <type_traits>
@@ -44,22 +45,37 @@ DeviceCandidate<T>::DeviceCandidate(std::vector<std::shared_ptr<const Source>> s
                      element_type<T>, ArenaUse::layout),
       machine_(make_machine(group_)) {
     options.dtype = element_type<T>;
+    choose_residency(options, forms);
     agree(group, [&] { take_memory(seed, options, forms); });
+}
+
+/// Of several ranks, the one with the least room chooses for all: they merge together.
+template <typename T>
+void DeviceCandidate<T>::choose_residency(const DecoderOptions& options,
+                                          std::span<const MergePlan> forms) {
+    FreeMemory free;
+    agree(group_.communicator(), [&] {
+        needs_ = candidate_needs(sources_, own_tensors(sources_), architecture_, sharding_, arena_,
+                                 first_route_, options, forms);
+        free = machine_->free_memory();
+    });
+    residency_ = choose_gpu_residency(largest(group_.all_gather_values(needs_)),
+                                      least(group_.all_gather_values(free)));
 }
 
 template <typename T>
 void DeviceCandidate<T>::take_memory(std::uint64_t seed, const DecoderOptions& options,
                                      std::span<const MergePlan> forms) {
-    const ResidencyNeeds needs = candidate_needs(sources_, own_tensors(sources_), architecture_,
-                                                 sharding_, arena_, first_route_, options, forms);
-    residency_ = choose_gpu_residency(needs, machine_->free_memory());
     const MergeBytes merging = merge_bytes(forms, sharding_);
     weights_ = machine_->allocate("candidate", arena_.bytes());
     merging_ = machine_->allocate("statistics and tables", merging.total());
-    load_sources(needs.sources);
+    if (residency_.overlaps) spare_ = machine_->allocate("next candidate", arena_.bytes());
+    load_sources();
     merger_.emplace(sources_, sharding_, seed, &group_, machine_->statistics(),
-                    MergeMemory(merging, merging_.get()),
-                    [this](const MergeLaunch& launch) { machine_->launch(launch); });
+                    MergeMemory(merging, merging_.get()), [this](MergeLaunch launch) {
+                        launch.beside_work = beside_work_;
+                        machine_->launch(launch);
+                    });
     decoder_.emplace(architecture_, group_, options,
                      make_device_pass<T>(architecture_, sharding_, arena_, weights_.get(),
                                          machine_->work(), group_, options, first_route_));
@@ -67,9 +83,10 @@ void DeviceCandidate<T>::take_memory(std::uint64_t seed, const DecoderOptions& o
 
 /// Pinned memory is the host's: what is copied there is copied by it.
 template <typename T>
-void DeviceCandidate<T>::load_sources(std::size_t bytes) {
+void DeviceCandidate<T>::load_sources() {
     const bool pinned = residency_.residency == Residency::pinned_host;
-    resident_ = pinned ? machine_->allocate_pinned(bytes) : machine_->allocate("sources", bytes);
+    resident_ = pinned ? machine_->allocate_pinned(needs_.sources)
+                       : machine_->allocate("sources", needs_.sources);
     make_resident(
         sources_, sharding_,
         [&](const void* from, std::size_t size, std::byte* to) {
@@ -79,6 +96,43 @@ void DeviceCandidate<T>::load_sources(std::size_t bytes) {
                 machine_->work().copy_in(from, size, to);
         },
         resident_.get(), machine_->tensors());
+}
+
+template <typename T>
+void DeviceCandidate<T>::merge(const MergePlan& plan) {
+    if (!spare_) {
+        machine_->merging_waits_for_work();
+        merger_->merge(plan, arena_, weights_.get());
+        machine_->work_waits_for_merging();
+        return;
+    }
+    if (in_spare_ != plan) merge_into_spare(plan, false);
+    machine_->work_waits_for_merging();
+    machine_->copy(spare_.get(), arena_.bytes(), weights_.get());
+    machine_->merging_waits_for_work();
+}
+
+template <typename T>
+void DeviceCandidate<T>::prepare(const MergePlan& next) {
+    if (!spare_ || in_spare_ == next) return;
+    std::exception_ptr failure;
+    try {
+        merge_into_spare(next, true);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    // Where one rank failed all must merge again: they do so together.
+    for (const char ready : group_.all_gather_values<char>(failure == nullptr))
+        if (!ready) in_spare_.reset();
+    if (failure) std::rethrow_exception(failure);
+}
+
+template <typename T>
+void DeviceCandidate<T>::merge_into_spare(const MergePlan& plan, bool beside_work) {
+    in_spare_.reset();
+    beside_work_ = beside_work;
+    merger_->merge(plan, arena_, spare_.get());
+    in_spare_ = plan;
 }
 
 template class DeviceCandidate<float>;

@@ -12,7 +12,7 @@
 namespace galapagos::cuda {
 
 /// The CpuCandidate's counterpart, with the same bits after a merge. All that it will ever take of
-/// the device's memory is planned and taken at the start.
+/// the device's memory is planned and taken at the start; the ranks of a group choose alike.
 template <typename T>
 class DeviceCandidate final : public CandidateModel {
   public:
@@ -24,7 +24,9 @@ class DeviceCandidate final : public CandidateModel {
                     std::uint64_t seed, DecoderOptions options, std::span<const MergePlan> forms,
                     const MakeMachine<T>& make_machine);
 
-    void merge(const MergePlan& plan) override { merger_->merge(plan, arena_, weights_.get()); }
+    void merge(const MergePlan& plan) override;
+    void prepare(const MergePlan& next) override;
+    bool prepares() const override { return spare_ != nullptr; }
     Decoder& decoder() override { return *decoder_; }
 
     /// Where the sources lie, and why.
@@ -34,13 +36,21 @@ class DeviceCandidate final : public CandidateModel {
     const Arena& layout() const { return arena_; }
 
   private:
+    void choose_residency(const DecoderOptions& options, std::span<const MergePlan> forms);
     void take_memory(std::uint64_t seed, const DecoderOptions& options,
                      std::span<const MergePlan> forms);
-    void load_sources(std::size_t bytes);
+    void load_sources();
+    void merge_into_spare(const MergePlan& plan, bool beside_work);
 
     std::unique_ptr<CandidateMachine<T>> machine_;
+    ResidencyNeeds needs_;
     ResidencyChoice residency_;
     std::shared_ptr<std::byte[]> weights_, merging_, resident_;
+    /// Where merges overlap evaluations: what every candidate is merged into, before it is copied
+    /// over the weights, whose addresses never change.
+    std::shared_ptr<std::byte[]> spare_;
+    std::optional<MergePlan> in_spare_;
+    bool beside_work_ = false;  ///< the merge that is being queued
     std::optional<DeviceMerger> merger_;
     std::optional<Decoder> decoder_;
 };

@@ -18,7 +18,7 @@ template <typename T>
 class GpuMachine final : public CandidateMachine<T> {
   public:
     GpuMachine(TensorGroup& group, const MachineShare& share)
-        : share_(share), work_(statistics_.stream(), group) {}
+        : share_(share), work_(stream_, group) {}
 
     FreeMemory free_memory() const override {
         FreeMemory free;
@@ -45,12 +45,28 @@ class GpuMachine final : public CandidateMachine<T> {
     ResidentTensors& tensors() override { return tensors_; }
     StatisticDevice& statistics() override { return statistics_; }
     void launch(const MergeLaunch& launch) override { launch_merge(launch, statistics_.stream()); }
+
     DeviceWork<T>& work() override { return work_; }
+    void copy(const std::byte* from, std::size_t bytes, std::byte* to) override {
+        check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_.handle()),
+              "can't copy on the GPU");
+    }
+
+    void merging_waits_for_work() override {
+        worked_.record(stream_);
+        statistics_.stream().wait_for(worked_);
+    }
+    void work_waits_for_merging() override {
+        merged_.record(statistics_.stream());
+        stream_.wait_for(merged_);
+    }
 
   private:
     MachineShare share_;
     ResidentTensors tensors_;
     GpuStatistics statistics_{tensors_};
+    Stream stream_{Stream::Priority::high};
+    Event merged_, worked_;
     CudaWork<T> work_;
 };
 

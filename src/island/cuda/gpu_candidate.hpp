@@ -11,7 +11,7 @@ struct MachineShare {
     int ranks_on_node = 1;
 };
 
-/// The current GPU, whose work for a candidate goes through one stream.
+/// The current GPU, with a stream for merging and one for the decoder, which goes first.
 template <typename T>
 MakeMachine<T> gpu_machine(const MachineShare& share = {});
 

@@ -55,21 +55,28 @@ __global__ void __launch_bounds__(threads, 2)
     }
 }
 
-/// As many blocks as the device runs at once, or fewer where there is less to do.
+// Beside other work, one of so many multiprocessors gets a block. On large GPUs these have 64 KB of
+// each source under way, about what hides the time that a bus takes to answer.
+constexpr int processors_a_block = 8;
+
+/// As many blocks as the device runs at once, or fewer where there is less to do. Blocks stay until
+/// all chunks are done, whatever the priorities: beside other work there must be few.
 template <typename Kernel>
-int blocks_for(Kernel kernel, std::int64_t chunks) {
+int blocks_for(Kernel kernel, const MergeLaunch& launch) {
     int device = 0, processors = 0, blocks = 0;
     check(cudaGetDevice(&device), "can't tell the current GPU");
     check(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device),
           "can't tell the size of the GPU");
     check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, 0),
           "the merge kernel doesn't fit this GPU");
-    return static_cast<int>(std::min<std::int64_t>(chunks, std::int64_t{processors} * blocks));
+    const int most =
+        launch.beside_work ? std::max(1, processors / processors_a_block) : processors * blocks;
+    return static_cast<int>(std::min<std::int64_t>(launch.chunks, most));
 }
 
 template <Arithmetic arithmetic>
 void launch_as(const MergeLaunch& launch, const Stream& stream) {
-    const int blocks = blocks_for(merge_chunks<arithmetic>, launch.chunks);
+    const int blocks = blocks_for(merge_chunks<arithmetic>, launch);
     merge_chunks<arithmetic>
         <<<blocks, threads, 0, stream.handle()>>>(launch.jobs, launch.job_count, launch.chunks);
     check(cudaGetLastError(), "can't start the merge kernel");

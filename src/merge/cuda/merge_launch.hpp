@@ -13,6 +13,7 @@ struct MergeLaunch {
     const DeviceJob* jobs = nullptr;
     int job_count = 0;
     std::int64_t chunks = 0;
+    bool beside_work = false;  ///< leaves most of the device to what else runs there
 };
 
 }  // namespace galapagos::cuda
