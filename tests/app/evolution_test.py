@@ -98,7 +98,10 @@ def test_a_stop_request_ends_with_status_75_and_can_be_resumed(write_config, tmp
     config = write_config(islands=2, generations=150)
     run(2, "evolve", config, "--run-dir", tmp_path / "undisturbed")
     process = start(config, tmp_path / "stopped")
-    time.sleep(1.5)
+    deadline = time.time() + 60
+    while not list(tmp_path.glob("stopped/islands/*")):
+        assert time.time() < deadline
+        time.sleep(0.1)
     if how == "SIGUSR1":
         os.kill(process.pid, signal.SIGUSR1)
     else:
