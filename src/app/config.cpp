@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "merge/source_layout.hpp"
 #include "weights/architecture.hpp"
 
 namespace galapagos {
@@ -169,6 +170,11 @@ void check_whole(const Config& config, const std::string& origin) {
                          "set budget.evaluations, budget.generations or budget.wall_time.");
 }
 
+int layers_of(const Source& model) {
+    return static_cast<int>(
+        Architecture::from_config(model.config(), model.folder().folder().string()).layers);
+}
+
 }  // namespace
 
 std::string ModelEntry::reference() const {
@@ -260,22 +266,26 @@ std::string config_help() {
     return describe_options([&](OptionVisitor& v) { visit_options(v, defaults, "/"); });
 }
 
-SearchSpace make_search_space(const Config& config,
-                              const std::vector<std::shared_ptr<const Source>>& models) {
+std::shared_ptr<const SearchSpace> make_search_space(
+    const Config& config, const std::vector<std::shared_ptr<const Source>>& models) {
+    // Layer paths may combine models of different depths.
+    if (config.search.space == SearchSettings::Space::ps || equally_deep(models))
+        check_compatible(models);
     SearchModels description;
     if (config.base) description.base = config.base->reference();
-    for (const auto& source : config.sources)
-        description.sources.push_back({source.name, source.reference()});
-    const auto& donor = *models.front();
-    description.num_layers = static_cast<int>(
-        Architecture::from_config(donor.config(), donor.folder().folder().string()).layers);
-    description.tensor_names = donor.tensor_names();
-    return SearchSpace(config.search, config.merge, std::move(description));
+    const std::size_t first = config.base ? 1 : 0;
+    for (std::size_t i = 0; i < config.sources.size(); ++i)
+        description.sources.push_back(
+            {config.sources[i].name, config.sources[i].reference(), layers_of(*models[first + i])});
+    description.num_layers = layers_of(*models.front());
+    description.tensor_names = models.front()->tensor_names();
+    return make_search_space(config.search, config.merge, std::move(description));
 }
 
 Recipe recipe_of_candidate(const Config& config, const SearchSpace& space, const Genome& genome) {
     Recipe recipe = space.recipe(genome);
-    recipe.random_seed = static_cast<std::uint64_t>(config.seed);
+    // Layers of a path run as they are: nothing is random.
+    if (!recipe.layer_path) recipe.random_seed = static_cast<std::uint64_t>(config.seed);
     return recipe;
 }
 

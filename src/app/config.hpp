@@ -72,9 +72,10 @@ std::string config_schema();
 /// One line an option, for --help.
 std::string config_help();
 
-/// The search space of a config over opened models (in the order of Config::models()).
-SearchSpace make_search_space(const Config& config,
-                              const std::vector<std::shared_ptr<const Source>>& models);
+/// The search space of a config over opened models (in the order of Config::models()). Throws for
+/// models that can't be searched together.
+std::shared_ptr<const SearchSpace> make_search_space(
+    const Config& config, const std::vector<std::shared_ptr<const Source>>& models);
 
 /// The recipe of a run's candidate with the seed of the run's random masks: merging it gives the
 /// candidate's bits.

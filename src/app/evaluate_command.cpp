@@ -10,9 +10,8 @@
 #include "app/together.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "island/candidate_network.hpp"
 #include "island/model_evaluator.hpp"
-#include "merge/merged_config.hpp"
-#include "merge/path_plan.hpp"
 #include "merge/source_layout.hpp"
 #include "task/evaluate.hpp"
 #include "weights/finite.hpp"
@@ -92,30 +91,6 @@ Job prepare_job(const EvaluateArguments& arguments,
     return job;
 }
 
-/// What is merged, and the network that it is for.
-struct Network {
-    Architecture architecture;
-    LayerRoute route;  ///< without hops: from the first layer to the last
-    MergePlan plan;
-};
-
-Network network_of(const Job& job) {
-    const auto index = index_sources(job.sources);
-    Network network;
-    if (job.recipe.layer_path) {
-        const LayerSlots slots(*job.recipe.layer_path);
-        network.architecture = slot_architecture(slots, *job.donor, job.sources, index);
-        network.route = slots.route(*job.recipe.layer_path);
-        network.plan = make_slot_plan(slots.layers(), donor_model(job.recipe), job.sources, index);
-        return network;
-    }
-    network.plan = make_plan(job.recipe, job.sources, index);
-    network.architecture =
-        candidate_architecture(merged_config(job.recipe, job.sources, index, network.plan.layers),
-                               *job.donor, job.sources);
-    return network;
-}
-
 nlohmann::ordered_json describe(const PreparedTask& task, const TaskResult& result, double seconds,
                                 bool answers) {
     nlohmann::ordered_json entry{{"task", task.name()},          {"split", name_of(task.split())},
@@ -174,15 +149,16 @@ int run_evaluate(const EvaluateArguments& arguments, const ProgramContext& conte
     options.max_tokens = job.longest_row;
     options.batch_tokens = std::max(arguments.batch_tokens, job.longest_row);
     std::unique_ptr<CandidateModel> model;
-    Network network;
+    CandidateNetwork network;
     together(world, [&] {
-        network = network_of(job);
+        network = network_of(job.recipe, *job.donor, job.sources);
         model = device.make_candidate(job.sources, *job.donor, network.architecture, network.route,
-                                      world, arguments.seed, options, {&network.plan, 1});
+                                      world, arguments.seed, options, network.forms);
     });
     // Ranks have GPUs of their own: one may fail alone, and the others wait for it.
-    apart(world,
-          [&] { score_tasks(arguments, job, network.plan, *model, device.name, world.is_root()); });
+    apart(world, [&] {
+        score_tasks(arguments, job, network.forms.front(), *model, device.name, world.is_root());
+    });
     return 0;
 }
 

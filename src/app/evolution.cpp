@@ -87,7 +87,6 @@ void open_inputs(Evolution& evolution) {
     const NodeCopies copies{evolution.stage, world.split_by_node().is_root()};
     together_once_a_node(world, [&] { evolution.models = open_models(config.models(), copies); });
     together(world, [&] {
-        check_compatible(evolution.models);
         if (world.is_root())
             for (const auto& model : evolution.models) check_finite(*model);
         evolution.tasks = open_tasks(config);
@@ -103,7 +102,7 @@ void open_inputs(Evolution& evolution) {
     });
     together(world, [&] {
         evolution.evaluator = std::make_unique<ModelEvaluator>(
-            evolution.models, *evolution.space, evolution.tasks, config.evaluation,
+            evolution.models, evolution.space, evolution.tasks, config.evaluation,
             evolution.layout.group, seed, evolution.device.make_candidate);
     });
 }

@@ -23,7 +23,7 @@ struct Evolution {
     RunDevice device;
     std::vector<std::shared_ptr<const Source>> models;
     std::vector<WeightedTask> tasks;
-    std::optional<SearchSpace> space;
+    std::shared_ptr<const SearchSpace> space;
     std::vector<std::unique_ptr<Optimizer>> optimizers;  // of layout.islands_here()
     std::unique_ptr<ModelEvaluator> evaluator;
     RunLayout run;

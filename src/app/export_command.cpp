@@ -83,7 +83,7 @@ int run_export(const ExportArguments& arguments, const ProgramContext& context) 
     const auto models = open_models(config.models());
     const auto space = make_search_space(config, models);
     const auto chosen = choose_candidate(arguments, layout);
-    const auto recipe = recipe_of_candidate(config, space, chosen.genome);
+    const auto recipe = recipe_of_candidate(config, *space, chosen.genome);
     merge_to_folder(recipe, arguments.out, {});
     write_atomically(std::filesystem::path(arguments.out) / "README.md",
                      model_card(config, models, chosen, recipe, context.arguments));

@@ -73,11 +73,14 @@ PlanInputs open_plan_inputs(Config config, int new_tokens) {
     in.sizes = measure_models(entries);
     for (const auto& entry : entries)
         in.sources.push_back(Source::open({entry.reference(), entry.model, std::nullopt}));
-    check_compatible(in.sources);
     in.space = make_search_space(config, in.sources);
-    in.architecture = candidate_architecture(in.donor().config(), in.donor(), in.sources);
+    in.network = network_of(*in.space, in.sources);
+    in.running = in.network.architecture;
+    if (in.network.slots)
+        in.running.layers = static_cast<std::int64_t>(in.network.route.hops.size());
     const auto tasks = prepare_tasks(config, in.donor());
     in.decoder = decoder_options(config.evaluation, tasks);
+    in.decoder.max_hops = in.network.max_hops;
     for (std::size_t split = 0; split < tasks.size(); ++split)
         in.workloads[split] = count_workload(tasks[split], in.decoder, new_tokens);
     in.population = make_optimizer(config.optimizer, in.space->genes(), 1, 0)->population_size();

@@ -9,6 +9,7 @@
 #include "app/config.hpp"
 #include "app/plan.hpp"
 #include "forecast/workload.hpp"
+#include "island/candidate_network.hpp"
 #include "merge/cuda/resident_sources.hpp"
 
 namespace galapagos {
@@ -26,8 +27,10 @@ struct PlanInputs {
     ModelSizes sizes;
     /// Without their adapters, whose tensors have the same names, shapes and types.
     std::vector<std::shared_ptr<const Source>> sources;
-    std::optional<SearchSpace> space;
-    Architecture architecture;
+    std::shared_ptr<const SearchSpace> space;
+    CandidateNetwork network;
+    /// What runs in it: under a layer path the hops that a search starts with, in place of layers.
+    Architecture running;
     DecoderOptions decoder;
     /// Of one candidate, per split.
     std::array<Workload, all_splits.size()> workloads;

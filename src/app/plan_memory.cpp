@@ -8,7 +8,6 @@
 #include "app/quantity.hpp"
 #include "forecast/gpu_memory.hpp"
 #include "forecast/memory.hpp"
-#include "island/model_evaluator.hpp"
 
 namespace galapagos {
 
@@ -24,8 +23,10 @@ double process_bytes() {
     return pages * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
+/// Layer paths mix no weights.
 std::vector<Method> methods_of(const Config& config) {
     std::vector<Method> methods;
+    if (config.search.space == SearchSettings::Space::dfs) return methods;
     for (const auto& name : config.merge.methods)
         if (const auto method = parse_method(name)) methods.push_back(*method);
     return methods;
@@ -45,9 +46,10 @@ void judge(ordered_json& m, double needs, double has) {
 ordered_json memory_of_node_at(int width, const PlanInputs& in, const PlanMachines& machines,
                                double process) {
     const Sharding sharding(in.donor().config(), width, 0);
-    const auto decoder = decoder_memory(in.architecture, sharding, in.decoder, machines.threads);
+    const auto decoder =
+        decoder_memory(in.network.architecture, sharding, in.decoder, machines.threads);
     ordered_json m{{"width", width}};
-    m["arena"] = arena_bytes(in.architecture, sharding, in.decoder.dtype);
+    m["arena"] = arena_bytes(in.network.architecture, sharding, in.decoder.dtype);
     m["kv_cache"] = decoder.kv_cache;
     m["activations"] = decoder.activations;
     m["statistics"] = statistics_bytes(in.sizes.tensors, methods_of(in.config));
@@ -66,13 +68,13 @@ const char* name_of(Residency residency) {
     return residency == Residency::device ? "gpu" : "pinned_host";
 }
 
-ordered_json memory_of_gpu_at(int width, const PlanInputs& in, const PlanMachines& machines,
-                              const std::vector<MergePlan>& forms) {
+ordered_json memory_of_gpu_at(int width, const PlanInputs& in, const PlanMachines& machines) {
     const auto bytes = [](double value) { return static_cast<std::size_t>(std::max(0.0, value)); };
     const FreeMemory free{bytes(machines.limit - context_bytes),
                           pinnable_bytes(bytes(machines.node_memory), machines.ranks_per_node)};
     const GpuForecast forecast =
-        forecast_gpu(in.sources, in.sizes.changed, in.architecture, width, in.decoder, forms, free);
+        forecast_gpu(in.sources, in.sizes.changed, in.network.architecture, in.network.route, width,
+                     in.decoder, in.network.forms, free);
     const ResidencyNeeds& needs = forecast.needs;
     const std::size_t sources = forecast.residency == Residency::device ? needs.sources : 0;
     const std::size_t next = forecast.overlaps ? needs.candidate : 0;
@@ -96,15 +98,13 @@ ordered_json memory_of_gpu_at(int width, const PlanInputs& in, const PlanMachine
 
 ordered_json plan_memory(const PlanInputs& in, const PlanMachines& machines) {
     const double process = process_bytes();
-    const std::vector<MergePlan> forms =
-        machines.gpu ? forms_of(*in.space, in.sources) : std::vector<MergePlan>();
     ordered_json list = ordered_json::array();
     const int configured = in.config.evaluation.tensor_parallel;
     int smallest = 0;
     for (int width = 1; width <= std::max(configured, machines.ranks_per_node); ++width) {
-        if (width > in.architecture.query_heads) break;
+        if (width > in.network.architecture.query_heads) break;
         if (width != configured && machines.ranks_per_node % width != 0) continue;
-        list.push_back(machines.gpu ? memory_of_gpu_at(width, in, machines, forms)
+        list.push_back(machines.gpu ? memory_of_gpu_at(width, in, machines)
                                     : memory_of_node_at(width, in, machines, process));
         if (smallest == 0 && list.back()["fits"].get<bool>()) smallest = width;
     }

@@ -23,8 +23,8 @@ MachineFigures measure_rank(const PlanInputs& in, const PlanMachines& machines) 
     set_model_threads(machines.threads);
     set_thread_count(static_cast<int>(std::thread::hardware_concurrency()));
     auto figures = measure_cpu(in.decoder.dtype, in.decoder.max_batch,
-                               static_cast<int>(in.architecture.hidden),
-                               static_cast<int>(in.architecture.intermediate));
+                               static_cast<int>(in.network.architecture.hidden),
+                               static_cast<int>(in.network.architecture.intermediate));
     figures.bandwidth /= machines.ranks_per_node;  // a node's ranks share it
     return figures;
 }
@@ -47,8 +47,9 @@ MachineFigures figures_of_rank(const PlanInputs& in, const PlanMachines& machine
 }
 
 double seconds_of_merge(const PlanInputs& in, const MachineFigures& rank) {
-    double bytes = static_cast<double>(
-        arena_bytes(in.architecture, Sharding(in.donor().config(), 1, 0), in.decoder.dtype));
+    if (in.network.slots) return 0;  // done once, before the first candidate
+    double bytes = static_cast<double>(arena_bytes(
+        in.network.architecture, Sharding(in.donor().config(), 1, 0), in.decoder.dtype));
     for (const auto& tensor : in.sizes.tensors) bytes += static_cast<double>(tensor.bytes());
     return bytes / (in.config.evaluation.tensor_parallel * rank.bandwidth);
 }
@@ -73,7 +74,7 @@ PlanTimes plan_times(const PlanInputs& in, const PlanMachines& machines,
     times.rank = figures_of_rank(in, machines, settings);
     const double merge = seconds_of_merge(in, times.rank);
     const auto evaluation = [&](Split split) {
-        return workload_seconds(in.architecture, in.decoder.dtype, in.workload(split), times.rank,
+        return workload_seconds(in.running, in.decoder.dtype, in.workload(split), times.rank,
                                 in.config.evaluation.tensor_parallel);
     };
     const double estimated = merge + evaluation(Split::train);

@@ -9,8 +9,8 @@ ordered_json plan_work(const PlanInputs& in) {
     double flops = 0, bytes = 0;
     const auto& train = in.workload(Split::train);
     for (const auto& pass : train.passes) {
-        flops += pass_flops(in.architecture, pass);
-        bytes += pass_bytes(in.architecture, in.decoder.dtype, pass);
+        flops += pass_flops(in.running, pass);
+        bytes += pass_bytes(in.running, in.decoder.dtype, pass);
     }
     return {{"passes", train.passes.size()},
             {"tokens", train.total().tokens},
@@ -23,7 +23,7 @@ ordered_json plan_communication(const PlanInputs& in, const PlanMachines& machin
     const double generation = static_cast<double>(in.population);
     if (in.config.evaluation.tensor_parallel > 1)
         for (const auto& pass : in.workload(Split::train).passes)
-            sums += pass_collective_bytes(in.architecture, pass);
+            sums += pass_collective_bytes(in.running, pass);
     MigrantPacket packet;
     packet.migrants.assign(static_cast<std::size_t>(in.config.migration.elites),
                            {0, Genome(in.space->genes().size(), 1.0 / 3), 1.0 / 3});

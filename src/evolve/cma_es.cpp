@@ -26,7 +26,8 @@ const std::vector<Gene>& only_real(const std::vector<Gene>& genes) {
         if (gene.type != GeneType::real) {
             throw UsageError("CMA-ES can't search this space",
                              "gene " + gene.name + " is " + name_of(gene.type),
-                             "fix that value, or use `optimizer: {name: ga}`");
+                             "fix that value, use `optimizer: {name: ga}`, or for layer paths set "
+                             "search.path.indicators: real");
         }
     }
     return genes;

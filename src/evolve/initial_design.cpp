@@ -22,15 +22,10 @@ std::vector<uint32_t> random_permutation(size_t size, RandomStream random) {
     return order;
 }
 
-double normal_inside(const Gene& gene, double deviation, RandomStream& random) {
-    // At an initial value on the bound half of the draws fall outside: 64 tries all but never fail.
-    for (int attempt = 0; attempt < 64; ++attempt) {
-        const double value = gene.initial + deviation * random.normal();
-        if (value >= gene.lower && value <= gene.upper) {
-            return nearest_value(gene, value);
-        }
-    }
-    return random_value(gene, random);
+/// A gene's own spread counts unless numbers are given another.
+double spread_of(const Gene& gene, double wanted) {
+    const bool number = gene.type == GeneType::real || gene.type == GeneType::integer;
+    return number && wanted > 0.0 ? wanted : gene.spread;
 }
 
 }  // namespace
@@ -48,35 +43,31 @@ Genome InitialDesign::point(uint64_t k, double spread) const {
         return initial_genome(genes_);
     }
     RandomStream random(seed_, island_, Purpose::initial, k);
-    if (spread <= 0.0 && k < size_) {
-        return stratified_point(static_cast<size_t>(k), random);
-    }
     Genome genome;
-    for (const Gene& gene : genes_) {
-        const bool near =
-            spread > 0.0 && gene.type != GeneType::categorical && gene.type != GeneType::binary;
-        genome.push_back(near ? normal_inside(gene, spread * (gene.upper - gene.lower), random)
-                              : random_value(gene, random));
+    for (size_t i = 0; i < genes_.size(); ++i) {
+        const Gene& gene = genes_[i];
+        if (const double deviation = spread_of(gene, spread); deviation > 0.0) {
+            genome.push_back(value_around(gene, deviation, random));
+        } else {
+            const bool stratified = spread <= 0.0 && k < size_;
+            genome.push_back(stratified ? stratified_value(i, static_cast<size_t>(k), random)
+                                        : random_value(gene, random));
+        }
     }
     return genome;
 }
 
-Genome InitialDesign::stratified_point(size_t k, RandomStream& random) const {
-    Genome genome;
-    for (size_t i = 0; i < genes_.size(); ++i) {
-        const Gene& gene = genes_[i];
-        const double share =
-            (static_cast<double>(strata_[i][k]) + random.uniform()) / static_cast<double>(size_);
-        if (gene.type == GeneType::real) {
-            genome.push_back(std::min(gene.lower + share * (gene.upper - gene.lower), gene.upper));
-        } else {
-            const double values = static_cast<double>(gene.cardinality());
-            const double pick =
-                std::min(static_cast<double>(static_cast<uint64_t>(share * values)), values - 1.0);
-            genome.push_back(gene.lower + pick);
-        }
+double InitialDesign::stratified_value(size_t gene_index, size_t k, RandomStream& random) const {
+    const Gene& gene = genes_[gene_index];
+    const double share = (static_cast<double>(strata_[gene_index][k]) + random.uniform()) /
+                         static_cast<double>(size_);
+    if (gene.type == GeneType::real) {
+        return std::min(gene.lower + share * (gene.upper - gene.lower), gene.upper);
     }
-    return genome;
+    const double values = static_cast<double>(gene.cardinality());
+    const double pick =
+        std::min(static_cast<double>(static_cast<uint64_t>(share * values)), values - 1.0);
+    return gene.lower + pick;
 }
 
 }  // namespace galapagos

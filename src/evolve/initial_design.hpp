@@ -16,12 +16,13 @@ class InitialDesign {
   public:
     InitialDesign(std::vector<Gene> genes, size_t size, uint64_t seed, uint32_t island);
 
-    /// With `spread` > 0: normal around the initial values with this deviation in box widths, drawn
-    /// again where it leaves the box. Points from `size` on are uniform.
+    /// With `spread` > 0, and for genes that have a spread of their own: normal around the initial
+    /// values with this deviation in box widths, drawn again where it leaves the box. Points from
+    /// `size` on are uniform otherwise.
     Genome point(uint64_t k, double spread) const;
 
   private:
-    Genome stratified_point(size_t k, RandomStream& random) const;
+    double stratified_value(size_t gene_index, size_t k, RandomStream& random) const;
 
     std::vector<Gene> genes_;
     size_t size_;

@@ -26,7 +26,8 @@ Individual RandomSearch::draw(uint64_t k) {
     candidate.origin = Origin::sample;
     RandomStream random = stream(Purpose::sampling, k);
     for (const Gene& gene : genes()) {
-        candidate.genome.push_back(random_value(gene, random));
+        candidate.genome.push_back(gene.spread > 0.0 ? value_around(gene, gene.spread, random)
+                                                     : random_value(gene, random));
     }
     return candidate;
 }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <utility>
+#include <vector>
 
 namespace galapagos {
 
@@ -79,6 +81,27 @@ double mutate_value(const Gene& gene, double value, double eta, RandomStream& ra
     return pick < value ? pick : pick + 1.0;
 }
 
+double normal_inside(const Gene& gene, double deviation, RandomStream& random) {
+    // At an initial value on the bound half of the draws fall outside: 64 tries all but never fail.
+    for (int attempt = 0; attempt < 64; ++attempt) {
+        const double value = gene.initial + deviation * random.normal();
+        if (value >= gene.lower && value <= gene.upper) {
+            return nearest_value(gene, value);
+        }
+    }
+    return random_value(gene, random);
+}
+
+/// Those that have an effect; of these there is always one, since only genes that have a condition
+/// can lack it.
+std::vector<size_t> active_genes(std::span<const Gene> genes, const Genome& genome) {
+    std::vector<size_t> active;
+    for (size_t i = 0; i < genes.size(); ++i) {
+        if (genes[i].active_in(genome)) active.push_back(i);
+    }
+    return active;
+}
+
 }  // namespace
 
 double random_value(const Gene& gene, RandomStream& random) {
@@ -87,6 +110,14 @@ double random_value(const Gene& gene, RandomStream& random) {
     }
     const double first = gene.type == GeneType::integer ? gene.lower : 0.0;
     return first + static_cast<double>(random.below(gene.cardinality()));
+}
+
+double value_around(const Gene& gene, double spread, RandomStream& random) {
+    if (gene.type == GeneType::binary) {
+        const double flips = 0.5 * std::erfc(1.0 / (3.0 * spread * std::numbers::sqrt2));
+        return random.uniform() < flips ? 1.0 - gene.initial : gene.initial;
+    }
+    return normal_inside(gene, spread * (gene.upper - gene.lower), random);
 }
 
 double nearest_value(const Gene& gene, double value) {
@@ -110,21 +141,24 @@ Genome crossover(std::span<const Gene> genes, const Genome& first, const Genome&
 
 bool mutate(std::span<const Gene> genes, Genome& genome, double rate, double eta, bool at_least_one,
             RandomStream& random) {
-    const size_t forced = random.below(genes.size());
+    const std::vector<size_t> active = active_genes(genes, genome);
+    const size_t forced = random.below(active.size());
     bool changed = false;
-    for (size_t i = 0; i < genes.size(); ++i) {
+    for (size_t i = 0; i < active.size(); ++i) {
         const bool chosen = random.uniform() < rate;
         if (chosen || (at_least_one && i == forced)) {
-            const double value = mutate_value(genes[i], genome[i], eta, random);
-            changed = changed || value != genome[i];
-            genome[i] = value;
+            double& value = genome[active[i]];
+            const double before = value;
+            value = mutate_value(genes[active[i]], value, eta, random);
+            changed = changed || value != before;
         }
     }
     return changed;
 }
 
 void reset_one_gene(std::span<const Gene> genes, Genome& genome, RandomStream& random) {
-    const size_t i = random.below(genes.size());
+    const std::vector<size_t> active = active_genes(genes, genome);
+    const size_t i = active[random.below(active.size())];
     genome[i] = random_value(genes[i], random);
 }
 

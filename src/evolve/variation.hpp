@@ -10,6 +10,10 @@ namespace galapagos {
 /// A value drawn uniformly from the gene's range.
 double random_value(const Gene& gene, RandomStream& random);
 
+/// A value drawn around the initial one: a number normally, with this deviation in box widths, and
+/// again where it leaves the box; a binary gene as Gene::spread says.
+double value_around(const Gene& gene, double spread, RandomStream& random);
+
 /// `value` moved to the nearest value that the gene can take.
 double nearest_value(const Gene& gene, double value);
 
@@ -19,13 +23,14 @@ double nearest_value(const Gene& gene, double value);
 Genome crossover(std::span<const Gene> genes, const Genome& first, const Genome& second, double eta,
                  RandomStream& random);
 
-/// Changes each gene with probability `rate`: real genes by bounded polynomial mutation (Deb and
-/// Goyal 1996), integers likewise but by one step at least, categorical and binary genes to another
-/// value. With `at_least_one` some gene is changed in any case. Returns whether any was.
+/// Changes each gene that is active in the genome with probability `rate`: real genes by bounded
+/// polynomial mutation (Deb and Goyal 1996), integers likewise but by one step at least,
+/// categorical and binary genes to another value. With `at_least_one` some gene is changed in any
+/// case. Returns whether any was.
 bool mutate(std::span<const Gene> genes, Genome& genome, double rate, double eta, bool at_least_one,
             RandomStream& random);
 
-/// Draws one gene of `genome` afresh.
+/// Draws one active gene of `genome` afresh.
 void reset_one_gene(std::span<const Gene> genes, Genome& genome, RandomStream& random);
 
 }  // namespace galapagos

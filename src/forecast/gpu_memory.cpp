@@ -6,14 +6,14 @@
 namespace galapagos {
 
 GpuForecast forecast_gpu(const std::vector<std::shared_ptr<const Source>>& sources,
-                         const cuda::OwnTensors& own, const Architecture& architecture, int width,
-                         const DecoderOptions& options, std::span<const MergePlan> forms,
-                         const FreeMemory& free) {
+                         const cuda::OwnTensors& own, const Architecture& architecture,
+                         const LayerRoute& route, int width, const DecoderOptions& options,
+                         std::span<const MergePlan> forms, const FreeMemory& free) {
     const Sharding sharding(sources.front()->config(), width, 0);
     const Arena layout(arena_specs(architecture, sharding, options.dtype), ArenaUse::layout);
     GpuForecast forecast;
     forecast.needs = cuda::candidate_needs(sources, own, architecture, sharding, layout,
-                                           LayerRoute::plain(architecture.layers), options, forms);
+                                           route, options, forms);
     try {
         const ResidencyChoice choice = choose_gpu_residency(forecast.needs, free);
         forecast.residency = choice.residency;

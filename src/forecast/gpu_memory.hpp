@@ -26,10 +26,10 @@ struct GpuForecast {
 
 /// What a run of rank 0 of a tensor-parallel group would find: its parts are the largest. `sources`
 /// need not have their adapters applied, if `own` names what these change; nothing of them is read
-/// but their headers. `forms`: see SearchSpace::forms.
+/// but their headers. `route` and `forms`: see CandidateNetwork.
 GpuForecast forecast_gpu(const std::vector<std::shared_ptr<const Source>>& sources,
-                         const cuda::OwnTensors& own, const Architecture& architecture, int width,
-                         const DecoderOptions& options, std::span<const MergePlan> forms,
-                         const FreeMemory& free);
+                         const cuda::OwnTensors& own, const Architecture& architecture,
+                         const LayerRoute& route, int width, const DecoderOptions& options,
+                         std::span<const MergePlan> forms, const FreeMemory& free);
 
 }  // namespace galapagos

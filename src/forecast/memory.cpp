@@ -33,7 +33,7 @@ DecoderMemory decoder_memory(const Architecture& architecture, const Sharding& s
     constexpr std::int64_t fp32 = sizeof(float);
 
     DecoderMemory memory;
-    const std::int64_t hops = std::max(architecture.layers, options.max_hops);
+    const std::int64_t hops = options.max_hops > 0 ? options.max_hops : architecture.layers;
     memory.kv_cache = 2 * hops * options.max_batch * kv_heads * options.max_tokens *
                       architecture.head_dim * element;
     memory.activations =

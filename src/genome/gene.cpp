@@ -88,6 +88,9 @@ std::string problem_with(const Gene& gene) {
         (may_be_constant ? gene.lower > gene.upper : gene.lower >= gene.upper)) {
         return "its lower bound is not below its upper bound";
     }
+    if (!(gene.spread >= 0.0)) {
+        return "its spread is no width";
+    }
     const std::string initial = problem_with(gene, gene.initial);
     return initial.empty() ? initial : "its initial value is bad: " + initial;
 }
@@ -115,6 +118,10 @@ void check_genes(std::span<const Gene> genes) {
         std::string problem = problem_with(gene);
         if (problem.empty() && !names.insert(gene.name).second) {
             problem = "its name is taken";
+        }
+        if (problem.empty() && gene.condition &&
+            (*gene.condition >= genes.size() || genes[*gene.condition].condition)) {
+            problem = "its condition is no gene without one";
         }
         if (!problem.empty()) {
             throw UsageError("gene " + gene.name + " can't be searched", problem);

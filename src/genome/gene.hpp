@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +19,11 @@ struct Gene {
     double upper = 1.0;
     std::vector<std::string> choices;  ///< categorical only
     double initial = 0.5;              ///< where a search starts
+    /// Standard deviation of a first population around `initial`, in box widths; 0: it takes up the
+    /// whole box. A binary gene flips as often as a normal number of this deviation exceeds 1/3.
+    double spread = 0.0;
+    /// The gene without which this one has no effect: that of this number, while it is above 0.
+    std::optional<size_t> condition = std::nullopt;
 
     static Gene real(std::string name, double lower, double upper, double initial);
     static Gene integer(std::string name, long lower, long upper, long initial);
@@ -26,6 +32,10 @@ struct Gene {
 
     /// How many values an integer, categorical or binary gene can take; 0 for a real gene.
     size_t cardinality() const;
+    /// Whether this gene has an effect on what `genome` stands for.
+    bool active_in(std::span<const double> genome) const {
+        return !condition || genome[*condition] > 0;
+    }
     friend bool operator==(const Gene&, const Gene&) = default;
 };
 
@@ -40,7 +50,8 @@ Genome initial_genome(std::span<const Gene> genes);
 /// Throws Error naming the first gene whose value is out of range, not whole or not finite.
 void check_genome(std::span<const Gene> genes, std::span<const double> genome);
 
-/// Throws UsageError unless the genes have unique names, sensible bounds and initial values inside.
+/// Throws UsageError unless the genes have unique names, sensible bounds, initial values inside,
+/// and conditions that are genes without one.
 void check_genes(std::span<const Gene> genes);
 
 }  // namespace galapagos

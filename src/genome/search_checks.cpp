@@ -29,9 +29,8 @@ void check_company(Method method, const MergeSettings& merge) {
     }
 }
 
-}  // namespace
-
-void check_settings(const SearchSettings& search, const SearchModels& models) {
+/// Checks the models as every space needs them.
+std::set<std::string> source_names(const SearchModels& models) {
     std::set<std::string> names;
     for (const auto& source : models.sources) {
         if (!names.insert(source.name).second) {
@@ -40,6 +39,51 @@ void check_settings(const SearchSettings& search, const SearchModels& models) {
     }
     if (models.sources.empty() || models.num_layers < 1) {
         throw UsageError(what, "it has no sources or no layers");
+    }
+    return names;
+}
+
+/// Layers run as they are: nothing mixes their weights.
+void refuse_merging(const SearchSettings& search, const MergeSettings& merge) {
+    MergeSettings plain;
+    plain.dtype = merge.dtype;
+    const SearchSettings unset;
+    const char* key = merge != plain             ? "merge"
+                      : search.layer_groups != 1 ? "search.layer_groups"
+                      : !search.modules.empty()  ? "search.modules"
+                      : !(search.genes == unset.genes && search.sources.empty()) ? "search.genes"
+                                                                                 : nullptr;
+    if (key != nullptr)
+        throw UsageError(
+            what, fmt::format("{} is about mixing weights, and search.space: dfs mixes none", key),
+            "leave it out; merge.dtype may stay");
+}
+
+}  // namespace
+
+void check_path_settings(const SearchSettings& search, const MergeSettings& merge,
+                         const SearchModels& models) {
+    source_names(models);
+    refuse_merging(search, merge);
+    const auto longest = static_cast<int>(most_hops);
+    if (search.path.max_hops > longest)
+        throw UsageError(what, fmt::format("search.path.max_hops is {}, and a path has at most {}",
+                                           search.path.max_hops, longest));
+    const int start = models.sources.front().num_layers;
+    if (search.path.max_hops > 0 && search.path.max_hops < start)
+        throw UsageError(what,
+                         fmt::format("search.path.max_hops is {}, and the search starts at the {} "
+                                     "layers of {}",
+                                     search.path.max_hops, start, models.sources.front().name),
+                         "allow as many at least, or put a model of fewer layers first");
+}
+
+void check_settings(const SearchSettings& search, const SearchModels& models) {
+    const std::set<std::string> names = source_names(models);
+    if (search.path != PathSettings{}) {
+        throw UsageError(what,
+                         "search.path is about layer paths, which search.space: ps has none of",
+                         "set search.space: dfs, or leave search.path out");
     }
     for (const auto& [source, ranges] : search.sources) {
         if (names.count(source) == 0) {

@@ -8,6 +8,11 @@ namespace galapagos {
 /// Throws UsageError for two sources of one name, unknown sources and more groups than layers.
 void check_settings(const SearchSettings& search, const SearchModels& models);
 
+/// Throws UsageError for settings of layer paths that the models can't follow, and for settings of
+/// the parameter space beside them, which would have no effect.
+void check_path_settings(const SearchSettings& search, const MergeSettings& merge,
+                         const SearchModels& models);
+
 /// Throws UsageError for methods that can't be searched together or that need other models.
 void check_methods(const MergeSettings& merge, const SearchModels& models);
 

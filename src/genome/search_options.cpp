@@ -82,6 +82,32 @@ CustomOption sources_option(SearchSettings& settings) {
             }};
 }
 
+void visit_path(OptionVisitor& visitor, PathSettings& path) {
+    visitor.whole(
+        "repeats", path.repeats,
+        {.help = "how many times the list of all layers is offered", .minimum = 1, .maximum = 64});
+    visitor.whole("block", path.block,
+                  {.help = "layers of a source that are taken or left out together", .minimum = 1});
+    visitor.choice("indicators", path.indicators, {"binary", "real"},
+                   {.help = "genes that say which layers run; real: numbers that count above 0, "
+                            "for optimisers that know only such (cma_es)"});
+    visitor.choice("scales", path.scales, {"steps", "pairs"},
+                   {.help = "a scale gene for each layer that is offered, or for each pair of "
+                            "layers (the paper's matrix W)"});
+    visitor.custom(
+        "scale",
+        {range_schema(),
+         [&](const YamlReader& reader) { path.scale = read_range(reader, PathSettings{}.scale); },
+         [&] { return write_range(path.scale); }},
+        {.help = "range of the scales, or a number: no genes"});
+    visitor.choice("scale_rule", path.scale_rule, {"branch", "stream"},
+                   {.help = "what a scale multiplies: what the layer before added, or all"});
+    visitor.whole("max_hops", path.max_hops,
+                  {.help = "longer paths fail; each hop has a key-value cache. 0: twice the layers "
+                           "of the first source",
+                   .minimum = 0});
+}
+
 /// A value, or a list of values of which a gene picks one.
 template <typename Value, typename Read>
 void read_choices(const YamlReader& reader, std::vector<Value>& values, Read read) {
@@ -164,8 +190,9 @@ CustomOption rescale_option(MergeSettings& settings) {
 const char* name_of(ModuleKind kind) { return module_names[static_cast<size_t>(kind)].c_str(); }
 
 void visit_options(OptionVisitor& visitor, SearchSettings& settings) {
-    visitor.choice("space", settings.space, {"ps"},
-                   {.help = "what is searched; ps: parameter space, the mixing weights"});
+    visitor.choice("space", settings.space, {"ps", "dfs"},
+                   {.help = "what is searched; ps: parameter space, the mixing weights; dfs: "
+                            "data-flow space, the path through the sources' layers"});
     visitor.custom(
         "layer_groups", layer_groups_option(settings),
         {.help = "groups of layers with genes of their own: how many (of equal size), or "
@@ -180,6 +207,8 @@ void visit_options(OptionVisitor& visitor, SearchSettings& settings) {
                  "0.5}, or {lower: 0, upper: 1, initial: 0.5}"});
     visitor.custom("sources", sources_option(settings),
                    {.help = "for single sources by name: ranges that differ from `genes`"});
+    visitor.section("path", "the data-flow space (space: dfs)",
+                    [&](OptionVisitor& path) { visit_path(path, settings.path); });
 }
 
 void visit_options(OptionVisitor& visitor, MergeSettings& settings) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/options.hpp"
+#include "weights/layer_route.hpp"
 
 namespace galapagos {
 
@@ -27,9 +28,24 @@ struct GeneRange {
 
 using GeneRanges = std::map<std::string, GeneRange>;
 
+/// Section `search.path`: the data-flow space (genome/path_space.hpp).
+struct PathSettings {
+    enum class Indicators { binary, real };
+    enum class Scales { steps, pairs };
+    int repeats = 3;  ///< how many times all layers are offered, as in the paper
+    int block = 1;    ///< layers of a source that are taken or left out together
+    Indicators indicators = Indicators::binary;
+    Scales scales = Scales::steps;
+    GeneRange scale{0.5, 1.5, 1.0};
+    ScaleRule scale_rule = ScaleRule::branch;
+    int max_hops = 0;  ///< 0: twice the layers of the first source
+
+    friend bool operator==(const PathSettings&, const PathSettings&) = default;
+};
+
 /// Section `search` of the config, less `optimizer` (evolve/optimizer_settings.hpp).
 struct SearchSettings {
-    enum class Space { ps };
+    enum class Space { ps, dfs };
     Space space = Space::ps;
     int layer_groups = 1;               ///< groups of (nearly) equal size
     std::vector<int> layer_boundaries;  ///< or the first layers of all groups but the first
@@ -38,6 +54,7 @@ struct SearchSettings {
     GeneRanges genes;
     /// ... and what is different for single sources, by source name.
     std::map<std::string, GeneRanges> sources;
+    PathSettings path;
 };
 
 /// Section `merge` of the config.
@@ -47,9 +64,11 @@ struct MergeSettings {
     std::vector<std::string> rescale;  ///< "true", "false", "l1", "inverse_p"; several: a gene
     std::optional<GeneRange> lambda;   ///< empty: 1
     std::string dtype;                 ///< of the merged model's files; empty: as stored
+
+    friend bool operator==(const MergeSettings&, const MergeSettings&) = default;
 };
 
-/// Keys: space, layer_groups, modules, genes, sources. A range is a number, `{fixed: 0.5}` or
+/// Keys: space, layer_groups, modules, genes, sources, path. A range is a number, `{fixed: 0.5}` or
 /// `{lower: 0, upper: 1.5, initial: 0.7}`, where `initial` may be left out for the middle.
 void visit_options(OptionVisitor& visitor, SearchSettings& settings);
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <new>
+#include <utility>
 
 #include "base/activity.hpp"
 #include "base/clock.hpp"
@@ -28,18 +29,11 @@ PrepareOptions prepare_options(const Source& source) {
     return options;
 }
 
-std::vector<MergePlan> forms_of(const SearchSpace& space,
-                                const std::vector<std::shared_ptr<const Source>>& sources) {
-    const auto index = index_sources(sources);
-    std::vector<MergePlan> plans;
-    for (const Recipe& recipe : space.forms()) plans.push_back(make_plan(recipe, sources, index));
-    return plans;
-}
-
 ModelEvaluator::ModelEvaluator(std::vector<std::shared_ptr<const Source>> sources,
-                               SearchSpace space, std::vector<WeightedTask> tasks,
-                               const EvaluationSettings& settings, const Communicator& group,
-                               std::uint64_t seed, const CandidateFactory& make_candidate)
+                               std::shared_ptr<const SearchSpace> space,
+                               std::vector<WeightedTask> tasks, const EvaluationSettings& settings,
+                               const Communicator& group, std::uint64_t seed,
+                               const CandidateFactory& make_candidate)
     : group_(group), space_(std::move(space)) {
     const Source& donor = *sources.front();
     const auto tokenizer = Tokenizer::load(donor.folder().folder());
@@ -59,8 +53,12 @@ ModelEvaluator::ModelEvaluator(std::vector<std::shared_ptr<const Source>> source
     decoder.max_batch = settings.max_batch;
     decoder.max_tokens = longest;
     decoder.batch_tokens = std::max(settings.batch_tokens, longest);
-    model_ = make_candidate(sources, donor, candidate_architecture(donor.config(), donor, sources),
-                            {}, group, seed, decoder, forms_of(space_, sources));
+    auto network = network_of(*space_, sources);
+    decoder.max_hops = network.max_hops;
+    model_ = make_candidate(sources, donor, network.architecture, network.route, group, seed,
+                            decoder, network.forms);
+    if (network.slots) model_->merge(network.forms.front());
+    slots_ = std::move(network.slots);
 }
 
 bool ModelEvaluator::has_stage(Stage stage) const {
@@ -76,7 +74,7 @@ std::optional<CandidateResult> ModelEvaluator::evaluate(const Candidate& candida
     Stopwatch watch;
     try {
         set_activity("merging a candidate");
-        model_->merge(plan_of(candidate));
+        make_model(space_->recipe(candidate.genome));
         result.merge_seconds = watch.seconds();
         watch.restart();
         set_activity(running_tasks);
@@ -94,13 +92,21 @@ std::optional<CandidateResult> ModelEvaluator::evaluate(const Candidate& candida
     return result;
 }
 
-MergePlan ModelEvaluator::plan_of(const Candidate& candidate) const {
-    return make_plan(space_.recipe(candidate.genome), model_->sources(), model_->index());
+void ModelEvaluator::make_model(const Recipe& recipe) {
+    if (slots_)
+        model_->decoder().set_route(slots_->route(*recipe.layer_path));
+    else
+        model_->merge(plan_of(recipe));
 }
 
-/// Asks the hooks; on every rank, where a model can be prepared for the next candidate.
+MergePlan ModelEvaluator::plan_of(const Recipe& recipe) const {
+    return make_plan(recipe, model_->sources(), model_->index());
+}
+
+/// Asks the hooks; on every rank, where a model can be prepared for the next candidate. Layer paths
+/// merge nothing.
 std::function<bool()> ModelEvaluator::between_batches(const EvaluationHooks& hooks) {
-    if (!model_->prepares()) return hooks.keep_going;
+    if (!model_->prepares() || slots_) return hooks.keep_going;
     next_known_ = false;
     return [this, &hooks] {
         if (!next_known_) next_known_ = prepare_next(hooks);
@@ -115,7 +121,7 @@ bool ModelEvaluator::prepare_next(const EvaluationHooks& hooks) {
     if (order.empty()) return false;
     set_activity("merging the next candidate");
     try {
-        model_->prepare(plan_of(unpack_candidate(order)));
+        model_->prepare(plan_of(space_->recipe(unpack_candidate(order).genome)));
     } catch (const MachineError&) {
         throw;
     } catch (const Error&) {

@@ -3,12 +3,14 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "comm/device_choice.hpp"
 #include "genome/search_space.hpp"
 #include "island/candidate_model.hpp"
+#include "island/candidate_network.hpp"
 #include "island/evaluator.hpp"
 #include "task/prepared_task.hpp"
 
@@ -31,18 +33,14 @@ struct EvaluationSettings {
     bool share_gpus = false;
 };
 
-/// A plan of each form that candidates can have.
-std::vector<MergePlan> forms_of(const SearchSpace& space,
-                                const std::vector<std::shared_ptr<const Source>>& sources);
-
 class ModelEvaluator : public CandidateEvaluator {
   public:
     /// Collective over `group`. The first source is the base, or the layout's donor where there is
     /// none.
-    ModelEvaluator(std::vector<std::shared_ptr<const Source>> sources, SearchSpace space,
-                   std::vector<WeightedTask> tasks, const EvaluationSettings& settings,
-                   const Communicator& group, std::uint64_t seed,
-                   const CandidateFactory& make_candidate);
+    ModelEvaluator(std::vector<std::shared_ptr<const Source>> sources,
+                   std::shared_ptr<const SearchSpace> space, std::vector<WeightedTask> tasks,
+                   const EvaluationSettings& settings, const Communicator& group,
+                   std::uint64_t seed, const CandidateFactory& make_candidate);
 
     std::optional<CandidateResult> evaluate(const Candidate& candidate,
                                             const EvaluationHooks& hooks) override;
@@ -51,17 +49,20 @@ class ModelEvaluator : public CandidateEvaluator {
     bool has_stage(Stage stage) const;
 
   private:
-    MergePlan plan_of(const Candidate& candidate) const;
+    void make_model(const Recipe& recipe);
+    MergePlan plan_of(const Recipe& recipe) const;
     std::function<bool()> between_batches(const EvaluationHooks& hooks);
     bool prepare_next(const EvaluationHooks& hooks);
     bool run_tasks(Stage stage, CandidateResult& result, const std::function<bool()>& keep_going);
 
     Communicator group_;
-    SearchSpace space_;
+    std::shared_ptr<const SearchSpace> space_;
     std::vector<double> weights_;
     std::array<std::vector<std::unique_ptr<const PreparedTask>>, all_splits.size()>
         prepared_;  // [stage][task], null: no items
     std::unique_ptr<CandidateModel> model_;
+    /// Of a search for layer paths: the layers that all of them run through, merged at the start.
+    std::optional<LayerSlots> slots_;
     bool next_known_ = false;  ///< and prepared, as far as that goes
 };
 

@@ -52,6 +52,29 @@ TEST(GeneticAlgorithm, CanBeginAroundTheInitialValues) {
     EXPECT_NEAR(std::sqrt(square), 0.2, 0.04);
 }
 
+TEST(GeneticAlgorithm, BeginsWithinTheSpreadOfGenesThatHaveOne) {
+    std::vector<Gene> genes = {Gene::real("a", 0, 2, 0.7), Gene::binary("b", true),
+                               Gene::real("c", 0, 1, 0.5)};
+    genes[0].spread = 0.02;
+    genes[1].spread = 1.0 / 6;
+    OptimizerSettings settings = with_population(200);
+    GeneticAlgorithm ga(settings, genes, 1, 0);
+    RandomSearch chance(settings, genes, 1, 0);
+    for (Optimizer* optimizer : {static_cast<Optimizer*>(&ga), static_cast<Optimizer*>(&chance)}) {
+        double off = 0, square = 0;
+        std::set<int> strata;
+        for (int i = 0; i < 200; ++i) {
+            const Genome genome = optimizer->ask().genome;
+            off += genome[1] == 0 ? 1 : 0;
+            square += (genome[0] - 0.7) * (genome[0] - 0.7) / 200;
+            strata.insert(static_cast<int>(genome[2] * 20));
+        }
+        EXPECT_NEAR(std::sqrt(square), 0.04, 0.01) << optimizer->name();
+        EXPECT_LT(off, 15) << optimizer->name();
+        EXPECT_EQ(strata.size(), 20U) << optimizer->name();
+    }
+}
+
 TEST(GeneticAlgorithm, SolvesAMixedProblemFarFasterThanChance) {
     size_t evolved = 0, random = 0;
     for (uint64_t seed = 1; seed <= 11; ++seed) {

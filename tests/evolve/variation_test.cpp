@@ -136,5 +136,38 @@ TEST(Mutation, CanBeForced) {
     }
 }
 
+TEST(Mutation, LeavesGenesAloneThatHaveNoEffect) {
+    std::vector<Gene> genes = {Gene::binary("use"), Gene::real("scale", 0, 1, 0.5)};
+    genes[1].condition = 0;
+    size_t flips = 0, moves = 0;
+    for (uint64_t i = 0; i < 2000; ++i) {
+        RandomStream random = stream(i);
+        Genome off = {0, 0.5};
+        EXPECT_TRUE(mutate(genes, off, 0.0, 20, true, random));
+        EXPECT_EQ(off, (Genome{1, 0.5}));
+        Genome on = {1, 0.5};
+        EXPECT_TRUE(mutate(genes, on, 0.0, 20, true, random));
+        flips += on[0] == 0 ? 1U : 0U;
+        moves += on[1] != 0.5 ? 1U : 0U;
+        reset_one_gene(genes, off = {0, 0.5}, random);
+        EXPECT_EQ(off[1], 0.5);
+    }
+    EXPECT_EQ(flips + moves, 2000U);
+    EXPECT_NEAR(static_cast<double>(flips) / 2000, 0.5, 0.05);
+}
+
+TEST(ValueAround, FlipsABinaryGeneAsOftenAsItsSpreadSays) {
+    // A sixth of the box: a normal number that exceeds two standard deviations.
+    for (const bool initial : {false, true}) {
+        const Gene gene = Gene::binary("use", initial);
+        size_t flips = 0;
+        for (uint64_t i = 0; i < 20000; ++i) {
+            RandomStream random = stream(i);
+            flips += value_around(gene, 1.0 / 6, random) != gene.initial ? 1U : 0U;
+        }
+        EXPECT_NEAR(static_cast<double>(flips) / 20000, 0.02275, 0.004);
+    }
+}
+
 }  // namespace
 }  // namespace galapagos

@@ -36,8 +36,9 @@ class GpuMemory : public ::testing::Test {
     GpuForecast forecast(const FreeMemory& free) const {
         const Sources sources = open(false);
         const cuda::OwnTensors own = cuda::own_tensors(open(true));
-        return forecast_gpu(sources, own, architecture(sources), group_.size(), options_,
-                            plans_of(recipes_of_all_methods(), sources), free);
+        const Architecture network = architecture(sources);
+        return forecast_gpu(sources, own, network, LayerRoute::plain(network.layers), group_.size(),
+                            options_, plans_of(recipes_of_all_methods(), sources), free);
     }
     /// The sentence, or the error, of a candidate's start.
     std::string started(const FreeMemory& free) {

@@ -65,5 +65,18 @@ TEST(Gene, RefusesGenesThatMakeNoSense) {
                 HasSubstr("taken"));
 }
 
+TEST(Gene, HasAnEffectUnderItsConditionAlone) {
+    std::vector<Gene> pair = {Gene::real("use", -1, 1, 0.5), Gene::real("scale", 0, 1, 0.5)};
+    pair[1].condition = 0;
+    EXPECT_NO_THROW(check_genes(pair));
+    EXPECT_TRUE(pair[1].active_in(Genome{0.1, 0}));
+    EXPECT_FALSE(pair[1].active_in(Genome{0, 1}));
+    EXPECT_TRUE(pair[0].active_in(Genome{-1, 1}));
+    pair[0].condition = 1;
+    EXPECT_THAT(error_of([&] { check_genes(pair); }), HasSubstr("condition"));
+    pair[0].condition = 2;
+    EXPECT_THAT(error_of([&] { check_genes(pair); }), HasSubstr("condition"));
+}
+
 }  // namespace
 }  // namespace galapagos

@@ -71,7 +71,7 @@ TEST(SearchOptions, ErrorsNameThePlace) {
     EXPECT_THAT(error("layer_groups: 0"), HasSubstr("at least one"));
     EXPECT_THAT(error("layer_groups: [5, 5]"), HasSubstr("doesn't come after"));
     EXPECT_THAT(error("modules: [atention]"), HasSubstr("attention"));
-    EXPECT_THAT(error("space: dfs"), HasSubstr("ps"));
+    EXPECT_THAT(error("space: fds"), HasSubstr("dfs"));
 }
 
 TEST(MergeOptions, AreRead) {

@@ -118,5 +118,26 @@ TEST_F(DeviceSearch, ScoresAreTheCpusToRounding) {
     }
 }
 
+TEST_F(DeviceSearch, LayerPathsScoreAsOnTheCpu) {
+    const auto space = search_.path_space();
+    const auto layout = make_process_layout(world_, 1, world_.size());
+    auto device = search_.evaluator(layout.group, twin_candidates(counts_), space);
+    auto cpu = search_.evaluator(layout.group, make_cpu_candidate, space);
+    for (std::size_t left_out = 0; left_out < 4; ++left_out) {
+        galapagos::Candidate path;
+        path.genome = initial_genome(space->genes());
+        std::fill_n(path.genome.begin(), 8, 0.0);  // steps a0 a1 b0 b1 a0 a1 b0 b1
+        for (const std::size_t step :
+             {std::size_t{0}, std::size_t{2}, std::size_t{3}, std::size_t{5}})
+            path.genome[step] = 1;
+        path.genome[left_out] = 0;
+        path.genome[8 + 3] = 0.75;  // scale of step 3
+        const auto result = device.evaluate(path, {});
+        const auto expected = cpu.evaluate(path, {});
+        EXPECT_EQ(result->status, CandidateStatus::evaluated) << result->reason;
+        EXPECT_NEAR(result->fitness, expected->fitness, 1e-4);
+    }
+}
+
 }  // namespace
 }  // namespace galapagos

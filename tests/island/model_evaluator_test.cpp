@@ -1,6 +1,9 @@
 // Genomes evaluated on a machine that is handed in.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <set>
+
 #include "base/error.hpp"
 #include "island/cpu_candidate.hpp"
 #include "island/tiny_search.hpp"
@@ -86,7 +89,7 @@ class ModelEvaluatorTest : public ::testing::Test {
   protected:
     Candidate candidate() const {
         Candidate candidate;
-        candidate.genome = initial_genome(search_.space().genes());
+        candidate.genome = initial_genome(search_.space()->genes());
         return candidate;
     }
     /// Another one, of another method.
@@ -159,6 +162,51 @@ TEST_F(ModelEvaluatorTest, WhatFailsWhileItIsPreparedIsNotTheCandidatesFaultThat
     EXPECT_EQ(log.merged.size(), 2u);
     log.on_prepare = [] { throw MachineError("the GPU failed"); };
     EXPECT_THROW(evaluator.evaluate(candidate(), foretelling(0)), MachineError);
+}
+
+/// Genomes of the path space with these steps taken, of a0 a1 b0 b1 a0 a1 b0 b1.
+std::vector<Genome> path_genomes(const SearchSpace& space) {
+    std::vector<Genome> genomes;
+    for (const std::vector<std::size_t>& steps :
+         std::vector<std::vector<std::size_t>>{{0, 1}, {0, 3}, {0, 1, 6, 7}, {2}, {0, 3}}) {
+        genomes.push_back(initial_genome(space.genes()));
+        for (std::size_t step = 0; step < 8; ++step)
+            genomes.back()[step] = std::count(steps.begin(), steps.end(), step) > 0 ? 1 : 0;
+    }
+    genomes.back()[8 + 3] = 0.5;  // the scale of step 3
+    return genomes;
+}
+
+TEST_F(ModelEvaluatorTest, LayerPathsDontDependOnThoseBefore) {
+    const auto space = search_.path_space();
+    auto evaluator = search_.evaluator({}, make_cpu_candidate, space);
+    std::set<double> fitnesses;
+    for (const Genome& genome : path_genomes(*space)) {
+        Candidate path;
+        path.genome = genome;
+        const auto result = evaluator.evaluate(path, {});
+        ASSERT_TRUE(result);
+        EXPECT_EQ(result->status, CandidateStatus::evaluated) << result->reason;
+        auto fresh = search_.evaluator({}, make_cpu_candidate, space);
+        EXPECT_EQ(result->answers, fresh.evaluate(path, {})->answers);
+        fitnesses.insert(result->fitness);
+    }
+    EXPECT_EQ(fitnesses.size(), path_genomes(*space).size());
+}
+
+TEST_F(ModelEvaluatorTest, APathOfNoModelFailsAlone) {
+    const auto space = search_.path_space();
+    auto evaluator = search_.evaluator({}, make_cpu_candidate, space);
+    Candidate path;
+    path.genome = initial_genome(space->genes());
+    const auto before = evaluator.evaluate(path, {});
+    std::fill_n(path.genome.begin(), 8, 0.0);
+    const auto result = evaluator.evaluate(path, {});
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->status, CandidateStatus::failed);
+    EXPECT_NE(result->reason.find("takes no layer"), std::string::npos) << result->reason;
+    path.genome = initial_genome(space->genes());
+    EXPECT_EQ(evaluator.evaluate(path, {})->answers, before->answers);
 }
 
 }  // namespace

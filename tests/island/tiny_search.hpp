@@ -25,28 +25,42 @@ class TinySearch {
                "prompt: \"{context}\"\nloglikelihood: {continuation: \"{continuation}\"}\n";
     }
 
-    SearchSpace space() const {
+    std::shared_ptr<const SearchSpace> space() const {
         SearchSettings search;
         search.layer_groups = 2;
         search.genes["weight"] = {0, 1, 0.5};
         search.genes["density"] = {0.3, 1, 0.7};
         MergeSettings merge;
         merge.methods = {"ties", "dare_ties", "task_arithmetic"};
-        return {search, merge, {"base", {{"a", "a"}, {"b", "b"}}, 2, sources_[0]->tensor_names()}};
+        return make_search_space(
+            search, merge,
+            {"base", {{"a", "a", 2}, {"b", "b", 2}}, 2, sources_[0]->tensor_names()});
+    }
+    /// Layer paths through a and b, with the embeddings of the base.
+    std::shared_ptr<const SearchSpace> path_space() const {
+        SearchSettings search;
+        search.space = SearchSettings::Space::dfs;
+        search.path.repeats = 2;
+        return make_search_space(search, {}, {"base", {{"a", "a", 2}, {"b", "b", 2}}, 2, {}});
     }
     /// Collective over `group`.
     ModelEvaluator evaluator(const Communicator& group, const CandidateFactory& factory) const {
+        return evaluator(group, factory, space());
+    }
+    ModelEvaluator evaluator(const Communicator& group, const CandidateFactory& factory,
+                             std::shared_ptr<const SearchSpace> space) const {
         EvaluationSettings settings;
         settings.dtype = DType::f32;
         settings.max_batch = 2;
         settings.batch_tokens = 32;
-        return {sources_, space(), {{Task::load(folder_ / "task.yaml"), 1}}, settings, group,
-                5,        factory};
+        return {
+            sources_, std::move(space), {{Task::load(folder_ / "task.yaml"), 1}}, settings, group,
+            5,        factory};
     }
     HistorySchema schema() const {
         HistorySchema schema;
-        const SearchSpace searched = space();
-        for (const auto& gene : searched.genes()) schema.genes.push_back(gene.name);
+        const auto searched = space();
+        for (const auto& gene : searched->genes()) schema.genes.push_back(gene.name);
         schema.tasks = {{"text", AnswerType::real, {"train-x", "train-y"}}};
         return schema;
     }
@@ -54,7 +68,7 @@ class TinySearch {
         OptimizerSettings settings;
         settings.kind = OptimizerKind::ga;
         settings.population = 6;
-        return make_optimizer(settings, space().genes(), 5, static_cast<std::uint32_t>(island));
+        return make_optimizer(settings, space()->genes(), 5, static_cast<std::uint32_t>(island));
     }
 
   private:

@@ -1,5 +1,5 @@
 // Search spaces, up to the merge plan of a real (tiny) model.
-#include "genome/search_space.hpp"
+#include "genome/parameter_space.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -54,7 +54,7 @@ class Spaces : public ::testing::Test {
                      [&](OptionVisitor& visitor) { visit_options(visitor, settings); });
         return settings;
     }
-    SearchSpace space(const std::string& search, const std::string& merge = "{}") const {
+    ParameterSpace space(const std::string& search, const std::string& merge = "{}") const {
         return {search_of(search), merge_of(merge), models()};
     }
     std::string error_of(const std::string& search, const std::string& merge = "{}") const {
@@ -77,7 +77,7 @@ class Spaces : public ::testing::Test {
     }
     SourceIndex index() const { return index_sources(sources_); }
 
-    static std::vector<std::string> names(const SearchSpace& space) {
+    static std::vector<std::string> names(const ParameterSpace& space) {
         std::vector<std::string> list;
         for (const Gene& gene : space.genes()) {
             list.push_back(gene.name);
@@ -85,7 +85,7 @@ class Spaces : public ::testing::Test {
         return list;
     }
     /// A genome of values that all differ.
-    static Genome distinct(const SearchSpace& space) {
+    static Genome distinct(const ParameterSpace& space) {
         Genome genome;
         for (const Gene& gene : space.genes()) {
             const double share = static_cast<double>(genome.size() + 1) /
@@ -96,7 +96,8 @@ class Spaces : public ::testing::Test {
         }
         return genome;
     }
-    static double value(const SearchSpace& space, const Genome& genome, const std::string& name) {
+    static double value(const ParameterSpace& space, const Genome& genome,
+                        const std::string& name) {
         for (size_t i = 0; i < genome.size(); ++i) {
             if (space.genes()[i].name == name) {
                 return genome[i];
@@ -111,7 +112,7 @@ class Spaces : public ::testing::Test {
 };
 
 TEST_F(Spaces, OneGeneForEachSourceByDefault) {
-    const SearchSpace global = space("{genes: {weight: {upper: 1.5, initial: 0.7}}}");
+    const ParameterSpace global = space("{genes: {weight: {upper: 1.5, initial: 0.7}}}");
     EXPECT_THAT(names(global), ElementsAre("maths.weight", "json.weight"));
     EXPECT_EQ(global.genes()[0].initial, 0.7);
     const Recipe recipe = global.recipe({0.4, 1.1});
@@ -126,7 +127,7 @@ TEST_F(Spaces, OneGeneForEachSourceByDefault) {
 }
 
 TEST_F(Spaces, NamesTheGenesOfTheQuickstart) {
-    const SearchSpace space =
+    const ParameterSpace space =
         this->space("{layer_groups: 3, modules: [attention, mlp], genes: {weight: {upper: 1.5}}}");
     EXPECT_THAT(names(space), ElementsAre("maths.weight.0-1.attention", "maths.weight.0-1.mlp",
                                           "maths.weight.2-3.attention", "maths.weight.2-3.mlp",
@@ -138,7 +139,7 @@ TEST_F(Spaces, NamesTheGenesOfTheQuickstart) {
 }
 
 TEST_F(Spaces, EveryTensorGetsItsOwnGene) {
-    const SearchSpace space =
+    const ParameterSpace space =
         this->space("{layer_groups: [1, 4], modules: [attention, mlp, embeddings, head, norms]}",
                     "{method: ties}");
     const Genome genome = distinct(space);
@@ -172,14 +173,14 @@ TEST_F(Spaces, EveryTensorGetsItsOwnGene) {
 
 TEST_F(Spaces, KindsThatAreNotListedStayAtTheInitialValueOrShareRest) {
     const std::string genes = "genes: {weight: {upper: 1.5, initial: 0.6}}";
-    const SearchSpace fixed = space("{modules: [mlp], " + genes + "}");
+    const ParameterSpace fixed = space("{modules: [mlp], " + genes + "}");
     ASSERT_THAT(names(fixed), ElementsAre("maths.weight.mlp", "json.weight.mlp"));
     auto tensors = plan(fixed.recipe({0.2, 0.9}));
     EXPECT_EQ(tensors["model.layers.5.mlp.up_proj.weight"].inputs[1].weight, 0.9);
     EXPECT_EQ(tensors["model.layers.5.self_attn.q_proj.weight"].inputs[1].weight, 0.6);
     EXPECT_EQ(tensors["lm_head.weight"].inputs[0].weight, 0.6);
 
-    const SearchSpace shared = space("{modules: [mlp, rest], layer_groups: 2, " + genes + "}");
+    const ParameterSpace shared = space("{modules: [mlp, rest], layer_groups: 2, " + genes + "}");
     ASSERT_EQ(shared.genes().size(), 8U);
     const Genome genome = distinct(shared);
     tensors = plan(shared.recipe(genome));
@@ -190,7 +191,7 @@ TEST_F(Spaces, KindsThatAreNotListedStayAtTheInitialValueOrShareRest) {
 }
 
 TEST_F(Spaces, SourcesMayDiffer) {
-    const SearchSpace space = this->space(
+    const ParameterSpace space = this->space(
         "{genes: {weight: {upper: 1.5}}, sources: {json: {weight: 0.8}}}", "{method: dare_ties}");
     EXPECT_THAT(names(space), ElementsAre("maths.weight", "maths.density", "json.density"));
     const auto tensors = plan(space.recipe({0.1, 0.2, 0.3}));
@@ -202,7 +203,7 @@ TEST_F(Spaces, SourcesMayDiffer) {
 }
 
 TEST_F(Spaces, TheMethodAndItsSettingsMayBeGenes) {
-    const SearchSpace space =
+    const ParameterSpace space =
         this->space("{genes: {weight: 1, density: 0.5}}",
                     "{method: [task_arithmetic, dare_ties], normalize: [false, true], "
                     "rescale: [true, false, inverse_p], lambda: {lower: 0.5, upper: 1.5}}");
@@ -224,7 +225,7 @@ TEST_F(Spaces, TheMethodAndItsSettingsMayBeGenes) {
 }
 
 TEST_F(Spaces, SlerpGoesBetweenTwoModels) {
-    const SearchSpace two =
+    const ParameterSpace two =
         space("{layer_groups: 2, modules: [attention, rest]}", "{method: slerp}");
     ASSERT_THAT(names(two), ElementsAre("json.t.0-2.attention", "json.t.0-2.rest",
                                         "json.t.3-5.attention", "json.t.3-5.rest"));
@@ -237,7 +238,7 @@ TEST_F(Spaces, SlerpGoesBetweenTwoModels) {
 
     SearchModels models = this->models();
     models.sources.pop_back();
-    const SearchSpace one(search_of("{}"), merge_of("{method: slerp}"), models);
+    const ParameterSpace one(search_of("{}"), merge_of("{method: slerp}"), models);
     ASSERT_THAT(names(one), ElementsAre("maths.t"));
     tensors = plan(one.recipe({0.3}));
     EXPECT_EQ(tensors["model.norm.weight"].t, 0.3);
@@ -245,7 +246,7 @@ TEST_F(Spaces, SlerpGoesBetweenTwoModels) {
 }
 
 TEST_F(Spaces, MethodsOfTwoModelsShareASearch) {
-    const SearchSpace space = this->space("{}", "{method: [arcee_fusion, slerp]}");
+    const ParameterSpace space = this->space("{}", "{method: [arcee_fusion, slerp]}");
     ASSERT_THAT(names(space), ElementsAre("method", "json.t"));
     const Recipe fusion = space.recipe({0, 0.3});
     EXPECT_EQ(fusion.method, Method::arcee_fusion);
@@ -258,12 +259,12 @@ TEST_F(Spaces, MethodsOfTwoModelsShareASearch) {
 TEST_F(Spaces, LinearNeedsNoBase) {
     SearchModels models = this->models();
     models.base.clear();
-    const SearchSpace space(search_of("{}"), merge_of("{method: linear, normalize: false}"),
-                            models);
+    const ParameterSpace space(search_of("{}"), merge_of("{method: linear, normalize: false}"),
+                               models);
     const auto tensors = plan(space.recipe({0.25, 0.75}));
     EXPECT_EQ(tensors.at("lm_head.weight").inputs.size(), 2U);
     EXPECT_FALSE(tensors.at("lm_head.weight").normalize);
-    EXPECT_THROW(SearchSpace(search_of("{}"), merge_of("{method: ties}"), models), UsageError);
+    EXPECT_THROW(ParameterSpace(search_of("{}"), merge_of("{method: ties}"), models), UsageError);
 }
 
 TEST_F(Spaces, EveryMethodCanBeSearched) {
@@ -282,9 +283,9 @@ TEST_F(Spaces, EveryMethodCanBeSearched) {
         SearchModels models = this->models();
         if (method == Method::passthrough) models.sources.pop_back();
         const std::string name(name_of(method));
-        const SearchSpace space(search_of("{layer_groups: 2}"), merge_of("{method: " + name + "}"),
-                                models);
-        const SearchSpace one(search_of("{}"), merge_of("{method: " + name + "}"), models);
+        const ParameterSpace space(search_of("{layer_groups: 2}"),
+                                   merge_of("{method: " + name + "}"), models);
+        const ParameterSpace one(search_of("{}"), merge_of("{method: " + name + "}"), models);
         if (const auto own = own_genes.find(method); own != own_genes.end()) {
             for (const std::string& gene : own->second) {
                 EXPECT_THAT(names(one), ::testing::Contains(gene)) << name;
@@ -302,7 +303,7 @@ TEST_F(Spaces, EveryMethodCanBeSearched) {
 }
 
 TEST_F(Spaces, KeepProbabilitiesOfDellaStayInBounds) {
-    const SearchSpace space = this->space("{}", "{method: della}");
+    const ParameterSpace space = this->space("{}", "{method: della}");
     ASSERT_THAT(names(space), ElementsAre("maths.weight", "maths.density", "maths.epsilon",
                                           "json.weight", "json.density", "json.epsilon"));
     const auto tensors = plan(space.recipe({0.5, 0.1, 0.25, 0.5, 0.9, 0.05}));
@@ -323,12 +324,12 @@ TEST_F(Spaces, RefuseContradictions) {
     EXPECT_THAT(error_of("{}", "{method: [slerp, nearswap]}"), HasSubstr("alone"));
     SearchModels three = models();
     three.sources.push_back({"third", reference("base")});
-    EXPECT_THROW(SearchSpace(search_of("{}"), merge_of("{method: slerp}"), three), UsageError);
+    EXPECT_THROW(ParameterSpace(search_of("{}"), merge_of("{method: slerp}"), three), UsageError);
     three.sources[2].name = "maths";
-    EXPECT_THROW(SearchSpace(search_of("{}"), merge_of("{}"), three), UsageError);
+    EXPECT_THROW(ParameterSpace(search_of("{}"), merge_of("{}"), three), UsageError);
     open(true);
     EXPECT_THAT(error_of("{modules: [mlp, head]}"), HasSubstr("tied"));
-    const SearchSpace space = this->space("{}");
+    const ParameterSpace space = this->space("{}");
     EXPECT_THROW(space.recipe({0.5}), Error);
     EXPECT_THROW(space.recipe({0.5, 7}), Error);
 }
@@ -338,7 +339,7 @@ TEST_F(Spaces, FormsAreARecipeOfEachMethod) {
     ASSERT_EQ(one.size(), 1u);
     EXPECT_EQ(one.front().method, Method::ties);
     EXPECT_EQ(one.front().slices.size(), 2u);
-    const SearchSpace several = space("{}", "{method: [linear, ties, dare_ties]}");
+    const ParameterSpace several = space("{}", "{method: [linear, ties, dare_ties]}");
     std::vector<Method> methods;
     for (const Recipe& recipe : several.forms()) {
         methods.push_back(recipe.method);

@@ -1,0 +1,133 @@
+#include "genome/path_space.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/error.hpp"
+#include "genome/search_checks.hpp"
+
+namespace galapagos {
+
+namespace {
+
+/// Real indicators lie in [-1, 1], and a step is taken above 0. Their first values are two of
+/// CMA-ES' default standard deviations (a sixth of the box each) away from that.
+constexpr double real_indicator = 2.0 / 3.0;
+
+/// Standard deviations of the first candidates' genes, in box widths: as many indicators flip as of
+/// CMA-ES, and scales differ little.
+constexpr double indicator_spread = 1.0 / 6.0;
+constexpr double scale_spread = 0.05;
+
+}  // namespace
+
+PathSpace::PathSpace(const SearchSettings& search, const MergeSettings& merge, SearchModels models)
+    : models_(std::move(models)),
+      dtype_(merge.dtype),
+      rule_(search.path.scale_rule),
+      scales_(search.path.scales),
+      scale_(search.path.scale) {
+    check_path_settings(search, merge, models_);
+    make_blocks(search.path.block);
+    max_hops_ =
+        search.path.max_hops > 0 ? search.path.max_hops : 2 * models_.sources.front().num_layers;
+    make_indicators(search.path.indicators, search.path.repeats);
+    make_scales(search.path);
+    check_genes(genes_);
+}
+
+void PathSpace::make_blocks(int layers_a_block) {
+    for (std::size_t source = 0; source < models_.sources.size(); ++source) {
+        const int layers = models_.sources[source].num_layers;
+        for (int first = 0; first < layers; first += layers_a_block)
+            blocks_.push_back({source, first, std::min(first + layers_a_block, layers)});
+    }
+}
+
+/// "jp.12", or of several layers "jp.12-15".
+std::string PathSpace::name_of(const Block& block) const {
+    const std::string& source = models_.sources[block.source].name;
+    return block.end == block.first + 1
+               ? fmt::format("{}.{}", source, block.first)
+               : fmt::format("{}.{}-{}", source, block.first, block.end - 1);
+}
+
+void PathSpace::make_indicators(PathSettings::Indicators type, int repeats) {
+    steps_ = blocks_.size() * static_cast<std::size_t>(repeats);
+    for (std::size_t step = 0; step < steps_; ++step) {
+        const bool starts = step < blocks_.size() && block_of(step).source == 0;
+        const auto name =
+            fmt::format("use.{}.{}", 1 + step / blocks_.size(), name_of(block_of(step)));
+        genes_.push_back(type == PathSettings::Indicators::binary
+                             ? Gene::binary(name, starts)
+                             : Gene::real(name, -1, 1, starts ? real_indicator : -real_indicator));
+        genes_.back().spread = indicator_spread;
+    }
+}
+
+void PathSpace::make_scales(const PathSettings& path) {
+    if (scale_.fixed) return;
+    const auto add = [&](const std::string& name, std::optional<std::size_t> condition) {
+        genes_.push_back(Gene::real("scale." + name, scale_.lower, scale_.upper, scale_.initial));
+        genes_.back().spread = scale_spread;
+        genes_.back().condition = condition;
+    };
+    if (path.scales == PathSettings::Scales::steps) {
+        for (std::size_t step = 0; step < steps_; ++step)
+            add(fmt::format("{}.{}", 1 + step / blocks_.size(), name_of(block_of(step))), step);
+        return;
+    }
+    for (const Block& from : blocks_)
+        for (const Block& to : blocks_)
+            add(fmt::format("{}.to.{}", name_of(from), name_of(to)), std::nullopt);
+}
+
+double PathSpace::scale_of(std::size_t before, std::size_t step, const Genome& genome) const {
+    if (scale_.fixed) return scale_.initial;
+    if (scales_ == PathSettings::Scales::steps) return genome[steps_ + step];
+    const std::size_t blocks = blocks_.size();
+    return genome[steps_ + (before % blocks) * blocks + step % blocks];
+}
+
+void PathSpace::append(LayerPath& path, const Block& block, double scale) const {
+    for (int layer = block.first; layer < block.end; ++layer)
+        path.hops.push_back(
+            {{models_.sources[block.source].reference, layer}, layer == block.first ? scale : 1.0});
+}
+
+Recipe PathSpace::recipe_of(LayerPath path) const {
+    Recipe recipe;
+    recipe.method = Method::passthrough;
+    recipe.layer_path = std::move(path);
+    recipe.base_model = models_.base.empty() ? models_.sources.front().reference : models_.base;
+    if (!dtype_.empty()) recipe.out_dtype = parse_dtype(dtype_);
+    return recipe;
+}
+
+Recipe PathSpace::recipe(const Genome& genome) const {
+    check_genome(genes_, genome);
+    LayerPath path{rule_, {}};
+    std::optional<std::size_t> before;
+    for (std::size_t step = 0; step < steps_; ++step) {
+        if (genome[step] <= 0) continue;
+        append(path, block_of(step), before ? scale_of(*before, step, genome) : 1.0);
+        before = step;
+    }
+    if (path.hops.empty()) throw Error("no model", "its layer path takes no layer");
+    if (static_cast<std::int64_t>(path.hops.size()) > max_hops_)
+        throw Error("no model",
+                    fmt::format("its layer path has {} hops, search.path.max_hops is {}",
+                                path.hops.size(), max_hops_));
+    return recipe_of(std::move(path));
+}
+
+std::vector<Recipe> PathSpace::forms() const {
+    LayerPath path{rule_, {}};
+    for (const Block& block : blocks_) append(path, block, 1.0);
+    return {recipe_of(std::move(path))};
+}
+
+}  // namespace galapagos
