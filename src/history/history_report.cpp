@@ -30,11 +30,17 @@ void add_generations(Text out, const IslandHistory& island, size_t last) {
     }
 }
 
+/// A layer path has hundreds.
+constexpr size_t most_genes = 40;
+
 std::string gene_text(const HistorySchema& schema, const CandidateRecord& candidate) {
     std::string text;
-    for (size_t i = 0; i < schema.genes.size(); ++i)
+    const size_t shown = std::min(schema.genes.size(), most_genes);
+    for (size_t i = 0; i < shown; ++i)
         text +=
             fmt::format("{}{} {:.4g}", i == 0 ? "" : ", ", schema.genes[i], candidate.genome.at(i));
+    if (shown < schema.genes.size())
+        text += fmt::format(", and {} more (--json has all)", schema.genes.size() - shown);
     return text;
 }
 

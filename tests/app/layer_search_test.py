@@ -55,6 +55,8 @@ def test_the_best_path_is_evaluated_and_exported(tiny, write_path_config, tmp_pa
     run(2, "evolve", write_path_config(path, optimizer), "--run-dir", tmp_path / "run")
     candidates = evaluated(tmp_path / "run")
     assert len({c["fitness"] for c in candidates}) > 4
+    genes = len(candidates[0]["genome"])
+    assert (f"and {genes - 40} more" in run_alone("history", tmp_path / "run")[0]) == (genes > 40)
     best = max(candidates, key=lambda c: c["fitness"])
     assert best["fitness"] >= candidates[0]["fitness"], "the first candidate is the first source"
     recipe = tmp_path / "run/best/recipe.yaml"
