@@ -268,9 +268,8 @@ std::string config_help() {
 
 std::shared_ptr<const SearchSpace> make_search_space(
     const Config& config, const std::vector<std::shared_ptr<const Source>>& models) {
-    // Layer paths may combine models of different depths.
-    if (config.search.space == SearchSettings::Space::ps || equally_deep(models))
-        check_compatible(models);
+    const bool paths = config.search.space == SearchSettings::Space::dfs;
+    if (!paths) check_compatible(models);
     SearchModels description;
     if (config.base) description.base = config.base->reference();
     const std::size_t first = config.base ? 1 : 0;
@@ -279,7 +278,9 @@ std::shared_ptr<const SearchSpace> make_search_space(
             {config.sources[i].name, config.sources[i].reference(), layers_of(*models[first + i])});
     description.num_layers = layers_of(*models.front());
     description.tensor_names = models.front()->tensor_names();
-    return make_search_space(config.search, config.merge, std::move(description));
+    auto space = make_search_space(config.search, config.merge, std::move(description));
+    if (paths) check_sources(space->forms().front(), models);
+    return space;
 }
 
 Recipe recipe_of_candidate(const Config& config, const SearchSpace& space, const Genome& genome) {

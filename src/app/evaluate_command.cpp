@@ -135,8 +135,7 @@ int run_evaluate(const EvaluateArguments& arguments, const ProgramContext& conte
     together_once_a_node(world, [&] {
         auto recipe = recipe_of(arguments.model);
         auto sources = open_sources(recipe);
-        // Slices and paths may combine models of different depths.
-        if (equally_deep(sources)) check_compatible(sources);
+        check_sources(recipe, sources);
         job = prepare_job(arguments, std::move(sources), std::move(recipe));
     });
     together(world, [&] {

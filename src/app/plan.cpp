@@ -20,6 +20,10 @@ ordered_json make_plan_report(Config config, const PlanSettings& settings) {
     report["genome"] = {{"genes", in.space->genes().size()},
                         {"bytes", in.space->genes().size() * sizeof(double)},
                         {"population", in.population}};
+    if (in.network.slots)
+        report["layer_paths"] = {{"layers", in.network.architecture.layers},
+                                 {"hops_at_the_start", in.running.layers},
+                                 {"max_hops", in.network.max_hops}};
     report["memory"] = plan_memory(in, machines);
     report["work"] = plan_work(in);
     const PlanTimes times = plan_times(in, machines, settings);

@@ -146,6 +146,13 @@ std::string describe_plan(const ordered_json& report) {
         fmt::format("{}: {} genes ({}), population {}\n", report["name"].get<std::string>(),
                     report["genome"]["genes"].get<int>(), bytes_of(report["genome"], "bytes"),
                     report["genome"]["population"].get<int>());
+    if (report.contains("layer_paths")) {
+        const auto& paths = report["layer_paths"];
+        text += fmt::format(
+            "paths through {} layers, of up to {} hops; times are those of the first, of {}\n",
+            paths["layers"].get<int>(), paths["max_hops"].get<int>(),
+            paths["hops_at_the_start"].get<int>());
+    }
     text += fmt::format(
         "{} nodes x {} ranks on the {}: {} islands x {} evaluators x {} tensor-parallel ranks\n",
         report["nodes"].get<int>(), report["ranks_per_node"].get<int>(),

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 #include <utility>
 #include <vector>
 
@@ -114,8 +113,7 @@ double random_value(const Gene& gene, RandomStream& random) {
 
 double value_around(const Gene& gene, double spread, RandomStream& random) {
     if (gene.type == GeneType::binary) {
-        const double flips = 0.5 * std::erfc(1.0 / (3.0 * spread * std::numbers::sqrt2));
-        return random.uniform() < flips ? 1.0 - gene.initial : gene.initial;
+        return random.uniform() < spread ? 1.0 - gene.initial : gene.initial;
     }
     return normal_inside(gene, spread * (gene.upper - gene.lower), random);
 }

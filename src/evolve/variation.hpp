@@ -11,7 +11,7 @@ namespace galapagos {
 double random_value(const Gene& gene, RandomStream& random);
 
 /// A value drawn around the initial one: a number normally, with this deviation in box widths, and
-/// again where it leaves the box; a binary gene as Gene::spread says.
+/// again where it leaves the box; a binary gene flips with this probability.
 double value_around(const Gene& gene, double spread, RandomStream& random);
 
 /// `value` moved to the nearest value that the gene can take.

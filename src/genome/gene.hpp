@@ -20,7 +20,7 @@ struct Gene {
     std::vector<std::string> choices;  ///< categorical only
     double initial = 0.5;              ///< where a search starts
     /// Standard deviation of a first population around `initial`, in box widths; 0: it takes up the
-    /// whole box. A binary gene flips as often as a normal number of this deviation exceeds 1/3.
+    /// whole box. Of a binary gene: how often it is not `initial` then.
     double spread = 0.0;
     /// The gene without which this one has no effect: that of this number, while it is above 0.
     std::optional<size_t> condition = std::nullopt;

@@ -17,8 +17,9 @@ namespace {
 /// CMA-ES' default standard deviations (a sixth of the box each) away from that.
 constexpr double real_indicator = 2.0 / 3.0;
 
-/// Standard deviations of the first candidates' genes, in box widths: as many indicators flip as of
-/// CMA-ES, and scales differ little.
+/// The first candidates lie close to the start: two layers more or less cost a small model its
+/// skill (jobs/quickstart). Real indicators spread as CMA-ES spreads them, scales differ little.
+constexpr double flips_a_path = 1.0;
 constexpr double indicator_spread = 1.0 / 6.0;
 constexpr double scale_spread = 0.05;
 
@@ -61,10 +62,12 @@ void PathSpace::make_indicators(PathSettings::Indicators type, int repeats) {
         const bool starts = step < blocks_.size() && block_of(step).source == 0;
         const auto name =
             fmt::format("use.{}.{}", 1 + step / blocks_.size(), name_of(block_of(step)));
-        genes_.push_back(type == PathSettings::Indicators::binary
+        const bool binary = type == PathSettings::Indicators::binary;
+        genes_.push_back(binary
                              ? Gene::binary(name, starts)
                              : Gene::real(name, -1, 1, starts ? real_indicator : -real_indicator));
-        genes_.back().spread = indicator_spread;
+        genes_.back().spread =
+            binary ? std::min(0.5, flips_a_path / static_cast<double>(steps_)) : indicator_spread;
     }
 }
 

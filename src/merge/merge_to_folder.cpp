@@ -71,12 +71,6 @@ fs::path checked_output(const fs::path& out) {
     return absolute;
 }
 
-void check_sources(const std::vector<std::shared_ptr<const Source>>& sources,
-                   Vocabularies vocabularies) {
-    // Slices may combine models of different depths; their tensors are compared by the plan.
-    if (equally_deep(sources)) check_compatible(sources, vocabularies);
-}
-
 /// A NaN or an infinity in the result nearly always comes from a source: then that is named.
 void check_merged(const std::string& name, const TensorView& merged,
                   const std::vector<std::shared_ptr<const Source>>& sources) {
@@ -150,7 +144,7 @@ void merge_to_folder(const Recipe& recipe, const fs::path& out, const MergeToFol
                      const std::string& recipe_text) {
     const fs::path final_path = checked_output(out);
     auto sources = open_sources(recipe, options.sources);
-    check_sources(sources, recipe.tokenizer ? Vocabularies::may_differ : Vocabularies::same);
+    check_sources(recipe, sources);
     const SourceIndex index = index_sources(sources);
     PartialFolder partial(final_path);
     const fs::path work = partial.path() / ".aligned";

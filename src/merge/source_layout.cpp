@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/error.hpp"
+#include "merge/recipe.hpp"
 
 namespace galapagos {
 
@@ -24,6 +25,12 @@ bool is_computed_buffer(std::string_view name) {
                                ".attention.bias", ".attention.masked_bias"})
         if (name.ends_with(ending)) return true;
     return false;
+}
+
+bool equally_deep(const std::vector<std::shared_ptr<const Source>>& sources) {
+    return std::all_of(sources.begin(), sources.end(), [&](const auto& source) {
+        return lay_out(*source).layer_count() == lay_out(*sources.front()).layer_count();
+    });
 }
 
 }  // namespace
@@ -75,10 +82,12 @@ SourceLayout lay_out(const Source& source) {
     return layout;
 }
 
-bool equally_deep(const std::vector<std::shared_ptr<const Source>>& sources) {
-    return std::all_of(sources.begin(), sources.end(), [&](const auto& source) {
-        return lay_out(*source).layer_count() == lay_out(*sources.front()).layer_count();
-    });
+void check_sources(const Recipe& recipe,
+                   const std::vector<std::shared_ptr<const Source>>& sources) {
+    const bool vocabularies_differ = recipe.tokenizer || recipe.layer_path;
+    if (equally_deep(sources))
+        check_compatible(sources,
+                         vocabularies_differ ? Vocabularies::may_differ : Vocabularies::same);
 }
 
 }  // namespace galapagos

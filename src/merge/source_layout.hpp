@@ -12,6 +12,8 @@
 
 namespace galapagos {
 
+struct Recipe;
+
 /// A tensor's place: the number in "model.layers.7.mlp.up_proj.weight" is its layer.
 struct LayerName {
     std::string prefix;  ///< "model.layers."
@@ -37,7 +39,9 @@ struct SourceLayout {
 /// Throws Error if layers are missing or stand under several prefixes.
 SourceLayout lay_out(const Source& source);
 
-/// True if all sources have the same number of layers.
-bool equally_deep(const std::vector<std::shared_ptr<const Source>>& sources);
+/// What check_compatible throws for models that the recipe can't combine. Stacks and layer paths
+/// may take models of different depths, whose layers the plan compares; a layer path, which takes
+/// one model's embeddings, and a recipe that sets a tokenizer may take different vocabularies.
+void check_sources(const Recipe& recipe, const std::vector<std::shared_ptr<const Source>>& sources);
 
 }  // namespace galapagos

@@ -1,12 +1,14 @@
 """Searches for layer paths (`search.space: dfs`) with the real program: the same history on any number of ranks and after a stop, scores
 that `evaluate` finds again, an exported folder that computes the path, and settings that contradict each other."""
 
+import copy
 import json
+import shutil
 
 import pytest
 import yaml
 from conftest import history, run, run_alone
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoModelForCausalLM
 
 CONFIG = """
 galapagos: 1
@@ -90,6 +92,26 @@ def test_paths_that_are_too_long_fail_alone(write_path_config, tmp_path):
     assert all("search.path.max_hops is 4" in c["reason"] for c in failed), failed
 
 
+def test_sources_may_differ_in_depth_and_vocabulary(tiny, write_path_config, tmp_path):
+    """Only layers are taken from a source that gives no embeddings."""
+    deeper = AutoModelForCausalLM.from_pretrained(tiny / "b")
+    deeper.resize_token_embeddings(260)
+    deeper.model.layers.append(copy.deepcopy(deeper.model.layers[1]))
+    deeper.config.num_hidden_layers = 5
+    deeper.save_pretrained(tmp_path / "deeper")
+    larger = AutoModelForCausalLM.from_pretrained(tiny / "b")
+    larger.resize_token_embeddings(260)
+    larger.save_pretrained(tmp_path / "larger")
+    for name, layers in (("deeper", 5), ("larger", 4)):
+        shutil.copy(tiny / "b/tokenizer.json", tmp_path / name)
+        config = write_path_config(generations=2)
+        config.write_text(config.read_text().replace(f"{tiny}/b", f"{tmp_path}/{name}"))
+        run(1, "evolve", config, "--run-dir", tmp_path / f"run-{name}")
+        assert len(evaluated(tmp_path / f"run-{name}")[0]["genome"]) == 2 * 2 * (4 + layers)
+        run_alone("export", tmp_path / f"run-{name}", tmp_path / f"out-{name}")
+        assert AutoConfig.from_pretrained(tmp_path / f"out-{name}").vocab_size == 256
+
+
 @pytest.mark.parametrize("settings, message", [
     (["search.optimizer.name=cma_es"], "search.path.indicators: real"),
     (["merge.method=ties"], "merge is about mixing weights"),
@@ -113,5 +135,8 @@ def test_a_plan_counts_all_layers_once_and_a_cache_a_hop(write_path_config):
 
     report, usual = widths()
     assert report["genome"]["genes"] == 2 * 2 * 8
+    assert report["layer_paths"] == {"layers": 8, "hops_at_the_start": 4, "max_hops": 8}
+    text = run_alone("plan", write_path_config(), "--seconds-per-candidate", 1)[0]
+    assert "paths through 8 layers, of up to 8 hops" in text
     _, wide = widths(max_hops=16)
     assert wide["kv_cache"] == 2 * usual["kv_cache"] and wide["arena"] == usual["arena"]

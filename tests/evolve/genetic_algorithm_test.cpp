@@ -56,7 +56,7 @@ TEST(GeneticAlgorithm, BeginsWithinTheSpreadOfGenesThatHaveOne) {
     std::vector<Gene> genes = {Gene::real("a", 0, 2, 0.7), Gene::binary("b", true),
                                Gene::real("c", 0, 1, 0.5)};
     genes[0].spread = 0.02;
-    genes[1].spread = 1.0 / 6;
+    genes[1].spread = 0.02;
     OptimizerSettings settings = with_population(200);
     GeneticAlgorithm ga(settings, genes, 1, 0);
     RandomSearch chance(settings, genes, 1, 0);

@@ -141,6 +141,14 @@ TEST_F(PathSpaceTest, AScaleMattersWhereItsStepIsTaken) {
     for (const Gene& gene : pairs.genes()) EXPECT_FALSE(gene.condition) << gene.name;
 }
 
+TEST_F(PathSpaceTest, TheFirstPathsDifferInOneStepOnAverage) {
+    const auto space = this->space("{}");
+    double flips = 0;
+    for (const Gene& gene : space.genes())
+        if (gene.type == GeneType::binary) flips += gene.spread;
+    EXPECT_NEAR(flips, 1, 1e-9);
+}
+
 TEST_F(PathSpaceTest, TheFormRunsThroughEveryLayerOnce) {
     const auto space = this->space("{block: 2}");
     const auto forms = space.forms();
