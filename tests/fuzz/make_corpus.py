@@ -271,6 +271,10 @@ def make_evolve_config():
              "version_text": sound.replace("galapagos: 1", "galapagos: one"), "no_sources": sound.replace("- {name: m, model: b, adapter: e}\n  - b+e2", "[]"),
              "infinite": sound.replace("0.7", ".inf"), "same_name": sound.replace("- b+e2", "- {name: m, model: b}"),
              "plus": sound.replace("b+e2", "+"), "tenths": sound.replace("0.5}", "1e-400}"), "unknown": sound + "bugdet: {}\n",
+             "paths": sound.replace("merge: {method: task_arithmetic}\n", "").replace(
+                 "  layer_groups: 3\n  modules: [attention, mlp]\n  genes: {weight: {lower: 0, upper: 1.5, initial: 0.7}}\n",
+                 "  space: dfs\n  path: {repeats: 2, block: 4, indicators: real, scales: pairs, scale: {lower: 0.1, upper: 1.9, initial: 1},"
+                 " scale_rule: stream, max_hops: 80}\n"),
              "list_sections": "galapagos: 1\nmodels: []\nmerge: []\nsearch: 3\n"}
     for name, content in cases.items():
         write("evolve_config", name, content)
