@@ -23,10 +23,8 @@ double process_bytes() {
     return pages * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
-/// Layer paths mix no weights.
 std::vector<Method> methods_of(const Config& config) {
     std::vector<Method> methods;
-    if (config.search.space == SearchSettings::Space::dfs) return methods;
     for (const auto& name : config.merge.methods)
         if (const auto method = parse_method(name)) methods.push_back(*method);
     return methods;

@@ -24,8 +24,7 @@ std::vector<uint32_t> random_permutation(size_t size, RandomStream random) {
 
 /// A gene's own spread counts unless numbers are given another.
 double spread_of(const Gene& gene, double wanted) {
-    const bool number = gene.type == GeneType::real || gene.type == GeneType::integer;
-    return number && wanted > 0.0 ? wanted : gene.spread;
+    return is_number(gene) && wanted > 0.0 ? wanted : gene.spread;
 }
 
 }  // namespace

@@ -6,8 +6,9 @@
 
 namespace galapagos {
 
-/// Uniform sampling over the box, after the genome of initial values: the baseline that every other
-/// optimiser must beat. It keeps its best individuals as elites and learns nothing from migrants.
+/// Uniform sampling over the box (genes with a spread: around their initial values), after the
+/// genome of initial values: the baseline that every other optimiser must beat. It keeps its best
+/// individuals as elites and learns nothing from migrants.
 class RandomSearch final : public OptimizerBase {
   public:
     /// A population of 0 stands for 16.

@@ -16,10 +16,6 @@ std::pair<double, double> continuous_range(const Gene& gene) {
     return {gene.lower - margin, gene.upper + margin};
 }
 
-bool is_number(const Gene& gene) {
-    return gene.type == GeneType::real || gene.type == GeneType::integer;
-}
-
 /// Spread factor for u in [0, 1), limited so that no child passes a bound `distance` away from its
 /// nearer parent, when the parents lie `gap` apart.
 double spread_factor(double u, double distance, double gap, double eta) {
@@ -102,6 +98,10 @@ std::vector<size_t> active_genes(std::span<const Gene> genes, const Genome& geno
 }
 
 }  // namespace
+
+bool is_number(const Gene& gene) {
+    return gene.type == GeneType::real || gene.type == GeneType::integer;
+}
 
 double random_value(const Gene& gene, RandomStream& random) {
     if (gene.type == GeneType::real) {

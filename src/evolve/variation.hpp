@@ -7,6 +7,9 @@
 
 namespace galapagos {
 
+/// Real or integer.
+bool is_number(const Gene& gene);
+
 /// A value drawn uniformly from the gene's range.
 double random_value(const Gene& gene, RandomStream& random);
 

@@ -26,25 +26,20 @@ constexpr double scale_spread = 0.05;
 }  // namespace
 
 PathSpace::PathSpace(const SearchSettings& search, const MergeSettings& merge, SearchModels models)
-    : models_(std::move(models)),
-      dtype_(merge.dtype),
-      rule_(search.path.scale_rule),
-      scales_(search.path.scales),
-      scale_(search.path.scale) {
+    : models_(std::move(models)), path_(search.path), dtype_(merge.dtype) {
     check_path_settings(search, merge, models_);
-    make_blocks(search.path.block);
-    max_hops_ =
-        search.path.max_hops > 0 ? search.path.max_hops : 2 * models_.sources.front().num_layers;
-    make_indicators(search.path.indicators, search.path.repeats);
-    make_scales(search.path);
+    if (path_.max_hops == 0) path_.max_hops = 2 * models_.sources.front().num_layers;
+    make_blocks();
+    make_indicators();
+    make_scales();
     check_genes(genes_);
 }
 
-void PathSpace::make_blocks(int layers_a_block) {
+void PathSpace::make_blocks() {
     for (std::size_t source = 0; source < models_.sources.size(); ++source) {
         const int layers = models_.sources[source].num_layers;
-        for (int first = 0; first < layers; first += layers_a_block)
-            blocks_.push_back({source, first, std::min(first + layers_a_block, layers)});
+        for (int first = 0; first < layers; first += path_.block)
+            blocks_.push_back({source, first, std::min(first + path_.block, layers)});
     }
 }
 
@@ -56,13 +51,17 @@ std::string PathSpace::name_of(const Block& block) const {
                : fmt::format("{}.{}-{}", source, block.first, block.end - 1);
 }
 
-void PathSpace::make_indicators(PathSettings::Indicators type, int repeats) {
-    steps_ = blocks_.size() * static_cast<std::size_t>(repeats);
+/// "2.jp.12": that block, the second time that it is offered.
+std::string PathSpace::name_of_step(std::size_t step) const {
+    return fmt::format("{}.{}", 1 + step / blocks_.size(), name_of(block_of(step)));
+}
+
+void PathSpace::make_indicators() {
+    steps_ = blocks_.size() * static_cast<std::size_t>(path_.repeats);
+    const bool binary = path_.indicators == PathSettings::Indicators::binary;
     for (std::size_t step = 0; step < steps_; ++step) {
         const bool starts = step < blocks_.size() && block_of(step).source == 0;
-        const auto name =
-            fmt::format("use.{}.{}", 1 + step / blocks_.size(), name_of(block_of(step)));
-        const bool binary = type == PathSettings::Indicators::binary;
+        const auto name = "use." + name_of_step(step);
         genes_.push_back(binary
                              ? Gene::binary(name, starts)
                              : Gene::real(name, -1, 1, starts ? real_indicator : -real_indicator));
@@ -71,16 +70,16 @@ void PathSpace::make_indicators(PathSettings::Indicators type, int repeats) {
     }
 }
 
-void PathSpace::make_scales(const PathSettings& path) {
-    if (scale_.fixed) return;
+void PathSpace::make_scales() {
+    const GeneRange& scale = path_.scale;
+    if (scale.fixed) return;
     const auto add = [&](const std::string& name, std::optional<std::size_t> condition) {
-        genes_.push_back(Gene::real("scale." + name, scale_.lower, scale_.upper, scale_.initial));
+        genes_.push_back(Gene::real("scale." + name, scale.lower, scale.upper, scale.initial));
         genes_.back().spread = scale_spread;
         genes_.back().condition = condition;
     };
-    if (path.scales == PathSettings::Scales::steps) {
-        for (std::size_t step = 0; step < steps_; ++step)
-            add(fmt::format("{}.{}", 1 + step / blocks_.size(), name_of(block_of(step))), step);
+    if (path_.scales == PathSettings::Scales::steps) {
+        for (std::size_t step = 0; step < steps_; ++step) add(name_of_step(step), step);
         return;
     }
     for (const Block& from : blocks_)
@@ -89,8 +88,8 @@ void PathSpace::make_scales(const PathSettings& path) {
 }
 
 double PathSpace::scale_of(std::size_t before, std::size_t step, const Genome& genome) const {
-    if (scale_.fixed) return scale_.initial;
-    if (scales_ == PathSettings::Scales::steps) return genome[steps_ + step];
+    if (path_.scale.fixed) return path_.scale.initial;
+    if (path_.scales == PathSettings::Scales::steps) return genome[steps_ + step];
     const std::size_t blocks = blocks_.size();
     return genome[steps_ + (before % blocks) * blocks + step % blocks];
 }
@@ -112,7 +111,7 @@ Recipe PathSpace::recipe_of(LayerPath path) const {
 
 Recipe PathSpace::recipe(const Genome& genome) const {
     check_genome(genes_, genome);
-    LayerPath path{rule_, {}};
+    LayerPath path{path_.scale_rule, {}};
     std::optional<std::size_t> before;
     for (std::size_t step = 0; step < steps_; ++step) {
         if (genome[step] <= 0) continue;
@@ -120,15 +119,15 @@ Recipe PathSpace::recipe(const Genome& genome) const {
         before = step;
     }
     if (path.hops.empty()) throw Error("no model", "its layer path takes no layer");
-    if (static_cast<std::int64_t>(path.hops.size()) > max_hops_)
+    if (static_cast<std::int64_t>(path.hops.size()) > path_.max_hops)
         throw Error("no model",
                     fmt::format("its layer path has {} hops, search.path.max_hops is {}",
-                                path.hops.size(), max_hops_));
+                                path.hops.size(), path_.max_hops));
     return recipe_of(std::move(path));
 }
 
 std::vector<Recipe> PathSpace::forms() const {
-    LayerPath path{rule_, {}};
+    LayerPath path{path_.scale_rule, {}};
     for (const Block& block : blocks_) append(path, block, 1.0);
     return {recipe_of(std::move(path))};
 }

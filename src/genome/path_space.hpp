@@ -24,7 +24,7 @@ class PathSpace final : public SearchSpace {
     Recipe recipe(const Genome& genome) const override;
     /// One path through every layer that there is.
     std::vector<Recipe> forms() const override;
-    std::int64_t max_hops() const override { return max_hops_; }
+    std::int64_t max_hops() const override { return path_.max_hops; }
 
   private:
     /// Layers of one source that are taken or left out together.
@@ -34,21 +34,19 @@ class PathSpace final : public SearchSpace {
         int end = 0;
     };
 
-    void make_blocks(int layers_a_block);
+    void make_blocks();
     std::string name_of(const Block& block) const;
-    void make_indicators(PathSettings::Indicators type, int repeats);
-    void make_scales(const PathSettings& path);
+    std::string name_of_step(std::size_t step) const;
+    void make_indicators();
+    void make_scales();
     double scale_of(std::size_t before, std::size_t step, const Genome& genome) const;
     const Block& block_of(std::size_t step) const { return blocks_[step % blocks_.size()]; }
     void append(LayerPath& path, const Block& block, double scale) const;
     Recipe recipe_of(LayerPath path) const;
 
     SearchModels models_;
+    PathSettings path_;  ///< with the most hops that a path may have
     std::string dtype_;
-    ScaleRule rule_;
-    PathSettings::Scales scales_;
-    GeneRange scale_;
-    std::int64_t max_hops_ = 0;
     std::vector<Block> blocks_;  ///< of all sources, in order
     std::size_t steps_ = 0;      ///< genes 0 to steps_ - 1 are indicators, scales follow
 };

@@ -47,12 +47,11 @@ std::set<std::string> source_names(const SearchModels& models) {
 void refuse_merging(const SearchSettings& search, const MergeSettings& merge) {
     MergeSettings plain;
     plain.dtype = merge.dtype;
-    const SearchSettings unset;
-    const char* key = merge != plain             ? "merge"
-                      : search.layer_groups != 1 ? "search.layer_groups"
-                      : !search.modules.empty()  ? "search.modules"
-                      : !(search.genes == unset.genes && search.sources.empty()) ? "search.genes"
-                                                                                 : nullptr;
+    const char* key = merge != plain                                     ? "merge"
+                      : search.layer_groups != 1                         ? "search.layer_groups"
+                      : !search.modules.empty()                          ? "search.modules"
+                      : !search.genes.empty() || !search.sources.empty() ? "search.genes"
+                                                                         : nullptr;
     if (key != nullptr)
         throw UsageError(
             what, fmt::format("{} is about mixing weights, and search.space: dfs mixes none", key),
