@@ -8,17 +8,15 @@
 namespace galapagos {
 namespace {
 
-/// Columns are dealt out to threads in units of this many.
-constexpr int64_t unit = 8;
 /// Multiply-adds that are worth waking another thread for.
 constexpr int64_t work_per_task = 1 << 17;
-
-int64_t units_of(int64_t columns) { return (columns + unit - 1) / unit; }
 
 /// Cuts the columns of all tasks, one task after the other, into one range a thread.
 template <typename T>
 void run_tasks(std::span<const MatrixTask<T>> tasks, bool transposed) {
     const MatrixKernels<T>& kernels = matrix_kernels<T>();
+    const int64_t unit = kernels.unit;
+    const auto units_of = [unit](int64_t columns) { return (columns + unit - 1) / unit; };
     int64_t total = 0;
     for (const MatrixTask<T>& task : tasks) total += units_of(task.out);
     const int64_t work_per_unit = std::max<int64_t>(1, tasks[0].rows * tasks[0].in * unit);

@@ -170,6 +170,7 @@ const Conversions* variant(InstructionSet set) {
         case InstructionSet::avx2:
             return &avx2;
         case InstructionSet::avx512:
+        case InstructionSet::amx:
             return &avx512;
 #endif
         default:

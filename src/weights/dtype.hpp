@@ -54,7 +54,7 @@ void to_float(const void* source, DType dtype, float* destination, std::size_t c
 void from_float(const float* source, std::size_t count, void* destination, DType dtype);
 
 /// Variants of the conversion loops.
-enum class InstructionSet { portable, avx2, avx512 };
+enum class InstructionSet { portable, avx2, avx512, amx };
 
 /// Makes the conversions use one variant instead of the best one: for tests that compare them.
 /// Returns false, and changes nothing, if this processor lacks it. Not thread-safe.

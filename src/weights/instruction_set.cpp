@@ -4,6 +4,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #include <cstdlib>
@@ -22,6 +24,21 @@ constexpr const char* variable = "GALAPAGOS_INSTRUCTIONS";
 bool has_f16c() {
     unsigned a = 0, b = 0, c = 0, d = 0;
     return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+
+bool has_amx() {
+    constexpr unsigned amx_bf16 = 1U << 22, amx_tile = 1U << 24;
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & amx_bf16) != 0 &&
+           (d & amx_tile) != 0 && __builtin_cpu_supports("avx512bf16");
+}
+
+/// Linux keeps the tiles' state for processes that ask for it. The answer holds for all threads,
+/// those that run already included.
+bool tiles_are_granted() {
+    constexpr int request_permission = 0x1023, tile_data = 18;
+    static const bool granted = ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+    return granted;
 }
 #endif
 
@@ -48,6 +65,8 @@ std::string_view name_of(InstructionSet set) {
             return "avx2";
         case InstructionSet::avx512:
             return "avx512";
+        case InstructionSet::amx:
+            return "amx";
     }
     return {};
 }
@@ -58,9 +77,11 @@ std::vector<InstructionSet> supported_instruction_sets() {
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !has_f16c())
         return sets;
     sets.push_back(InstructionSet::avx2);
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-        sets.push_back(InstructionSet::avx512);
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq"))
+        return sets;
+    sets.push_back(InstructionSet::avx512);
+    if (has_amx() && tiles_are_granted()) sets.push_back(InstructionSet::amx);
 #endif
     return sets;
 }

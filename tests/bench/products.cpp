@@ -52,8 +52,10 @@ void add_ways(const Shape& shape, at::ScalarType type, const char* name, std::ve
                                               static_cast<T*>(output.data_ptr()), nullptr});
                         }});
     };
+    const MatrixKernels<T>* added = &matrix_kernels<T>(InstructionSet::portable);
     for (const InstructionSet set : supported_instruction_sets())
-        if (set != InstructionSet::portable) add(matrix_kernels<T>(set));
+        if (const auto* kernels = &matrix_kernels<T>(set); kernels != added)
+            add(*(added = kernels));
     if constexpr (std::is_same_v<T, Bf16>)
         if (const auto* dot = dot_product_kernels()) add(*dot);
     ways.push_back({std::string(name) + " libtorch", [=] { at::linear(input, weight); }});

@@ -92,7 +92,7 @@ TYPED_TEST(MatrixKernelsTest, EqualThePortableOnes) {
     using T = TypeParam;
     const MatrixKernels<T>& portable = matrix_kernels<T>(InstructionSet::portable);
     // Sizes around those of tiles, vectors and chunks.
-    for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 50})
+    for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 50, 300})
         for (const int64_t in : {1, 16, 83, 1030})
             for (const int64_t out : {1, 6, 32, 70, 530}) {
                 const Case<T> product(rows, in, out);
@@ -174,6 +174,46 @@ TYPED_TEST(MatrixKernelsTest, NotANumberAndInfinityComeThrough) {
             EXPECT_TRUE(std::isinf(result[8 + column]));
             EXPECT_TRUE(std::isfinite(result[16 + column]));
         }
+    });
+}
+
+TYPED_TEST(MatrixKernelsTest, NotANumberStaysInItsRowAndColumn) {
+    using T = TypeParam;
+    const float odd = std::nanf("");
+    T narrow;
+    from_float(&odd, 1, &narrow, dtype_of<T>);
+    for (const int64_t rows : {4, 20}) {
+        Case<T> product(rows, 40, 8);
+        product.input[2 * 40] = narrow;
+        const std::vector<T> weight = product.weight;
+        this->for_each_kernel([&](const MatrixKernels<T>& kernels, bool transposed) {
+            std::copy(weight.begin(), weight.end(), product.weight.begin());
+            product.weight[transposed ? 5 : 5 * 40] = narrow;
+            const auto result = product.wide(kernels, transposed);
+            for (size_t i = 0; i < result.size(); ++i)
+                EXPECT_EQ(std::isnan(result[i]), i / 8 == 2 || i % 8 == 5) << "element " << i;
+        });
+    }
+}
+
+/// Some processors' instructions take the smallest values for zero; nothing else may change.
+TYPED_TEST(MatrixKernelsTest, SubnormalsCountAsThemselvesOrAsZero) {
+    using T = TypeParam;
+    Case<T> product(20, 70, 40);
+    const std::vector<float> values{1.0F, 1e-39F, -3e-39F};
+    std::vector<T> narrow(values.size());
+    from_float(values.data(), values.size(), narrow.data(), dtype_of<T>);
+    std::fill(product.input.begin(), product.input.end(), narrow[0]);
+    for (size_t i = 0; i < product.weight.size(); ++i)
+        product.weight[i] = i % 41 == 0 ? narrow[0] : narrow[1 + i % 2];
+    product.task.bias = nullptr;
+    this->for_each_kernel([&](const MatrixKernels<T>& kernels, bool transposed) {
+        std::vector<float> ones(static_cast<size_t>(product.task.out), 0.0F);
+        for (size_t i = 0; i < product.weight.size(); i += 41)
+            ones[transposed ? i % ones.size() : i / 70] += 1.0F;
+        const auto actual = product.wide(kernels, transposed);
+        for (size_t i = 0; i < actual.size(); ++i)
+            ASSERT_NEAR(actual[i], ones[i % ones.size()], 70 * 3e-39) << "element " << i;
     });
 }
 

@@ -15,7 +15,7 @@ namespace galapagos {
 namespace {
 
 constexpr InstructionSet all_sets[] = {InstructionSet::portable, InstructionSet::avx2,
-                                       InstructionSet::avx512};
+                                       InstructionSet::avx512, InstructionSet::amx};
 
 /// Exact value of a finite half, by definition.
 double half_value(std::uint16_t bits) {

@@ -23,6 +23,9 @@ void multiply(const MatrixTask<Bf16>& task);
 namespace avx512_bf16_kernels {
 void multiply(const MatrixTask<Bf16>& task);
 }  // namespace avx512_bf16_kernels
+namespace amx_kernels {
+void multiply(const MatrixTask<Bf16>& task);
+}  // namespace amx_kernels
 #endif
 
 namespace {
@@ -41,12 +44,24 @@ bool dot_product_is_fast() { return __builtin_cpu_is("amd"); }
 /// Of AVX-512 there is the product with weights [out, in]; the rest is AVX2's.
 template <typename T>
 const MatrixKernels<T>& avx512() {
-    static const MatrixKernels<T> kernels{"avx512", avx512_kernels::multiply,
+    static const MatrixKernels<T> kernels{"avx512", 8, avx512_kernels::multiply,
                                           avx2<T>().multiply_transposed};
     if constexpr (std::is_same_v<T, Bf16>)
         if (const auto* dot = dot_product_kernels(); dot != nullptr && dot_product_is_fast())
             return *dot;
     return kernels;
+}
+
+/// Of AMX there is the same product for bf16.
+template <typename T>
+const MatrixKernels<T>& amx() {
+    if constexpr (std::is_same_v<T, Bf16>) {
+        static const MatrixKernels<T> kernels{"amx", 32, amx_kernels::multiply,
+                                              avx2<T>().multiply_transposed};
+        return kernels;
+    } else {
+        return avx512<T>();
+    }
 }
 
 #endif
@@ -55,7 +70,7 @@ const MatrixKernels<T>& avx512() {
 
 const MatrixKernels<Bf16>* dot_product_kernels() {
 #ifdef GALAPAGOS_X86_KERNELS
-    static const MatrixKernels<Bf16> kernels{"avx512_bf16", avx512_bf16_kernels::multiply,
+    static const MatrixKernels<Bf16> kernels{"avx512_bf16", 8, avx512_bf16_kernels::multiply,
                                              avx2<Bf16>().multiply_transposed};
     if (__builtin_cpu_supports("avx512bf16")) return &kernels;
 #endif
@@ -70,6 +85,8 @@ const MatrixKernels<T>& matrix_kernels(InstructionSet set) {
             return avx2<T>();
         case InstructionSet::avx512:
             return avx512<T>();
+        case InstructionSet::amx:
+            return amx<T>();
 #endif
         default:
             return of_type<T>(portable_kernels::float_matrix_kernels,

@@ -28,6 +28,7 @@ struct MatrixTask {
 template <typename T>
 struct MatrixKernels {
     const char* name;  ///< instruction set
+    int64_t unit;      ///< columns are dealt out to threads in multiples of this many
     void (*multiply)(const MatrixTask<T>& task);
     /// The same with weights [in, out].
     void (*multiply_transposed)(const MatrixTask<T>& task);

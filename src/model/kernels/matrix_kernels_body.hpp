@@ -10,9 +10,9 @@ namespace galapagos {
 namespace GALAPAGOS_KERNEL_SET {
 extern const MatrixKernels<float> float_matrix_kernels;
 extern const MatrixKernels<Bf16> bf16_matrix_kernels;
-const MatrixKernels<float> float_matrix_kernels{GALAPAGOS_KERNEL_NAME, multiply<float>,
+const MatrixKernels<float> float_matrix_kernels{GALAPAGOS_KERNEL_NAME, 8, multiply<float>,
                                                 multiply_transposed<float>};
-const MatrixKernels<Bf16> bf16_matrix_kernels{GALAPAGOS_KERNEL_NAME, multiply<Bf16>,
+const MatrixKernels<Bf16> bf16_matrix_kernels{GALAPAGOS_KERNEL_NAME, 8, multiply<Bf16>,
                                               multiply_transposed<Bf16>};
 }  // namespace GALAPAGOS_KERNEL_SET
 

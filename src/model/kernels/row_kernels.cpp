@@ -27,6 +27,7 @@ const RowKernels<T>& row_kernels(InstructionSet set) {
         case InstructionSet::avx2:
             return of_type<T>(avx2_kernels::float_kernels, avx2_kernels::bf16_kernels);
         case InstructionSet::avx512:
+        case InstructionSet::amx:
             return of_type<T>(avx512_kernels::float_kernels, avx512_kernels::bf16_kernels);
 #endif
         default:
