@@ -1,9 +1,13 @@
 // Streams, events and memory on a real GPU.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cstring>
+#include <numeric>
+#include <vector>
 
 #include "base/error.hpp"
+#include "comm/cuda/bounce_buffers.hpp"
 #include "comm/cuda/errors.hpp"
 #include "comm/cuda/memory.hpp"
 #include "comm/cuda/stream.hpp"
@@ -40,6 +44,34 @@ TEST_F(DeviceLayer, BytesComeBackFromTheArenaInTheOrderOfTheStreams) {
     EXPECT_TRUE(end.reached());
     EXPECT_GE(end.seconds_since(begin), 0);
     EXPECT_EQ(std::memcmp(there.data(), back.data(), bytes), 0);
+}
+
+/// More pieces than there are buffers, and more copies than that, none waited for.
+TEST_F(DeviceLayer, BytesGoThroughBounceBuffersPieceByPiece) {
+    constexpr std::size_t piece = 1000, stretch = 7 * piece + 123, copies = 3;
+    std::vector<std::uint8_t> wanted(copies * stretch), found(wanted.size());
+    std::iota(wanted.begin(), wanted.end(), 1);
+    cuda::MemoryPlan plan;
+    plan.add("data", wanted.size());
+    const cuda::DeviceArena arena(plan);
+    const cuda::Stream stream;
+    cuda::BounceBuffers buffers(piece);
+    std::vector<std::size_t> sizes;
+    for (std::size_t copy = 0; copy < copies; ++copy)
+        buffers.copy_in(
+            stream, stretch,
+            [&](std::size_t begin, std::size_t end, std::byte* to) {
+                std::memcpy(to, &wanted[copy * stretch + begin], end - begin);
+                sizes.push_back(end - begin);
+            },
+            arena.at(copy * stretch));
+    cuda::check(cudaMemcpyAsync(found.data(), arena.at(0), found.size(), cudaMemcpyDeviceToHost,
+                                stream.handle()),
+                "can't copy from the GPU");
+    stream.synchronize();
+    EXPECT_EQ(found, wanted);
+    EXPECT_EQ(sizes.size(), copies * 8);
+    EXPECT_EQ(*std::max_element(sizes.begin(), sizes.end()), piece);
 }
 
 TEST_F(DeviceLayer, WhatDoesNotFitIsRefusedAndLeavesTheGpuUsable) {
