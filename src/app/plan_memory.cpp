@@ -63,7 +63,44 @@ ordered_json memory_of_node_at(int width, const PlanInputs& in, const PlanMachin
 }
 
 const char* name_of(Residency residency) {
-    return residency == Residency::device ? "gpu" : "pinned_host";
+    switch (residency) {
+        case Residency::device:
+            return "gpu";
+        case Residency::pinned_host:
+            return "pinned_host";
+        case Residency::mapped_files:
+            break;
+    }
+    return "mapped_files";
+}
+
+/// What of a GPU's memory a candidate takes. Of streamed sources the CPU takes statistics.
+void add_gpu_parts(ordered_json& m, const GpuForecast& forecast) {
+    const ResidencyNeeds& needs = forecast.needs;
+    const bool streamed = forecast.residency == Residency::mapped_files;
+    const std::size_t sources = forecast.residency == Residency::device ? needs.sources : 0;
+    const std::size_t next = forecast.overlaps ? needs.candidate : 0;
+    const std::size_t statistics = streamed ? needs.kept : needs.statistics;
+    m["arena"] = needs.candidate;
+    m["decoder"] = needs.decoder;
+    m["statistics"] = statistics;
+    m["tables"] = needs.tables;
+    m["libraries"] = needs.libraries;
+    m["context"] = context_bytes;
+    m["sources"] = needs.sources;
+    m["next_candidate"] = next;
+    m["source_window"] = forecast.window;
+    m["rank"] = needs.candidate + needs.decoder + statistics + needs.tables + needs.libraries +
+                context_bytes + sources + next + forecast.window;
+}
+
+/// Whether a node's memory can hold the files of streamed sources, which its ranks share, beside
+/// what these keep of statistics; else every merge reads the disk.
+bool files_stay_cached(const PlanInputs& in, const PlanMachines& machines) {
+    const auto statistics =
+        static_cast<double>(statistics_bytes(in.sizes.tensors, methods_of(in.config)));
+    return in.sizes.files + in.sizes.adapted + statistics * machines.ranks_per_node <=
+           machines.node_memory;
 }
 
 ordered_json memory_of_gpu_at(int width, const PlanInputs& in, const PlanMachines& machines) {
@@ -73,21 +110,14 @@ ordered_json memory_of_gpu_at(int width, const PlanInputs& in, const PlanMachine
     const GpuForecast forecast =
         forecast_gpu(in.sources, in.sizes.changed, in.network.architecture, in.network.route, width,
                      in.decoder, in.network.forms, free);
-    const ResidencyNeeds& needs = forecast.needs;
-    const std::size_t sources = forecast.residency == Residency::device ? needs.sources : 0;
-    const std::size_t next = forecast.overlaps ? needs.candidate : 0;
-    ordered_json m{{"width", width},
-                   {"arena", needs.candidate},
-                   {"decoder", needs.decoder},
-                   {"statistics", needs.statistics},
-                   {"tables", needs.tables},
-                   {"libraries", needs.libraries},
-                   {"context", context_bytes},
-                   {"sources", needs.sources},
-                   {"next_candidate", next},
-                   {"rank", needs.beside_sources() + context_bytes + sources + next},
-                   {"fits", forecast.fits}};
-    if (forecast.fits) m["sources_lie_in"] = name_of(forecast.residency);
+    ordered_json m{{"width", width}};
+    add_gpu_parts(m, forecast);
+    m["fits"] = forecast.fits;
+    if (forecast.fits) {
+        m["sources_lie_in"] = name_of(forecast.residency);
+        if (forecast.residency == Residency::mapped_files)
+            m["merges_read"] = files_stay_cached(in, machines) ? "page_cache" : "disk";
+    }
     m["why"] = forecast.why;
     return m;
 }

@@ -20,8 +20,21 @@ std::string bytes_of(const ordered_json& map, const char* key) {
 
 std::string verdict(const ordered_json& m) {
     if (!m["fits"].get<bool>()) return m["why"].get<std::string>();
-    const bool pinned = m.contains("sources_lie_in") && m["sources_lie_in"] == "pinned_host";
-    return pinned ? "fits, sources in pinned memory" : "fits";
+    const std::string place = m.value("sources_lie_in", "");
+    if (place == "pinned_host") return "fits, sources in pinned memory";
+    return place == "mapped_files" ? "fits, sources streamed from their files" : "fits";
+}
+
+/// Where the sources of the run lie, why, and what that costs.
+std::string sources_text(const ordered_json& m) {
+    std::string text = line("sources", m["why"].get<std::string>());
+    if (m.contains("merges_read"))
+        text += line("merges read", m["merges_read"] == "disk"
+                                        ? "the disk: by arithmetic, a node's memory can't cache "
+                                          "all files of the sources"
+                                        : "the page cache: by arithmetic, a node's memory holds "
+                                          "all files of the sources, once for all ranks");
+    return text;
 }
 
 /// A table of these parts of each width.
@@ -63,7 +76,7 @@ std::string memory_text(const ordered_json& report) {
     if (!gpu) return text;
     for (const auto& m : memory["widths"])
         if (m["width"] == report["tensor_parallel"] && m["fits"].get<bool>())
-            text += line("sources", m["why"].get<std::string>());
+            text += sources_text(m);
     return text + line("note",
                        "a run on GPUs checks these figures at its start; no GPU has run "
                        "one yet (docs/gpu.md)");

@@ -12,12 +12,13 @@ GpuForecast forecast_gpu(const std::vector<std::shared_ptr<const Source>>& sourc
     const Sharding sharding(sources.front()->config(), width, 0);
     const Arena layout(arena_specs(architecture, sharding, options.dtype), ArenaUse::layout);
     GpuForecast forecast;
-    forecast.needs = cuda::candidate_needs(sources, own, architecture, sharding, layout,
-                                           route, options, forms);
+    forecast.needs =
+        cuda::candidate_needs(sources, own, architecture, sharding, layout, route, options, forms);
     try {
-        const ResidencyChoice choice = choose_gpu_residency(forecast.needs, free);
+        const ResidencyChoice choice = choose_residency(forecast.needs, free);
         forecast.residency = choice.residency;
         forecast.overlaps = choice.overlaps;
+        forecast.window = choice.window;
         forecast.why = choice.why;
     } catch (const Error& error) {
         forecast.fits = false;

@@ -19,8 +19,9 @@ inline constexpr std::size_t context_bytes = std::size_t{512} << 20;
 struct GpuForecast {
     ResidencyNeeds needs;
     Residency residency = Residency::device;
-    bool overlaps = false;  ///< with a second candidate in the GPU's memory
-    std::string why;        ///< the run's own sentence, or its error
+    bool overlaps = false;   ///< with a second candidate in the GPU's memory
+    std::size_t window = 0;  ///< there, of sources that stay in their files
+    std::string why;         ///< the run's own sentence, or its error
     bool fits = true;
 };
 

@@ -14,6 +14,61 @@ std::string gib(std::size_t bytes) {
     return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / 0x1p30);
 }
 
+std::string parts_of(const ResidencyNeeds& needs, std::size_t statistics) {
+    return fmt::format("candidate {}, decoder {}, statistics {}, tables {}, libraries {}",
+                       gib(needs.candidate), gib(needs.decoder), gib(statistics), gib(needs.tables),
+                       gib(needs.libraries));
+}
+
+ResidencyChoice on_device(const ResidencyNeeds& needs, std::size_t left) {
+    return {Residency::device, false, 0,
+            fmt::format("The sources ({}) lie in the GPU's memory, which has room for {} beside "
+                        "{}.",
+                        gib(needs.sources), gib(left), parts_of(needs, needs.statistics))};
+}
+
+ResidencyChoice pinned(const ResidencyNeeds& needs, std::size_t left,
+                       const std::string& too_large) {
+    const bool overlaps = needs.candidate <= left;
+    return {Residency::pinned_host, overlaps, 0,
+            fmt::format("The sources ({}) lie in pinned memory of the host, since {}. {}",
+                        gib(needs.sources), too_large,
+                        overlaps ? "A second candidate fits too: the next one is merged while one "
+                                   "is evaluated."
+                                 : "A second candidate doesn't fit: merges don't overlap "
+                                   "evaluations.")};
+}
+
+ResidencyChoice streamed(const ResidencyNeeds& needs, const FreeMemory& free,
+                         const std::string& too_large) {
+    const std::string host =
+        needs.sources <= free.host
+            ? ""
+            : fmt::format(", and the host has {} that may be pinned", gib(free.host));
+    const std::size_t room = needs.window + (free.device - needs.streaming());
+    const std::size_t wanted = std::min(usual_window, needs.sources);
+    const std::size_t window = std::max(needs.window, std::min(wanted, room));
+    return {Residency::mapped_files, false, window,
+            fmt::format("The sources ({}) stay in their files, since {}{}. Every merge reads all "
+                        "of them, from the disk what the node's memory can't cache, and streams "
+                        "them through a window of {} in the GPU's memory.",
+                        gib(needs.sources), too_large, host, gib(window))};
+}
+
+/// Says what the way that takes the least would need.
+[[noreturn]] void refuse(const ResidencyNeeds& needs, const FreeMemory& free) {
+    const bool in_place = needs.sources <= free.host && needs.beside_sources() <= needs.streaming();
+    const std::string parts =
+        in_place ? parts_of(needs, needs.statistics)
+                 : fmt::format("{}, a window of {} for sources that stay in their files",
+                               parts_of(needs, needs.kept), gib(needs.window));
+    throw Error("a candidate doesn't fit in the GPU's memory",
+                fmt::format("{} of {} are more than the {} that are free",
+                            gib(in_place ? needs.beside_sources() : needs.streaming()), parts,
+                            gib(free.device)),
+                "use more tensor-parallel ranks, a smaller max_batch, or shorter rows");
+}
+
 }  // namespace
 
 ResidencyNeeds largest(std::span<const ResidencyNeeds> ranks) {
@@ -25,6 +80,8 @@ ResidencyNeeds largest(std::span<const ResidencyNeeds> ranks) {
         most.statistics = std::max(most.statistics, needs.statistics);
         most.tables = std::max(most.tables, needs.tables);
         most.libraries = std::max(most.libraries, needs.libraries);
+        most.kept = std::max(most.kept, needs.kept);
+        most.window = std::max(most.window, needs.window);
     }
     return most;
 }
@@ -40,45 +97,16 @@ FreeMemory least(std::span<const FreeMemory> ranks) {
 
 ResidencyChoice choose_residency(const ResidencyNeeds& needs, const FreeMemory& free) {
     const std::size_t beside = needs.beside_sources();
-    const std::string beside_text = fmt::format(
-        "candidate {}, decoder {}, statistics {}, tables {}, libraries {}", gib(needs.candidate),
-        gib(needs.decoder), gib(needs.statistics), gib(needs.tables), gib(needs.libraries));
-    if (beside > free.device)
-        throw Error("a candidate doesn't fit in the GPU's memory",
-                    fmt::format("{} of {} are more than the {} that are free", gib(beside),
-                                beside_text, gib(free.device)),
-                    "use more tensor-parallel ranks, a smaller max_batch, or shorter rows");
-    const std::size_t left = free.device - beside;
-    if (needs.sources <= left)
-        return {Residency::device, false,
-                fmt::format("The sources ({}) lie in the GPU's memory, which has room for {} "
-                            "beside {}.",
-                            gib(needs.sources), gib(left), beside_text)};
-    const std::string too_large =
-        fmt::format("the GPU's memory has room for {} beside {}", gib(left), beside_text);
-    if (needs.sources <= free.host) {
-        const bool overlaps = needs.candidate <= left;
-        return {Residency::pinned_host, overlaps,
-                fmt::format("The sources ({}) lie in pinned memory of the host, since {}. {}",
-                            gib(needs.sources), too_large,
-                            overlaps ? "A second candidate fits too: the next one is merged while "
-                                       "one is evaluated."
-                                     : "A second candidate doesn't fit: merges don't overlap "
-                                       "evaluations.")};
+    const std::string parts = parts_of(needs, needs.statistics);
+    std::string too_large = fmt::format("the GPU's memory has no room for {}", parts);
+    if (beside <= free.device) {
+        const std::size_t left = free.device - beside;
+        if (needs.sources <= left) return on_device(needs, left);
+        too_large = fmt::format("the GPU's memory has room for {} beside {}", gib(left), parts);
+        if (needs.sources <= free.host) return pinned(needs, left, too_large);
     }
-    return {Residency::mapped_files, false,
-            fmt::format("The sources ({}) stay in their files, since {}, and the host has {} that "
-                        "may be pinned.",
-                        gib(needs.sources), too_large, gib(free.host))};
-}
-
-ResidencyChoice choose_gpu_residency(const ResidencyNeeds& needs, const FreeMemory& free) {
-    const ResidencyChoice choice = choose_residency(needs, free);
-    if (choice.residency == Residency::mapped_files)
-        throw Error("the sources fit into no memory that the GPU reads", choice.why,
-                    "use more tensor-parallel ranks, each of which holds a part, a smaller "
-                    "max_batch, nodes with more memory, or the CPU");
-    return choice;
+    if (needs.streaming() <= free.device) return streamed(needs, free, too_large);
+    refuse(needs, free);
 }
 
 }  // namespace galapagos

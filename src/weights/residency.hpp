@@ -10,12 +10,16 @@ namespace galapagos {
 enum class Residency {
     device,        ///< the GPU's own memory
     pinned_host,   ///< host memory that the GPU reads over its bus
-    mapped_files,  ///< which a GPU can't read
+    mapped_files,  ///< from which every merge brings them through a window in the GPU's memory
 };
 
 /// What the libraries and their kernels, which are loaded when they are first used, may take of the
 /// GPU's memory. An assumption.
 inline constexpr std::size_t library_bytes = std::size_t{512} << 20;
+
+/// The window of streamed sources where there is room for it: copying as much takes ten
+/// milliseconds or more, beside which a batch's launches are nothing.
+inline constexpr std::size_t usual_window = std::size_t{512} << 20;
 
 /// Bytes that a rank needs beside each other.
 struct ResidencyNeeds {
@@ -25,10 +29,17 @@ struct ResidencyNeeds {
     std::size_t statistics = 0;  ///< of the sources: scratch, and what is kept
     std::size_t tables = 0;      ///< of the launches that merge
     std::size_t libraries = library_bytes;
+    // Of sources in mapped files:
+    std::size_t kept = 0;    ///< of the statistics, which the CPU takes then
+    std::size_t window = 0;  ///< the least that will do
 
-    /// What the device must have room for wherever the sources lie.
+    /// What the device must have room for where it reads the sources in place.
     std::size_t beside_sources() const noexcept {
         return candidate + decoder + statistics + tables + libraries;
+    }
+    /// The least where they are streamed.
+    std::size_t streaming() const noexcept {
+        return candidate + decoder + kept + tables + libraries + window;
     }
 };
 
@@ -52,16 +63,14 @@ inline std::size_t pinnable_bytes(std::size_t node_memory, int ranks) {
 struct ResidencyChoice {
     Residency residency = Residency::device;
     /// The next candidate is merged, in room of its own, while one is evaluated. Only where that
-    /// takes long: with sources in pinned memory.
+    /// takes long and the GPU does it alone: with sources in pinned memory.
     bool overlaps = false;
+    std::size_t window = 0;  ///< bytes that sources in mapped files are streamed through
     std::string why;
 };
 
-/// The nearest place that all sources fit into, and whether a second candidate has room where one
-/// pays. Throws Error where the candidate doesn't fit on the device even without them.
+/// The nearest place for all sources, and whether a second candidate has room where one pays.
+/// Throws Error where the candidate doesn't fit on the device even with sources in their files.
 ResidencyChoice choose_residency(const ResidencyNeeds& needs, const FreeMemory& free);
-
-/// The same for a GPU. Throws Error too where the sources fit into no memory that it reads.
-ResidencyChoice choose_gpu_residency(const ResidencyNeeds& needs, const FreeMemory& free);
 
 }  // namespace galapagos

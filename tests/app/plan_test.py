@@ -37,7 +37,7 @@ def test_a_plan_for_gpus_says_where_the_sources_lie(write_config):
     report = plan(write_config(), "--gpu-memory", "80G", *options)
     assert report["device"] == "gpu" and report["communication"]["all_reduce_bytes_per_rank_and_candidate"] > 0
     one, two = report["memory"]["widths"]
-    beside_sources = ("arena", "decoder", "statistics", "tables", "libraries", "context", "next_candidate")
+    beside_sources = ("arena", "decoder", "statistics", "tables", "libraries", "context", "next_candidate", "source_window")
     parts = (*beside_sources, "sources")
     for width in (one, two):
         assert width["fits"] and width["sources_lie_in"] == "gpu" and "lie in the GPU's memory" in width["why"]
@@ -55,12 +55,32 @@ def test_a_plan_for_gpus_says_where_the_sources_lie(write_config):
     assert pinned["rank"] == sum(pinned[part] for part in beside_sources)
     alone = verdict(pinned["rank"] - 1)
     assert alone["fits"] and alone["next_candidate"] == 0 and alone["rank"] == pinned["rank"] - alone["arena"]
-    nowhere = verdict(one["rank"] - 1, "1K")
-    assert not nowhere["fits"] and "no memory that the GPU reads" in nowhere["why"]
-    small = verdict(one["rank"] - one["sources"] - 1)
+    streamed = verdict(one["rank"] - 1, "1K")
+    assert streamed["fits"] and streamed["sources_lie_in"] == "mapped_files" and "stay in their files, since" in streamed["why"]
+    assert 0 < streamed["source_window"] <= streamed["sources"] and streamed["next_candidate"] == 0
+    assert streamed["rank"] == sum(streamed[part] for part in beside_sources)
+    assert streamed["merges_read"] == "disk"  # of a node that can cache nothing
+    # The least window: the part of a tensor of all sources.
+    least = verdict(streamed["rank"] - streamed["source_window"] + 1, "1K")
+    assert not least["fits"] and "a window of" in least["why"]
+    small = verdict(one["rank"] - one["sources"] - one["statistics"] - 1)
     assert not small["fits"] and "a candidate doesn't fit" in small["why"]
     text = run_alone("plan", write_config(), "--gpu-memory", "80G", *options)[0]
     assert "The sources (" in text and "no GPU has run one yet" in text
+
+
+def test_a_plan_says_what_merges_read_whose_sources_stay_in_their_files(write_config):
+    """The files lie in a node's memory once, statistics and pinned copies once for each of eight ranks."""
+    config = write_config(method="linear")
+    largest = plan(config, "--gpu-memory", "80G")["memory"]["widths"][0]
+    on_cpu = plan(config)["memory"]["widths"][0]
+    cached = int(on_cpu["mapped_per_node"]) + 8 * on_cpu["statistics"]
+    for memory, read, said in ((cached, "page_cache", "holds all files of the sources"), (cached - 1, "disk", "can't cache all files")):
+        options = ("--ranks-per-node", 8, "--gpu-memory", largest["rank"] - 1, "--memory-per-node", memory)
+        width = plan(config, *options)["memory"]["widths"][0]
+        assert (width["sources_lie_in"], width["merges_read"]) == ("mapped_files", read)
+        text = run_alone("plan", config, *options)[0]
+        assert "fits, sources streamed from their files" in text and said in text
 
 
 def test_ranks_of_magnitudes_are_planned_for_where_the_search_may_ask(write_config):

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "island/device_candidate_cases.hpp"
 #include "island/twin_machine.hpp"
@@ -62,14 +64,20 @@ class GpuMemory : public ::testing::Test {
 TEST_F(GpuMemory, IsWhatACandidateTakes) {
     const ResidencyNeeds needs = forecast({std::size_t{80} << 30, 0}).needs;
     started({std::size_t{80} << 30, 0});
+    const std::size_t resident = counts_.allocated;
+    counts_ = {};
+    started({needs.streaming(), 0});
+    EXPECT_EQ(forecast({needs.streaming(), 0}).window, needs.window);
     if (group_.rank() > 0) return;  // whose part may be smaller
-    EXPECT_EQ(counts_.allocated, needs.sources + needs.candidate + needs.statistics + needs.tables);
+    EXPECT_EQ(resident, needs.sources + needs.candidate + needs.statistics + needs.tables);
+    EXPECT_EQ(counts_.allocated, needs.candidate + needs.kept + needs.tables + needs.window);
     EXPECT_GT(needs.decoder, 0u);
 }
 
 TEST_F(GpuMemory, SaysWhatTheStartSays) {
     const ResidencyNeeds needs = forecast({std::size_t{80} << 30, 0}).needs;
     const std::size_t sources = needs.sources, rest = needs.beside_sources();
+    const std::size_t streaming = needs.streaming();
     struct Case {
         FreeMemory free;
         bool fits;
@@ -79,10 +87,12 @@ TEST_F(GpuMemory, SaysWhatTheStartSays) {
     for (const Case& one :
          {Case{{sources + rest, 0}, true, Residency::device},
           Case{{sources + rest - 1, sources}, true, Residency::pinned_host, true},
-          Case{{rest, sources}, true, Residency::pinned_host}, Case{{rest, sources - 1}, false, {}},
+          Case{{rest, sources}, true, Residency::pinned_host},
+          Case{{streaming, sources - 1}, true, Residency::mapped_files},
+          Case{{streaming - 1, sources - 1}, false, {}},
           Case{{rest + needs.candidate, sources}, true, Residency::pinned_host, true},
           Case{{rest + needs.candidate - 1, sources}, true, Residency::pinned_host},
-          Case{{rest - 1, sources}, false, {}}}) {
+          Case{{std::min(rest, streaming) - 1, sources}, false, {}}}) {
         const GpuForecast found = forecast(one.free);
         EXPECT_EQ(found.fits, one.fits);
         EXPECT_EQ(found.residency, one.residency);

@@ -28,6 +28,7 @@ class SmallGpu final : public cuda::CandidateMachine<T> {
     cuda::ResidentTensors& tensors() override { return gpu_->tensors(); }
     cuda::StatisticDevice& statistics() override { return gpu_->statistics(); }
     void launch(const cuda::MergeLaunch& launch) override { gpu_->launch(launch); }
+    StreamIn stream_in(std::size_t most_bytes) override { return gpu_->stream_in(most_bytes); }
     cuda::DeviceWork<T>& work() override { return gpu_->work(); }
     void copy(const std::byte* from, std::size_t bytes, std::byte* to) override {
         gpu_->copy(from, bytes, to);
@@ -96,6 +97,26 @@ TEST_F(CandidateOnGpu, ReadsSourcesInPinnedMemory) {
         SCOPED_TRACE(yaml);
         candidates.merge(yaml);
         candidates.expect_equal_tensors(copy_out);
+    }
+}
+
+/// Batch after batch through a window that the largest tensors fill: the host is ahead of the GPU,
+/// which must have read a bounce buffer before it is filled again.
+TEST_F(CandidateOnGpu, StreamsSourcesFromTheirFiles) {
+    const ResidencyNeeds needs = tiny_needs<float>(sources_, recipes_of_all_methods(), 1);
+    BothCandidates<float> candidates(sources_, recipes_of_all_methods(), {}, Communicator(),
+                                     small_gpu({needs.streaming(), 0}));
+    ASSERT_EQ(candidates.device().residency().residency, Residency::mapped_files);
+    const std::size_t at_first = free_bytes();
+    for (const std::string& yaml : recipes_of_all_methods()) {
+        SCOPED_TRACE(yaml);
+        candidates.merge(yaml);
+        candidates.expect_equal_greedy_ids();
+        candidates.expect_equal_tensors(copy_out);
+    }
+    // Kernels that are loaded when they are first used take some on a GPU.
+    if (emulated_) {
+        EXPECT_EQ(free_bytes(), at_first);
     }
 }
 

@@ -27,6 +27,11 @@ class DeviceCandidateTest : public ::testing::Test {
     BothCandidates<T> both(const LayerRoute& route = {}) {
         return {sources_, some_recipes(), route, group_, twin<T>()};
     }
+    /// As much memory as candidates take whose sources are streamed.
+    template <typename T>
+    FreeMemory least_memory() const {
+        return {tiny_needs<T>(sources_, some_recipes(), group_.size()).streaming(), 0};
+    }
     Architecture architecture() const {
         return candidate_architecture(sources_[0]->config(), *sources_[0], sources_);
     }
@@ -66,10 +71,48 @@ TEST_F(DeviceCandidateTest, MergesToTheSameBitsInBf16) {
 }
 
 TEST_F(DeviceCandidateTest, FollowsARoute) {
-    auto candidates = both<float>({ScaleRule::branch, {{0, 1}, {1, 0.5F}, {0, 0.9F}}});
-    candidates.merge(some_recipes().front());
-    candidates.expect_equal_greedy_ids();
-    candidates.expect_equal_scores(1e-4);
+    const LayerRoute route{ScaleRule::branch, {{0, 1}, {1, 0.5F}, {0, 0.9F}}};
+    // Its memory is a little more than that of a plain route.
+    FreeMemory little = least_memory<float>();
+    little.device += 4096;
+    for (const FreeMemory& free : {FreeMemory{std::size_t{80} << 30, 0}, little}) {
+        BothCandidates<float> candidates(sources_, some_recipes(), route, group_,
+                                         twin<float>(free));
+        SCOPED_TRACE(candidates.device().residency().why);
+        candidates.merge(some_recipes().front());
+        candidates.expect_equal_greedy_ids();
+        candidates.expect_equal_scores(1e-4);
+    }
+    EXPECT_GT(counts_.batches, 0);
+}
+
+TEST_F(DeviceCandidateTest, StreamsSourcesToTheSameBitsInBf16) {
+    BothCandidates<Bf16> candidates(sources_, some_recipes(), {}, group_,
+                                    twin<Bf16>(least_memory<Bf16>()));
+    ASSERT_EQ(candidates.device().residency().residency, Residency::mapped_files);
+    for (const std::string& yaml : some_recipes()) {
+        SCOPED_TRACE(yaml);
+        candidates.merge(yaml);
+        candidates.expect_equal_tensors(copy_out);
+    }
+    candidates.expect_equal_scores(0.5);
+}
+
+/// A base, a model of it by an adapter, and the base again under another name.
+TEST_F(DeviceCandidateTest, StreamsWhatAnAdapterChangesAndWhatItLeaves) {
+    make_tiny_adapter(folder_ / "adapter", uneven_options());
+    SourceOptions options;
+    options.cache_folder = folder_ / "cache";
+    sources_[1] = Source::open({"a", folder_ / "base", folder_ / "adapter"}, options);
+    sources_[2] = Source::open({"b", folder_ / "base", std::nullopt}, options);
+    BothCandidates<float> candidates(sources_, some_recipes(), {}, group_,
+                                     twin<float>(least_memory<float>()));
+    ASSERT_EQ(candidates.device().residency().residency, Residency::mapped_files);
+    for (const std::string& yaml : some_recipes()) {
+        SCOPED_TRACE(yaml);
+        candidates.merge(yaml);
+        candidates.expect_equal_tensors(copy_out);
+    }
 }
 
 TEST_F(DeviceCandidateTest, StatisticsAreKeptFromCandidateToCandidate) {
@@ -96,12 +139,15 @@ TEST_F(DeviceCandidateTest, StatisticsAreKeptFromCandidateToCandidate) {
 }
 
 TEST_F(DeviceCandidateTest, TakesNoMemoryAfterItIsMade) {
-    auto candidates = both<float>();
-    const std::size_t at_first = counts_.allocated;
-    EXPECT_GT(at_first, 0u);
-    for (const std::string& yaml : some_recipes()) candidates.merge(yaml);
-    candidates.expect_equal_scores(1e-4);
-    EXPECT_EQ(counts_.allocated, at_first);
+    for (const FreeMemory& free : {FreeMemory{std::size_t{80} << 30, 0}, least_memory<float>()}) {
+        counts_ = {};
+        BothCandidates<float> candidates(sources_, some_recipes(), {}, group_, twin<float>(free));
+        const std::size_t at_first = counts_.allocated;
+        EXPECT_GT(at_first, 0u);
+        for (const std::string& yaml : some_recipes()) candidates.merge(yaml);
+        candidates.expect_equal_scores(1e-4);
+        EXPECT_EQ(counts_.allocated, at_first);
+    }
 }
 
 TEST_F(DeviceCandidateTest, HasTheSameBitsWhereverTheSourcesLie) {
@@ -113,11 +159,17 @@ TEST_F(DeviceCandidateTest, HasTheSameBitsWhereverTheSourcesLie) {
         Residency residency;
         std::size_t pinned;
         bool overlaps;
+        int batches;  ///< at least, of some_recipes
     };
     for (const Place& place :
-         {Place{{sources + rest, 0}, Residency::device, 0, false},
-          Place{{rest + needs.candidate - 1, sources}, Residency::pinned_host, mine.sources, false},
-          Place{{rest + needs.candidate, sources}, Residency::pinned_host, mine.sources, true}}) {
+         {Place{{sources + rest, 0}, Residency::device, 0, false, 0},
+          Place{{rest + needs.candidate - 1, sources},
+                Residency::pinned_host,
+                mine.sources,
+                false,
+                0},
+          Place{{rest + needs.candidate, sources}, Residency::pinned_host, mine.sources, true, 0},
+          Place{{needs.streaming(), sources - 1}, Residency::mapped_files, 0, false, 40}}) {
         counts_ = {};
         BothCandidates<float> candidates(sources_, some_recipes(), {}, group_,
                                          twin<float>(place.free));
@@ -131,6 +183,11 @@ TEST_F(DeviceCandidateTest, HasTheSameBitsWhereverTheSourcesLie) {
             candidates.expect_equal_tensors(copy_out);
         }
         candidates.expect_equal_scores(1e-4);
+        EXPECT_GE(counts_.batches, place.batches);
+        EXPECT_EQ(counts_.batches > 0, place.residency == Residency::mapped_files);
+        if (place.batches > 0) {
+            EXPECT_EQ(counts_.statistics, 0);  // the CPU takes them
+        }
     }
 }
 
@@ -209,16 +266,20 @@ TEST_F(DeviceCandidateTest, WhatDoesNotFitIsRefusedAtTheStart) {
     };
     const ResidencyNeeds needs = needs_at(1);
     const std::size_t sources = needs.sources, rest = needs.beside_sources();
+    const std::size_t least = needs.streaming(), later = needs.decoder + needs.libraries;
     EXPECT_EQ(error_of({sources + rest, 0}), "");
-    EXPECT_EQ(counts_.allocated, sources + rest - needs.decoder - needs.libraries);
-    EXPECT_THAT(error_of({sources + rest - 1, sources - 1}),
-                AllOf(HasSubstr("the sources fit into no memory that the GPU reads (The sources "
-                                "(0.00 GiB) stay in their files, since"),
-                      HasSubstr("use more tensor-parallel ranks")));
+    EXPECT_EQ(counts_.allocated, sources + rest - later);
     EXPECT_EQ(error_of({rest, sources}), "");
-    EXPECT_THAT(error_of({rest - 1, sources}),
+    counts_ = {};
+    EXPECT_EQ(error_of({least, sources - 1}), "");
+    EXPECT_EQ(counts_.allocated, least - later);
+    EXPECT_THAT(error_of({std::min(rest, least) - 1, sources}),
                 AllOf(HasSubstr("a candidate doesn't fit in the GPU's memory"),
                       HasSubstr("statistics 0.00 GiB, tables 0.00 GiB, libraries 0.50 GiB")));
+    EXPECT_THAT(error_of({least - 1, sources - 1}),
+                AllOf(HasSubstr("a candidate doesn't fit in the GPU's memory"),
+                      HasSubstr("a window of 0.00 GiB for sources that stay in their files"),
+                      HasSubstr("use more tensor-parallel ranks")));
 }
 
 /// The rank with the least room chooses for its group.
@@ -233,6 +294,12 @@ TEST_F(DeviceCandidateTest, RanksChooseAlike) {
     };
     EXPECT_TRUE(prepares({two + (last ? 0 : needs.sources), needs.sources}));
     EXPECT_FALSE(prepares({two - (last ? 1 : 0), needs.sources}));
+    EXPECT_EQ(counts_.batches, 0);
+    BothCandidates<float> candidates(sources_, some_recipes(), {}, group_,
+                                     twin<float>({two, needs.sources - (last ? 1 : 0)}));
+    EXPECT_EQ(candidates.device().residency().residency, Residency::mapped_files);
+    candidates.merge(della_recipe());
+    candidates.expect_equal_tensors(copy_out);
 }
 
 /// A rank without room is the end for its whole group, and all say why.
@@ -240,10 +307,11 @@ TEST_F(DeviceCandidateTest, RanksThatDoNotFitAreEveryRanksError) {
     const bool last = group_.rank() == group_.size() - 1;
     const ResidencyNeeds needs = needs_at(group_.size());
     const std::size_t enough = needs.sources + needs.beside_sources();
+    const std::size_t least = std::min(needs.beside_sources(), needs.streaming());
     try {
         cuda::DeviceCandidate<float>(sources_, *sources_[0], architecture(), {}, group_, 5,
                                      tiny_decoder(), plans_of(some_recipes(), sources_),
-                                     twin<float>({last ? needs.beside_sources() - 1 : enough, 0}));
+                                     twin<float>({last ? least - 1 : enough, 0}));
         FAIL();
     } catch (const Error& error) {
         EXPECT_THAT(error.what(), HasSubstr("a candidate doesn't fit in the GPU's memory"));

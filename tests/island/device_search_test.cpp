@@ -18,10 +18,11 @@ using namespace test;
 constexpr int generations = 3;
 
 /// What a device has room for beside a candidate.
-enum class Room { sources, next_candidate, nothing };
+enum class Room { sources, next_candidate, nothing, window };
 
 FreeMemory memory_for(Room room, const ResidencyNeeds& needs) {
     const std::size_t candidate = needs.beside_sources();
+    if (room == Room::window) return {needs.streaming(), 0};
     if (room == Room::sources) return {candidate + needs.sources, 0};
     return {candidate + (room == Room::next_candidate ? needs.candidate : 0), needs.sources};
 }
@@ -90,7 +91,7 @@ TEST_F(DeviceSearch, ASecondRunHasTheSameHistory) {
     EXPECT_EQ(fingerprint(first), fingerprint(second));
 }
 
-TEST_F(DeviceSearch, MergesBesideEvaluationsChangeNothing) {
+TEST_F(DeviceSearch, WhereTheSourcesLieAndMergesBesideEvaluationsChangeNothing) {
     for (int width = world_.size(); width > 0; --width) {
         SCOPED_TRACE(width);
         const auto name = [&](const char* room) { return fmt::format("{}-{}", room, width); };
@@ -100,8 +101,12 @@ TEST_F(DeviceSearch, MergesBesideEvaluationsChangeNothing) {
         const auto beside =
             run(name("next"), twin_candidates(counts_, Room::next_candidate), width);
         EXPECT_TRUE(counts_.merges_beside_work > 0 || !world_.is_root());
+        EXPECT_EQ(counts_.batches, 0);
+        const auto streamed = run(name("window"), twin_candidates(counts_, Room::window), width);
+        EXPECT_TRUE(counts_.batches > 0 || !world_.is_root());
         counts_ = {};
         if (!world_.is_root()) continue;
+        EXPECT_EQ(fingerprint(streamed), fingerprint(resident));
         EXPECT_EQ(fingerprint(waiting), fingerprint(resident));
         EXPECT_EQ(fingerprint(beside), fingerprint(resident));
     }
@@ -122,6 +127,7 @@ TEST_F(DeviceSearch, LayerPathsScoreAsOnTheCpu) {
     const auto space = search_.path_space();
     const auto layout = make_process_layout(world_, 1, world_.size());
     auto device = search_.evaluator(layout.group, twin_candidates(counts_), space);
+    auto streaming = search_.evaluator(layout.group, twin_candidates(counts_, Room::window), space);
     auto cpu = search_.evaluator(layout.group, make_cpu_candidate, space);
     for (std::size_t left_out = 0; left_out < 4; ++left_out) {
         galapagos::Candidate path;
@@ -136,7 +142,9 @@ TEST_F(DeviceSearch, LayerPathsScoreAsOnTheCpu) {
         const auto expected = cpu.evaluate(path, {});
         EXPECT_EQ(result->status, CandidateStatus::evaluated) << result->reason;
         EXPECT_NEAR(result->fitness, expected->fitness, 1e-4);
+        EXPECT_EQ(streaming.evaluate(path, {})->fitness, result->fitness);
     }
+    EXPECT_GT(counts_.batches, 0);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ namespace galapagos::test {
 struct Counts {
     int statistics = 0;
     int merges = 0, merges_beside_work = 0;
+    int batches = 0;  ///< of streamed sources
     std::size_t allocated = 0, pinned = 0;
     bool refuse_merges = false;  ///< to be asked for, by a test
 };
@@ -53,6 +54,13 @@ class TwinMachine final : public cuda::CandidateMachine<T> {
         ++counts_.merges;
         if (launch.beside_work) ++counts_.merges_beside_work;
         run_on_host(launch);
+    }
+    StreamIn stream_in(std::size_t) override {
+        return [this, copy = twin_stream_in()](std::size_t bytes, const FillPiece& fill,
+                                               std::byte* to) {
+            ++counts_.batches;
+            copy(bytes, fill, to);
+        };
     }
     cuda::DeviceWork<T>& work() override { return work_; }
     void copy(const std::byte* from, std::size_t bytes, std::byte* to) override {

@@ -24,15 +24,25 @@ constexpr std::uint64_t seed = 5;
 /// Sources, merger and candidate of one rank in what stands for a GPU's memory.
 class Device {
   public:
-    Device(const Sources& sources, const Sharding& sharding, const std::vector<MergePlan>& forms)
-        : planned(merge_bytes(forms, sharding)),
+    /// A window of 0 bytes is as large as the forms need.
+    Device(const Sources& sources, const Sharding& sharding, const std::vector<MergePlan>& forms,
+           Residency residency = Residency::device, std::size_t window = 0)
+        : planned(merge_bytes(forms, sharding, residency)),
           source_memory_(twin_memory(resident_bytes(sources, own_tensors(sources), sharding))),
           merge_memory_(twin_memory(planned.total())),
-          merger_(sources, sharding, seed, nullptr, twin_,
-                  MergeMemory(planned, merge_memory_.get()), [&](const MergeLaunch& launch) {
-                      run_on_host(launch);
-                      ++merge_launches;
-                  }) {
+          merger_(
+              sources, sharding, seed, nullptr, twin_, MergeMemory(planned, merge_memory_.get()),
+              [&](const MergeLaunch& launch) {
+                  run_on_host(launch);
+                  ++merge_launches;
+              },
+              residency == Residency::mapped_files
+                  ? std::optional(stream(
+                        sources,
+                        window > 0 ? window
+                                   : least_window(forms, sources, own_tensors(sources), sharding)))
+                  : std::nullopt) {
+        if (residency == Residency::mapped_files) return;
         make_resident(
             sources, sharding,
             [&](const void* from, std::size_t bytes, std::byte* to) {
@@ -58,12 +68,23 @@ class Device {
     }
 
     int merge_launches = 0;
+    std::vector<std::size_t> streamed;  ///< bytes of each batch
     const MergeBytes planned;
 
   private:
+    SourceStream stream(const Sources& sources, std::size_t bytes) {
+        window_ = twin_memory(bytes);
+        return {sources, window_.get(), bytes,
+                [this, copy = twin_stream_in()](std::size_t size, const FillPiece& fill,
+                                                std::byte* to) {
+                    streamed.push_back(size);
+                    copy(size, fill, to);
+                }};
+    }
+
     ResidentTensors tensors_;
     StatisticTwin twin_{&tensors_};
-    std::shared_ptr<std::byte[]> source_memory_, merge_memory_;
+    std::shared_ptr<std::byte[]> source_memory_, merge_memory_, window_;
     DeviceMerger merger_;
 };
 
@@ -86,14 +107,23 @@ std::vector<std::byte> bytes_of(const Arena& arena, std::byte rest) {
     return bytes;
 }
 
+/// Tensor-parallel widths, and where the sources lie.
+std::vector<std::pair<int, Residency>> every_way() {
+    std::vector<std::pair<int, Residency>> ways;
+    for (const int width : {1, 2, 6})
+        for (const Residency residency : {Residency::device, Residency::mapped_files})
+            ways.emplace_back(width, residency);
+    return ways;
+}
+
 TEST(DeviceCandidate, HasTheBytesOfTheCpuAtEveryTensorParallelWidth) {
     const TemporaryFolder folder;
     const Sources sources = tiny_sources(folder, {"base", "a", "b"}, uneven_options());
     const std::vector<MergePlan> forms = plans_of(recipes_of_all_methods(), sources);
-    for (const int width : {1, 2, 6})
+    for (const auto& [width, residency] : every_way())
         for (int rank = 0; rank < width; ++rank) {
             const Sharding sharding(sources[0]->config(), width, rank);
-            Device device(sources, sharding, forms);
+            Device device(sources, sharding, forms, residency);
             Merger merger(sources, sharding, seed);
             for (const std::string& yaml : recipes_of_all_methods()) {
                 const MergePlan plan = plan_of(yaml, sources);
@@ -118,18 +148,52 @@ TEST(DeviceCandidate, TensorsOfOneMethodShareALaunch) {
     EXPECT_EQ(device.merge_launches, 1);
 }
 
+TEST(DeviceCandidate, StreamedSourcesShareALaunchAndACopyWhereTheWindowHoldsThem) {
+    const TemporaryFolder folder;
+    const Sources sources = tiny_sources(folder, {"base", "a", "b"}, uneven_options());
+    const std::vector<MergePlan> form = plans_of({recipes_of_all_methods()[3]}, sources);
+    const Sharding sharding(sources[0]->config(), 2, 1);
+    Arena layout = arena_for(form[0], sharding);
+    const std::size_t all = resident_bytes(sources, own_tensors(sources), sharding);
+    const std::size_t least = least_window(form, sources, own_tensors(sources), sharding);
+    EXPECT_LT(least, all / 4);
+    std::size_t fewest = 0;
+    for (const std::size_t window : {all, all - memory_alignment, least}) {
+        Device device(sources, sharding, form, Residency::mapped_files, window);
+        device.merged(form[0], layout, {});
+        EXPECT_GT(device.streamed.size(), fewest);
+        fewest = device.streamed.size();
+        EXPECT_EQ(device.merge_launches, static_cast<int>(fewest));
+        std::size_t bytes = 0;
+        for (const std::size_t batch : device.streamed) {
+            EXPECT_LE(batch, window);
+            bytes += aligned(batch);
+        }
+        EXPECT_EQ(bytes, all);  // every tensor once
+    }
+    EXPECT_GT(fewest, 4u);
+
+    Device device(sources, sharding, form, Residency::mapped_files, least - memory_alignment);
+    try {
+        device.merged(form[0], layout, {});
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), ::testing::HasSubstr("and their window has"));
+    }
+}
+
 /// Every method's memory by itself: never more than planned, and not much less.
 TEST(DeviceCandidate, TakesTheMemoryThatItsFormNeeds) {
     const TemporaryFolder folder;
     const Sources sources = tiny_sources(folder, {"base", "a", "b"}, uneven_options());
     // Recipes of a method differ in which of its statistics they ask for.
     std::map<Method, std::pair<std::size_t, std::size_t>> scratch;
-    for (const int width : {1, 2})
+    for (const auto& [width, residency] : every_way())
         for (const std::string& yaml : recipes_of_all_methods()) {
             SCOPED_TRACE(yaml + "width " + std::to_string(width));
             const Sharding sharding(sources[0]->config(), width, 0);
             const MergePlan plan = plan_of(yaml, sources);
-            Device device(sources, sharding, {plan});
+            Device device(sources, sharding, {plan}, residency);
             Arena layout = arena_for(plan, sharding);
             device.merged(plan, layout, {});
             const MergeBytes used = device.used(), planned = device.planned;
@@ -140,7 +204,9 @@ TEST(DeviceCandidate, TakesTheMemoryThatItsFormNeeds) {
             auto& [most_used, most_planned] = scratch[plan.tensors.front().method];
             most_used = std::max(most_used, used.scratch);
             most_planned = std::max(most_planned, planned.scratch);
-            EXPECT_TRUE(width == 1 || planned.scratch == 0);
+            if (width > 1 || residency == Residency::mapped_files) {
+                EXPECT_EQ(planned.scratch, 0u);
+            }
         }
     for (const auto& [method, most] : scratch)
         EXPECT_GE(2 * most.first, most.second) << name_of(method);
@@ -225,11 +291,23 @@ TEST(DeviceCandidate, WhatSourcesReadFromOneFolderLiesThereOnce) {
               resident_bytes({sources[0]}, own_tensors({sources[0]}), sharding) + changed);
 
     const MergePlan plan = plan_of(recipes_of_all_methods()[3], sources);
-    Device device(sources, sharding, {plan});
     Merger merger(sources, sharding, seed);
     Arena expected = arena_for(plan, sharding), layout = arena_for(plan, sharding);
     merger.merge(plan, expected);
-    EXPECT_EQ(device.merged(plan, layout, {}), bytes_of(expected, {}));
+    for (const Residency residency : {Residency::device, Residency::mapped_files}) {
+        Device device(sources, sharding, {plan}, residency);
+        EXPECT_EQ(device.merged(plan, layout, {}), bytes_of(expected, {}));
+        std::size_t streamed = 0;
+        for (const std::size_t batch : device.streamed) streamed += aligned(batch);
+        const bool streams = residency == Residency::mapped_files;
+        EXPECT_EQ(streamed, streams ? resident_bytes(sources, own, sharding) : 0);
+    }
+    // As a plan opens them, without the adapter.
+    Sources plain = open_named(folder, {"base"});
+    for (const char* name : {"a", "b"})
+        plain.push_back(Source::open({name, folder / "base", std::nullopt}));
+    EXPECT_EQ(least_window({&plan, 1}, plain, own, sharding),
+              least_window({&plan, 1}, sources, own, sharding));
 }
 
 }  // namespace

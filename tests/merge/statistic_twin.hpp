@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "comm/host_pieces.hpp"
 #include "merge/cuda/device_passes.hpp"
 #include "merge/cuda/resident_tensors.hpp"
 #include "merge/cuda/statistic_blocks.hpp"
@@ -66,6 +67,18 @@ inline std::shared_ptr<std::byte[]> twin_memory(std::size_t bytes) {
     auto* memory = static_cast<std::byte*>(::operator new(bytes, alignment));
     std::memset(memory, 0xA5, bytes);
     return {memory, [](std::byte* at) { ::operator delete(at, alignment); }};
+}
+
+/// Pieces that end anywhere, through memory that is used again.
+inline StreamIn twin_stream_in() {
+    return [piece = std::vector<std::byte>(1000, std::byte{0xA5})](
+               std::size_t bytes, const FillPiece& fill, std::byte* to) mutable {
+        for (std::size_t at = 0; at < bytes; at += piece.size()) {
+            const std::size_t end = std::min(bytes, at + piece.size());
+            fill(at, end, piece.data());
+            std::memcpy(to + at, piece.data(), end - at);
+        }
+    };
 }
 
 class StatisticTwin : public cuda::StatisticDevice {

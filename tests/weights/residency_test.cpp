@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <string>
 #include <vector>
 
 #include "base/error.hpp"
@@ -13,7 +14,18 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr std::size_t gib = std::size_t{1} << 30;
-constexpr ResidencyNeeds needs{40 * gib, 14 * gib, 6 * gib, gib / 2, gib / 4, gib / 4};
+/// 21 GiB beside sources that are read in place, 21.5 GiB with some that are streamed.
+constexpr ResidencyNeeds needs{40 * gib, 14 * gib, 6 * gib, gib / 2,
+                               gib / 4,  gib / 4,  gib / 8, 7 * gib / 8};
+
+std::string error_of(const ResidencyNeeds& wanted, const FreeMemory& free) {
+    try {
+        choose_residency(wanted, free);
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return "no error";
+}
 
 TEST(Residency, SourcesLieOnTheDeviceWhereAllFitBesideEachOther) {
     const ResidencyChoice exact = choose_residency(needs, {61 * gib, 0});
@@ -46,43 +58,63 @@ TEST(Residency, MergesOverlapWhereTheSourcesArePinnedAndASecondCandidateFits) {
     EXPECT_FALSE(choose_residency(needs, {200 * gib, 40 * gib}).overlaps);
 }
 
-TEST(Residency, SourcesThatFitNowhereStayInTheirFiles) {
+TEST(Residency, SourcesThatFitNowhereAreStreamedFromTheirFiles) {
     const ResidencyChoice choice = choose_residency(needs, {24 * gib, 40 * gib - 1});
     EXPECT_EQ(choice.residency, Residency::mapped_files);
-    EXPECT_THAT(choice.why, AllOf(HasSubstr("stay in their files"), HasSubstr("room for 3.00 GiB"),
-                                  HasSubstr("the host has 40.00 GiB that may be pinned")));
+    EXPECT_FALSE(choice.overlaps);
+    EXPECT_EQ(
+        choice.why,
+        "The sources (40.00 GiB) stay in their files, since the GPU's memory has room for 3.00 GiB "
+        "beside candidate 14.00 GiB, decoder 6.00 GiB, statistics 0.50 GiB, tables 0.25 GiB, "
+        "libraries 0.25 GiB, and the host has 40.00 GiB that may be pinned. Every merge reads all "
+        "of them, from the disk what the node's memory can't cache, and streams them through a "
+        "window of 0.88 GiB in the GPU's memory.");
+    // The GPU's statistics of sources that it reads in place take more than the window.
+    EXPECT_THAT(choose_residency({40, 14, 6, 5, 0, 0, 0, 2}, {24, 100}).why,
+                HasSubstr("The sources (0.00 GiB) stay in their files, since the GPU's memory has "
+                          "no room for candidate 0.00 GiB, decoder 0.00 GiB, statistics 0.00 GiB, "
+                          "tables 0.00 GiB, libraries 0.00 GiB. Every merge"));
+}
+
+TEST(Residency, TheWindowIsAsLargeAsIsUsefulAndFits) {
+    constexpr std::size_t useful = usual_window;
+    ResidencyNeeds small = needs;
+    small.window = useful / 4;
+    const auto window_at = [&](std::size_t room) {
+        return choose_residency(small, {small.streaming() + room, 0}).window;
+    };
+    EXPECT_EQ(window_at(0), useful / 4);
+    EXPECT_EQ(window_at(1), useful / 4 + 1);
+    EXPECT_EQ(window_at(useful), useful);
+    // A least one that is larger stays as it is.
+    EXPECT_EQ(choose_residency(needs, {24 * gib, 0}).window, needs.window);
+    EXPECT_EQ(choose_residency(needs, {100 * gib, 0}).window, 0u);
+    EXPECT_EQ(choose_residency(needs, {24 * gib, 40 * gib}).window, 0u);
+    // No larger than the sources themselves.
+    EXPECT_EQ(choose_residency({100, 50, 0, 60, 0, 0, 0, 30}, {190, 0}).window, 100u);
 }
 
 TEST(Residency, ACandidateThatDoesNotFitWithoutThemIsAnError) {
-    EXPECT_EQ(choose_residency(needs, {21 * gib, 0}).residency, Residency::mapped_files);
-    try {
-        choose_residency(needs, {21 * gib - 1, 0});
-        FAIL();
-    } catch (const Error& error) {
-        EXPECT_THAT(error.what(), AllOf(HasSubstr("21.00 GiB of candidate 14.00 GiB"),
-                                        HasSubstr("use more tensor-parallel ranks")));
-    }
-}
-
-TEST(Residency, AGpuReadsNoFiles) {
-    EXPECT_EQ(choose_gpu_residency(needs, {61 * gib, 0}).residency, Residency::device);
-    EXPECT_EQ(choose_gpu_residency(needs, {21 * gib, 40 * gib}).residency, Residency::pinned_host);
-    try {
-        choose_gpu_residency(needs, {21 * gib, 40 * gib - 1});
-        FAIL();
-    } catch (const Error& error) {
-        EXPECT_THAT(error.what(),
-                    AllOf(HasSubstr("no memory that the GPU reads (The sources (40.00 "
-                                    "GiB) stay in their files, since"),
-                          HasSubstr("nodes with more memory, or the CPU")));
-    }
+    const std::size_t least = needs.streaming();
+    EXPECT_EQ(choose_residency(needs, {least, 0}).residency, Residency::mapped_files);
+    EXPECT_THAT(error_of(needs, {least - 1, 0}),
+                AllOf(HasSubstr("21.50 GiB of candidate 14.00 GiB, decoder 6.00 GiB, statistics "
+                                "0.12 GiB, tables 0.25 GiB, libraries 0.25 GiB, a window of 0.88 "
+                                "GiB for sources that stay in their files are more than the 21.50 "
+                                "GiB that are free"),
+                      HasSubstr("use more tensor-parallel ranks")));
+    EXPECT_EQ(choose_residency(needs, {21 * gib, 40 * gib}).residency, Residency::pinned_host);
+    EXPECT_THAT(error_of(needs, {21 * gib - 1, 40 * gib}),
+                HasSubstr("(21.00 GiB of candidate 14.00 GiB, decoder 6.00 GiB, statistics 0.50 "
+                          "GiB, tables 0.25 GiB, libraries 0.25 GiB are more than"));
 }
 
 TEST(Residency, RanksGoByTheMostThatOneNeedsAndTheLeastThatOneHas) {
-    const ResidencyNeeds other{39 * gib, 15 * gib, 6 * gib, gib, gib / 8, gib / 4};
+    const ResidencyNeeds other{39 * gib, 15 * gib, 6 * gib, gib, gib / 8, gib / 4, gib, 2 * gib};
     const ResidencyNeeds most = largest(std::vector{needs, other});
     EXPECT_EQ(most.sources, 40 * gib);
     EXPECT_EQ(most.beside_sources(), 15 * gib + 6 * gib + gib + gib / 4 + gib / 4);
+    EXPECT_EQ(most.streaming(), most.beside_sources() + 2 * gib);
     const FreeMemory free = least(std::vector{FreeMemory{3, 1}, FreeMemory{2, 4}});
     EXPECT_EQ(free.device, 2u);
     EXPECT_EQ(free.host, 1u);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "comm/host_pieces.hpp"
 #include "comm/tensor_group.hpp"
 #include "merge/cuda/merge_launch.hpp"
 #include "merge/cuda/resident_tensors.hpp"
@@ -15,8 +16,8 @@
 
 namespace galapagos::cuda {
 
-/// Merging (what `statistics` and `launch` are asked for) is done in one order, and so is `work`.
-/// One goes on beside the other, unless it was told to wait.
+/// Merging (what `statistics`, `launch` and a stream-in are asked for) is done in one order, and so
+/// is `work`. One goes on beside the other, unless it was told to wait.
 template <typename T>
 class CandidateMachine {
   public:
@@ -32,6 +33,9 @@ class CandidateMachine {
     virtual ResidentTensors& tensors() = 0;
     virtual StatisticDevice& statistics() = 0;
     virtual void launch(const MergeLaunch& launch) = 0;
+    /// Takes what memory of the host that needs, for stretches of up to `most_bytes`. Not after the
+    /// machine is gone.
+    virtual StreamIn stream_in(std::size_t most_bytes) = 0;
 
     virtual DeviceWork<T>& work() = 0;
     /// A part of `work`: a copy within the device.

@@ -1,6 +1,7 @@
 #include "island/cuda/candidate_needs.hpp"
 
 #include "merge/cuda/merge_memory.hpp"
+#include "merge/cuda/source_stream.hpp"
 #include "model/cuda/pass_bytes.hpp"
 
 namespace galapagos::cuda {
@@ -19,6 +20,8 @@ ResidencyNeeds candidate_needs(const std::vector<std::shared_ptr<const Source>>&
     needs.decoder = decoder(architecture, sharding, layout, options, route);
     needs.statistics = merging.scratch + merging.ranks;
     needs.tables = merging.tables + merging.factors;
+    needs.kept = merging.ranks;
+    needs.window = least_window(forms, sources, own, sharding);
     return needs;
 }
 

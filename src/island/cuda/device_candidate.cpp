@@ -59,23 +59,26 @@ void DeviceCandidate<T>::choose_residency(const DecoderOptions& options,
                                  first_route_, options, forms);
         free = machine_->free_memory();
     });
-    residency_ = choose_gpu_residency(largest(group_.all_gather_values(needs_)),
-                                      least(group_.all_gather_values(free)));
+    residency_ = galapagos::choose_residency(largest(group_.all_gather_values(needs_)),
+                                             least(group_.all_gather_values(free)));
 }
 
 template <typename T>
 void DeviceCandidate<T>::take_memory(std::uint64_t seed, const DecoderOptions& options,
                                      std::span<const MergePlan> forms) {
-    const MergeBytes merging = merge_bytes(forms, sharding_);
+    const MergeBytes merging = merge_bytes(forms, sharding_, residency_.residency);
     weights_ = machine_->allocate("candidate", arena_.bytes());
     merging_ = machine_->allocate("statistics and tables", merging.total());
     if (residency_.overlaps) spare_ = machine_->allocate("next candidate", arena_.bytes());
-    load_sources();
-    merger_.emplace(sources_, sharding_, seed, &group_, machine_->statistics(),
-                    MergeMemory(merging, merging_.get()), [this](MergeLaunch launch) {
-                        launch.beside_work = beside_work_;
-                        machine_->launch(launch);
-                    });
+    if (residency_.residency != Residency::mapped_files) load_sources();
+    merger_.emplace(
+        sources_, sharding_, seed, &group_, machine_->statistics(),
+        MergeMemory(merging, merging_.get()),
+        [this](MergeLaunch launch) {
+            launch.beside_work = beside_work_;
+            machine_->launch(launch);
+        },
+        source_stream());
     decoder_.emplace(architecture_, group_, options,
                      make_device_pass<T>(architecture_, sharding_, arena_, weights_.get(),
                                          machine_->work(), group_, options, first_route_));
@@ -96,6 +99,15 @@ void DeviceCandidate<T>::load_sources() {
                 machine_->work().copy_in(from, size, to);
         },
         resident_.get(), machine_->tensors());
+}
+
+/// Of sources that stay in their files.
+template <typename T>
+std::optional<SourceStream> DeviceCandidate<T>::source_stream() {
+    if (residency_.residency != Residency::mapped_files) return std::nullopt;
+    window_ = machine_->allocate("window of the sources", residency_.window);
+    return SourceStream(sources_, window_.get(), residency_.window,
+                        machine_->stream_in(residency_.window));
 }
 
 template <typename T>

@@ -18,7 +18,7 @@ class DeviceCandidate final : public CandidateModel {
   public:
     /// As a CpuCandidate; weights and activations are of type T, whatever the options say. `forms`
     /// are plans like those that will be merged (see merge_bytes). Throws Error where the candidate
-    /// doesn't fit in the device's memory, or the sources fit neither there nor in the host's.
+    /// doesn't fit in the device's memory even with sources in their files.
     DeviceCandidate(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
                     Architecture architecture, const LayerRoute& route, const Communicator& group,
                     std::uint64_t seed, DecoderOptions options, std::span<const MergePlan> forms,
@@ -40,12 +40,13 @@ class DeviceCandidate final : public CandidateModel {
     void take_memory(std::uint64_t seed, const DecoderOptions& options,
                      std::span<const MergePlan> forms);
     void load_sources();
+    std::optional<SourceStream> source_stream();
     void merge_into_spare(const MergePlan& plan, bool beside_work);
 
     std::unique_ptr<CandidateMachine<T>> machine_;
     ResidencyNeeds needs_;
     ResidencyChoice residency_;
-    std::shared_ptr<std::byte[]> weights_, merging_, resident_;
+    std::shared_ptr<std::byte[]> weights_, merging_, resident_, window_;
     /// Where merges overlap evaluations: what every candidate is merged into, before it is copied
     /// over the weights, whose addresses never change.
     std::shared_ptr<std::byte[]> spare_;

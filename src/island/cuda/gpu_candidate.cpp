@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/host.hpp"
+#include "comm/cuda/bounce_buffers.hpp"
 #include "comm/cuda/errors.hpp"
 #include "comm/cuda/memory.hpp"
 #include "merge/cuda/merge_kernel.hpp"
@@ -45,6 +46,13 @@ class GpuMachine final : public CandidateMachine<T> {
     ResidentTensors& tensors() override { return tensors_; }
     StatisticDevice& statistics() override { return statistics_; }
     void launch(const MergeLaunch& launch) override { launch_merge(launch, statistics_.stream()); }
+    StreamIn stream_in(std::size_t most_bytes) override {
+        const auto buffers =
+            std::make_shared<BounceBuffers>(std::min(most_bytes, BounceBuffers::usual_bytes));
+        return [this, buffers](std::size_t bytes, const FillPiece& fill, std::byte* to) {
+            buffers->copy_in(statistics_.stream(), bytes, fill, to);
+        };
+    }
 
     DeviceWork<T>& work() override { return work_; }
     void copy(const std::byte* from, std::size_t bytes, std::byte* to) override {

@@ -14,12 +14,15 @@ StatisticPasses& passes_of(std::optional<DevicePasses>& passes) {
 
 DeviceMerger::DeviceMerger(std::vector<std::shared_ptr<const Source>> sources, Sharding sharding,
                            std::uint64_t seed, TensorGroup* group, StatisticDevice& device,
-                           const MergeMemory& memory, LaunchMerge launch)
+                           const MergeMemory& memory, LaunchMerge launch,
+                           std::optional<SourceStream> stream)
     : device_(device),
       launch_(std::move(launch)),
+      stream_(std::move(stream)),
       memory_(memory),
-      passes_(sharding.size() == 1 ? std::optional<DevicePasses>(std::in_place, device, memory_)
-                                   : std::nullopt),
+      passes_(holds_whole_tensors(sharding, stream_ ? Residency::mapped_files : Residency::device)
+                  ? std::optional<DevicePasses>(std::in_place, device, memory_)
+                  : std::nullopt),
       candidate_(std::move(sources), std::move(sharding), seed, group, passes_of(passes_)) {}
 
 void DeviceMerger::merge(const MergePlan& plan, Arena& layout, std::byte* out) {
@@ -31,11 +34,15 @@ void DeviceMerger::merge(const MergePlan& plan, Arena& layout, std::byte* out) {
         copy_part(copy.whole, copy.slice, on_device(copy.out));
 
     const float* factors = place_factors();
-    for (auto& entries : entries_) entries.clear();
+    start_batches();
     for (std::size_t i = 0; i < candidate_.jobs().size(); ++i) {
         const TensorJob& job = candidate_.jobs()[i];
         const CandidateJobs::Target& target = candidate_.targets()[i];
         if (target.out.numel() > 0) {
+            while (stream_ && !stream_->add(job, target)) {
+                end_batch();
+                stream_->next_batch();
+            }
             DeviceAddresses where = addresses(job, target);
             where.line_factors = factors;
             where.out = on_device(target.out);
@@ -44,7 +51,15 @@ void DeviceMerger::merge(const MergePlan& plan, Arena& layout, std::byte* out) {
         }
         if (job.lines) factors += job.lines->factors.size();
     }
+    end_batch();
     launch_all();
+}
+
+void DeviceMerger::start_batches() {
+    for (auto& entries : entries_) entries.clear();
+    table_.clear();
+    batches_.clear();
+    if (stream_) stream_->start();
 }
 
 /// Brings the factors of all jobs' lines to the device, one job's after the other's.
@@ -62,11 +77,14 @@ const float* DeviceMerger::place_factors() {
 
 /// Where a job's tensors and ranks lie.
 DeviceAddresses DeviceMerger::addresses(const TensorJob& job, const CandidateJobs::Target& target) {
+    const auto find = [&](const StoredTensor& tensor) {
+        return stream_ ? stream_->find(tensor.data) : device_.resident(tensor.data);
+    };
     DeviceAddresses where;
     where.out_dtype = target.out.dtype;
-    if (job.base.data != nullptr) where.base = device_.resident(job.base.data);
+    if (job.base.data != nullptr) where.base = find(job.base);
     for (const JobInput& input : job.inputs) {
-        where.inputs.push_back(device_.resident(input.tensor.data));
+        where.inputs.push_back(find(input.tensor));
         where.ranks.push_back(input.sparsity == Sparsity::by_rank ? ranks_part(input.ranks, target)
                                                                   : nullptr);
     }
@@ -94,25 +112,33 @@ void DeviceMerger::copy_part(const TensorView& whole, const TensorSlice& slice, 
     device_.copy_in(part_.data(), part_.size(), to);
 }
 
-/// One launch for each kernel that has entries; all of their tables go to the device together.
-void DeviceMerger::launch_all() {
-    table_.clear();
-    std::vector<MergeLaunch> launches;
+/// One launch for each kernel that has entries, which go behind those of earlier batches.
+void DeviceMerger::end_batch() {
+    std::vector<MergeLaunch>& launches = batches_.emplace_back();
     for (std::size_t kernel = 0; kernel < entries_.size(); ++kernel) {
         std::vector<DeviceJob>& entries = entries_[kernel];
         if (entries.empty()) continue;
         launches.push_back({static_cast<Arithmetic>(kernel), nullptr,
                             static_cast<int>(entries.size()), assign_chunks(entries)});
         table_.insert(table_.end(), entries.begin(), entries.end());
+        entries.clear();
     }
-    if (launches.empty()) return;
+}
+
+/// The tables of all batches go to the device together: a copy that waits would keep the host from
+/// the next batch.
+void DeviceMerger::launch_all() {
+    if (table_.empty()) return;
     std::byte* place = memory_.tables.begin(table_.size() * sizeof(DeviceJob));
     device_.copy_in(table_.data(), table_.size() * sizeof(DeviceJob), place);
     const auto* jobs = reinterpret_cast<const DeviceJob*>(place);
-    for (MergeLaunch& launch : launches) {
-        launch.jobs = jobs;
-        launch_(launch);
-        jobs += launch.job_count;
+    for (std::size_t batch = 0; batch < batches_.size(); ++batch) {
+        if (stream_) stream_->copy(batch);
+        for (MergeLaunch& launch : batches_[batch]) {
+            launch.jobs = jobs;
+            launch_(launch);
+            jobs += launch.job_count;
+        }
     }
 }
 

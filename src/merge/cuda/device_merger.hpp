@@ -13,6 +13,7 @@
 #include "merge/candidate_jobs.hpp"
 #include "merge/cuda/device_passes.hpp"
 #include "merge/cuda/merge_launch.hpp"
+#include "merge/cuda/source_stream.hpp"
 
 namespace galapagos::cuda {
 
@@ -20,16 +21,18 @@ namespace galapagos::cuda {
 using LaunchMerge = std::function<void(const MergeLaunch&)>;
 
 /// Gives the bits that the Merger gives. The parts of the sources are resident on the device, which
-/// must outlive it. A single rank's are whole tensors, whose statistics the device takes; of
-/// several ranks none has a whole tensor, so they take statistics on the CPU, as the Merger does,
-/// and put what they find for each row, column or element into the device's memory.
+/// must outlive it, or come through a window in its memory. Whole tensors that are resident have
+/// their statistics taken by the device; of others, the parts of several ranks and what only comes
+/// by, the CPU takes them, as for the Merger, and what they say of each row, column or element is
+/// put into the device's memory.
 class DeviceMerger {
   public:
     /// Parameters as the Merger's. `memory` is the device's, and must do for all plans to come (see
-    /// merge_bytes); nothing else is allocated there.
+    /// merge_bytes); nothing else is allocated there. Without a stream the sources are resident.
     DeviceMerger(std::vector<std::shared_ptr<const Source>> sources, Sharding sharding,
                  std::uint64_t seed, TensorGroup* group, StatisticDevice& device,
-                 const MergeMemory& memory, LaunchMerge launch);
+                 const MergeMemory& memory, LaunchMerge launch,
+                 std::optional<SourceStream> stream = std::nullopt);
     DeviceMerger(const DeviceMerger&) = delete;
     DeviceMerger& operator=(const DeviceMerger&) = delete;
 
@@ -47,19 +50,23 @@ class DeviceMerger {
     const std::uint16_t* ranks_part(const std::uint16_t* ranks,
                                     const CandidateJobs::Target& target);
     void copy_part(const TensorView& whole, const TensorSlice& slice, std::byte* to);
+    void start_batches();
+    void end_batch();
     void launch_all();
 
     StatisticDevice& device_;
     LaunchMerge launch_;
+    std::optional<SourceStream> stream_;
     MergeMemory memory_;
-    std::optional<DevicePasses> passes_;  ///< of whole tensors
+    std::optional<DevicePasses> passes_;  ///< of whole resident tensors
     CandidateJobs candidate_;
-    /// Of several ranks: their parts of ranks, by where the whole ones lie.
+    /// Without these passes: this rank's parts of ranks, by where the whole ones lie.
     std::map<const std::uint16_t*, const std::uint16_t*> rank_parts_;
 
     // Kept from candidate to candidate, with their memory.
     std::array<std::vector<DeviceJob>, arithmetics> entries_;
     std::vector<DeviceJob> table_;
+    std::vector<std::vector<MergeLaunch>> batches_;  ///< one, of resident sources
     std::vector<float> factors_;
     std::vector<std::byte> part_;
 };

@@ -158,7 +158,8 @@ class RankBytes {
 
 }  // namespace
 
-MergeBytes merge_bytes(std::span<const MergePlan> forms, const Sharding& sharding) {
+MergeBytes merge_bytes(std::span<const MergePlan> forms, const Sharding& sharding,
+                       Residency sources) {
     MergeBytes bytes;
     RankBytes ranks(sharding);
     for (const MergePlan& form : forms) {
@@ -173,8 +174,7 @@ MergeBytes merge_bytes(std::span<const MergePlan> forms, const Sharding& shardin
         }
         bytes.tables = std::max(bytes.tables, aligned(entries * sizeof(DeviceJob)));
         bytes.factors = std::max(bytes.factors, aligned(factors));
-        // Of several ranks none takes statistics on its device.
-        if (sharding.size() == 1)
+        if (holds_whole_tensors(sharding, sources))
             bytes.scratch = std::max(bytes.scratch, aligned(scratch_of(form)));
     }
     bytes.ranks = ranks.bytes();

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "merge/plan.hpp"
+#include "weights/residency.hpp"
 #include "weights/sharding.hpp"
 
 namespace galapagos::cuda {
@@ -16,6 +17,12 @@ namespace galapagos::cuda {
 inline constexpr std::size_t memory_alignment = 256;
 inline std::size_t aligned(std::size_t bytes) {
     return (bytes + memory_alignment - 1) / memory_alignment * memory_alignment;
+}
+
+/// Whether a rank's device has whole tensors of such sources in its reach for as long as it likes:
+/// it takes statistics of no others.
+inline bool holds_whole_tensors(const Sharding& sharding, Residency sources) {
+    return sharding.size() == 1 && sources != Residency::mapped_files;
 }
 
 /// Bytes of each part, multiples of the alignment.
@@ -31,7 +38,8 @@ struct MergeBytes {
 /// Enough for a rank that merges any number of candidates whose plans are like one of `forms`:
 /// methods, tensors and flags are the form's, weights, densities and other real numbers are any.
 /// Throws Error for a form of too many sources.
-MergeBytes merge_bytes(std::span<const MergePlan> forms, const Sharding& sharding);
+MergeBytes merge_bytes(std::span<const MergePlan> forms, const Sharding& sharding,
+                       Residency sources = Residency::device);
 
 /// A stretch of the device's memory that is set aside for one purpose. Its members throw Error
 /// where it is too small.

@@ -1,7 +1,6 @@
 #include "merge/cuda/resident_sources.hpp"
 
 #include <map>
-#include <tuple>
 #include <utility>
 
 #include "merge/cuda/merge_memory.hpp"
@@ -22,35 +21,32 @@ struct Part {
 /// Where the parts of sources lie.
 class Places {
   public:
-    Places(const Sharding& sharding, const OwnTensors& own) : sharding_(sharding), own_(own) {}
+    Places(const std::vector<std::shared_ptr<const Source>>& sources, const OwnTensors& own,
+           const Sharding& sharding)
+        : sources_(sources), own_(own), sharding_(sharding) {}
 
     /// Calls visit(Part) if it holds something.
     template <typename Visit>
-    void add(const Source& source, std::size_t number, const std::string& name,
-             const Visit& visit) {
-        const TensorView whole = source.tensor(name);
+    void add(std::size_t number, const std::string& name, const Visit& visit) {
+        const TensorView whole = sources_[number]->tensor(name);
         if (!is_mergeable(whole.dtype)) return;
         TensorSlice slice = sharding_.slice(name, whole.shape);
         const auto elements =
             static_cast<std::size_t>(element_count(sliced_shape(slice, whole.shape)));
         const std::size_t bytes = elements * size_of(whole.dtype);
         if (bytes == 0) return;
-        const Key key = own_[number].contains(name)
-                            ? Key{"", number, name}
-                            : Key{source.folder().folder().string(), 0, name};
-        const auto [place, first] = places_.try_emplace(key, end_);
+        const auto [place, first] =
+            places_.try_emplace(stored_key(sources_, own_, number, name), end_);
         if (first) end_ += aligned(bytes);
         visit(Part{whole, std::move(slice), place->second, bytes, first});
     }
     std::size_t end() const { return end_; }
 
   private:
-    /// Folder, or else the source's number; name.
-    using Key = std::tuple<std::string, std::size_t, std::string>;
-
-    const Sharding& sharding_;
+    const std::vector<std::shared_ptr<const Source>>& sources_;
     const OwnTensors& own_;
-    std::map<Key, std::size_t> places_;
+    const Sharding& sharding_;
+    std::map<StoredKey, std::size_t> places_;
     std::size_t end_ = 0;
 };
 
@@ -58,11 +54,10 @@ class Places {
 template <typename Visit>
 std::size_t for_each_part(const std::vector<std::shared_ptr<const Source>>& sources,
                           const OwnTensors& own, const Sharding& sharding, const Visit& visit) {
-    Places places(sharding, own);
+    Places places(sources, own, sharding);
     for (std::size_t number = 0; number < sources.size(); ++number) {
-        const Source& source = *sources[number];
-        const auto add = [&](const std::string& name) { places.add(source, number, name, visit); };
-        const SourceLayout layout = lay_out(source);
+        const auto add = [&](const std::string& name) { places.add(number, name, visit); };
+        const SourceLayout layout = lay_out(*sources[number]);
         for (const std::string& name : layout.before) add(name);
         for (std::int64_t layer = 0; layer < layout.layer_count(); ++layer)
             for (const std::string& suffix : layout.layers[static_cast<std::size_t>(layer)])
@@ -81,6 +76,13 @@ OwnTensors own_tensors(const std::vector<std::shared_ptr<const Source>>& sources
             if (sources[i]->tensor(name).data != sources[i]->folder().tensor(name).data)
                 own[i].insert(name);
     return own;
+}
+
+// The folder, or else the source's number; the name.
+StoredKey stored_key(const std::vector<std::shared_ptr<const Source>>& sources,
+                     const OwnTensors& own, std::size_t source, const std::string& name) {
+    if (own[source].contains(name)) return {"", source, name};
+    return {sources[source]->folder().folder().string(), 0, name};
 }
 
 std::size_t resident_bytes(const std::vector<std::shared_ptr<const Source>>& sources,

@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "merge/cuda/resident_tensors.hpp"
@@ -18,6 +19,11 @@ namespace galapagos::cuda {
 /// several sources read, as a model with and without an adapter, is held once.
 using OwnTensors = std::vector<std::set<std::string>>;
 OwnTensors own_tensors(const std::vector<std::shared_ptr<const Source>>& sources);
+
+/// The same for tensors of sources that are one in memory.
+using StoredKey = std::tuple<std::string, std::size_t, std::string>;
+StoredKey stored_key(const std::vector<std::shared_ptr<const Source>>& sources,
+                     const OwnTensors& own, std::size_t source, const std::string& name);
 
 /// Bytes of this rank's parts of all tensors of the sources that can be merged, as they will lie.
 std::size_t resident_bytes(const std::vector<std::shared_ptr<const Source>>& sources,
