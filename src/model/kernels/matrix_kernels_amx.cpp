@@ -1,8 +1,8 @@
 // Products of bf16 with weights [out, in] on AMX. Its instruction takes a tile of 16 vectors as
 // they are stored and a packed one of 16 others, and adds to their 256 sums, in one order whichever
-// operand is which. So the operand that costs less is packed: the input where its rows are few
-// (the sums are then transposed on the way out), else the weights, a block at a time.
-// The instruction takes operands and sums below 1.2e-38 for zero.
+// operand is which. So the operand that has fewer vectors is packed: the input (the sums are then
+// transposed on the way out), or the weights, a block at a time. Sums go out while the next are
+// made. The instruction takes operands and sums below 1.2e-38 for zero.
 #include "model/kernels/amx_tiles.hpp"
 #include "model/kernels/matrix_kernels.hpp"
 #include "model/kernels/scratch.hpp"
@@ -11,13 +11,13 @@ namespace galapagos {
 namespace {
 
 /// Packed vectors that stay in the second-level cache.
-constexpr int64_t block_bytes = 512 << 10;
+constexpr int64_t block_bytes = 1 << 20;
 
 /// Memory of a product.
 struct Workplace {
     Bf16* packed;
     Bf16* tail;   ///< the last elements of a pair of tiles, where they don't fill them
-    float* sums;  ///< [pair, pair]
+    float* sums;  ///< [2][pair, pair]: of the tiles at hand, and of those before
 };
 
 /// Fetches the next weights from memory, a few cache lines a step.
@@ -29,15 +29,92 @@ class Ahead {
           end_(reinterpret_cast<const char*>(task.weight + last * task.in)),
           share_((tiles_for(end_ - next_, steps) + 63) / 64 * 64) {}
 
-    void fetch() {
+    void step() {
         const char* stop = end_ - next_ < share_ ? end_ : next_ + share_;
-        for (; next_ < stop; next_ += 64) _mm_prefetch(next_, _MM_HINT_T0);
+        for (; next_ < stop; next_ += 64) _mm_prefetch(next_, _MM_HINT_T1);
     }
 
   private:
     const char* next_;
     const char* end_;
     int64_t share_;
+};
+
+inline __m512 widened(__m256i values) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(values), 16));
+}
+
+/// A part of the output, at most a pair of tiles both ways.
+struct Area {
+    int64_t row, rows;
+    int64_t column, columns;
+};
+
+/// Brings sums to the output, a few rows a step, while the next ones are made.
+class Output {
+  public:
+    /// `turned`: the sums' rows are columns of the output.
+    Output(const MatrixTask<Bf16>& task, bool turned, int64_t steps)
+        : task_(task), turned_(turned), share_(tiles_for(pair, steps)) {}
+
+    void start(const Area& area, const float* sums) {
+        area_ = area;
+        sums_ = sums;
+        done_ = 0;
+        mask_ = static_cast<__mmask32>((std::uint64_t{1} << area.columns) - 1U);
+        if (task_.bias == nullptr) return;
+        const __m512i bias = _mm512_maskz_loadu_epi16(mask_, task_.bias + area.column);
+        low_bias_ = widened(_mm512_castsi512_si256(bias));
+        high_bias_ = widened(_mm512_extracti64x4_epi64(bias, 1));
+    }
+
+    void step() { write(smaller(area_.rows, done_ + share_)); }
+    void finish() { write(area_.rows); }
+
+  private:
+    void write(int64_t end) {
+        for (; done_ < end; ++done_) {
+            if (turned_ && done_ % side == 0) turn();
+            write_row(area_.row + done_,
+                      turned_ ? turned_sums_ + done_ % side * pair : sums_ + done_ * pair);
+        }
+    }
+
+    void turn() {
+        for (int64_t half = 0; half < pair; half += side) {
+            float* target = turned_sums_ + half;
+            transpose(
+                sums_ + half * pair + done_, pair * sizeof(float),
+                [target](int64_t row, __m512i sums) __attribute__((always_inline)) {
+                    _mm512_store_si512(target + row * pair, sums);
+                });
+        }
+    }
+
+    void write_row(int64_t row, const float* sums) const {
+        const __m512 low = _mm512_add_ps(_mm512_load_ps(sums), low_bias_);
+        const __m512 high = _mm512_add_ps(_mm512_load_ps(sums + side), high_bias_);
+        const int64_t place = row * task_.out + area_.column;
+        if (task_.wide != nullptr) {
+            _mm512_mask_storeu_ps(task_.wide + place, static_cast<__mmask16>(mask_), low);
+            _mm512_mask_storeu_ps(task_.wide + place + side, static_cast<__mmask16>(mask_ >> side),
+                                  high);
+        } else {
+            _mm512_mask_storeu_epi16(task_.output + place, mask_,
+                                     reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
+        }
+    }
+
+    const MatrixTask<Bf16>& task_;
+    bool turned_;
+    int64_t share_;
+    Area area_{};
+    const float* sums_ = nullptr;
+    int64_t done_ = 0;
+    __mmask32 mask_ = 0;
+    __m512 low_bias_ = _mm512_setzero_ps();
+    __m512 high_bias_ = _mm512_setzero_ps();
+    alignas(64) float turned_sums_[side * pair];
 };
 
 /// At most a pair of tiles of vectors as they are stored.
@@ -47,25 +124,33 @@ struct Stored {
     const Bf16* tail;  ///< [pair, depth]
 };
 
-/// Sums of one or two tiles' vectors of each operand.
-template <bool two_stored, bool two_packed>
-void sum_tiles(const Stored& stored, const Bf16* packed, Ahead& ahead, float* sums) {
+/// Sums of one or two tiles' vectors of each operand. The packed ones stream past the stored ones,
+/// which stay in the first-level cache; or, where there are no more packed ones, these stay.
+template <bool two_stored, bool two_packed, bool packed_stay>
+void sum_tiles(const Stored& stored, const Bf16* packed, Ahead& ahead, Output& output,
+               float* sums) {
     const int64_t steps = tiles_for(stored.in, depth);
     const auto add = [&](const Bf16* vectors, int64_t stride) __attribute__((always_inline)) {
-        _tile_loadd(4, vectors, 2 * stride);
-        _tile_loadd(6, packed, tile_row_bytes);
+        const Bf16* second_vectors = vectors + side * stride;
+        const Bf16* second_packed = packed + steps * tile_elements;
+        if constexpr (packed_stay) {
+            _tile_stream_loadd(4, vectors, 2 * stride);
+            if constexpr (two_stored) _tile_stream_loadd(5, second_vectors, 2 * stride);
+            _tile_loadd(6, packed, tile_row_bytes);
+            if constexpr (two_packed) _tile_loadd(7, second_packed, tile_row_bytes);
+        } else {
+            _tile_loadd(4, vectors, 2 * stride);
+            if constexpr (two_stored) _tile_loadd(5, second_vectors, 2 * stride);
+            _tile_stream_loadd(6, packed, tile_row_bytes);
+            if constexpr (two_packed) _tile_stream_loadd(7, second_packed, tile_row_bytes);
+        }
         _tile_dpbf16ps(0, 4, 6);
-        if constexpr (two_packed) {
-            _tile_loadd(7, packed + steps * tile_elements, tile_row_bytes);
-            _tile_dpbf16ps(1, 4, 7);
-        }
-        if constexpr (two_stored) {
-            _tile_loadd(5, vectors + side * stride, 2 * stride);
-            _tile_dpbf16ps(2, 5, 6);
-            if constexpr (two_packed) _tile_dpbf16ps(3, 5, 7);
-        }
+        if constexpr (two_packed) _tile_dpbf16ps(1, 4, 7);
+        if constexpr (two_stored) _tile_dpbf16ps(2, 5, 6);
+        if constexpr (two_stored && two_packed) _tile_dpbf16ps(3, 5, 7);
         packed += tile_elements;
-        ahead.fetch();
+        ahead.step();
+        output.step();
     };
     _tile_zero(0);
     _tile_zero(1);
@@ -81,62 +166,12 @@ void sum_tiles(const Stored& stored, const Bf16* packed, Ahead& ahead, float* su
     if constexpr (two_stored && two_packed) _tile_stored(3, sums + side * pair + side, stride);
 }
 
-inline __m512 widened(__m256i values) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(values), 16));
-}
-
-/// Where sums of up to a pair of tiles' columns go.
-class Finish {
-  public:
-    Finish(const MatrixTask<Bf16>& task, int64_t column, int64_t columns)
-        : task_(task),
-          column_(column),
-          mask_(static_cast<__mmask32>((std::uint64_t{1} << columns) - 1U)) {
-        if (task.bias == nullptr) return;
-        const __m512i bias = _mm512_maskz_loadu_epi16(mask_, task.bias + column);
-        low_bias_ = widened(_mm512_castsi512_si256(bias));
-        high_bias_ = widened(_mm512_extracti64x4_epi64(bias, 1));
-    }
-
-    void put(int64_t row, const float* sums) const {
-        const __m512 low = _mm512_add_ps(_mm512_load_ps(sums), low_bias_);
-        const __m512 high = _mm512_add_ps(_mm512_load_ps(sums + side), high_bias_);
-        const int64_t place = row * task_.out + column_;
-        if (task_.wide != nullptr) {
-            _mm512_mask_storeu_ps(task_.wide + place, static_cast<__mmask16>(mask_), low);
-            _mm512_mask_storeu_ps(task_.wide + place + side, static_cast<__mmask16>(mask_ >> side),
-                                  high);
-        } else {
-            _mm512_mask_storeu_epi16(task_.output + place, mask_,
-                                     reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
-        }
-    }
-
-  private:
-    const MatrixTask<Bf16>& task_;
-    int64_t column_;
-    __mmask32 mask_;
-    __m512 low_bias_ = _mm512_setzero_ps();
-    __m512 high_bias_ = _mm512_setzero_ps();
-};
-
-/// Sums whose rows are input rows.
-void store_rows(const Finish& finish, int64_t row, int64_t rows, const float* sums) {
-    for (int64_t r = 0; r < rows; ++r) finish.put(row + r, sums + r * pair);
-}
-
-/// Sums whose rows are columns of the output.
-void store_turned(const Finish& finish, int64_t row, int64_t rows, const float* sums) {
-    alignas(64) float turned[side * pair];
-    for (int64_t first = 0; first < rows; first += side) {
-        for (int64_t half = 0; half < pair; half += side)
-            transpose(
-                sums + half * pair + first, pair * sizeof(float),
-                [&](int64_t r, __m512i column) __attribute__((always_inline)) {
-                    _mm512_store_si512(turned + r * pair + half, column);
-                });
-        store_rows(finish, row + first, smaller(side, rows - first), turned);
-    }
+template <bool packed_stay>
+auto sum_of(bool two_stored, bool two_packed) {
+    if (two_stored)
+        return two_packed ? sum_tiles<true, true, packed_stay>
+                          : sum_tiles<true, false, packed_stay>;
+    return two_packed ? sum_tiles<false, true, packed_stay> : sum_tiles<false, false, packed_stay>;
 }
 
 /// Columns of the output that are computed together, and which operand is packed for them.
@@ -153,8 +188,13 @@ void multiply_columns(const MatrixTask<Bf16>& task, const Columns& columns, cons
     const int64_t packed_count = turned ? task.rows : width;
     const Bf16* vectors = turned ? task.weight + columns.first * task.in : task.input;
     const int64_t steps = tiles_for(task.in, depth);
-    Ahead ahead(task, columns.last, smaller(task.last, columns.last + width),
+    // One tile's work is so short that loads run far ahead by themselves.
+    const int64_t soon =
+        task.rows <= side ? columns.last : smaller(task.last, columns.last + width);
+    Ahead ahead(task, columns.last, soon,
                 tiles_for(stored_count, pair) * tiles_for(packed_count, pair) * steps);
+    Output output(task, turned, steps);
+    int64_t turn = 0;
     for (int64_t s = 0; s < stored_count; s += pair) {
         const int64_t stored_here = smaller(pair, stored_count - s);
         const Stored stored{vectors + s * task.in, task.in, place.tail};
@@ -166,27 +206,23 @@ void multiply_columns(const MatrixTask<Bf16>& task, const Columns& columns, cons
         for (int64_t p = 0; p < packed_count; p += pair) {
             const int64_t packed_here = smaller(pair, packed_count - p);
             const Bf16* packed = place.packed + p / side * steps * tile_elements;
-            if (stored_here > side)
-                packed_here > side ? sum_tiles<true, true>(stored, packed, ahead, place.sums)
-                                   : sum_tiles<true, false>(stored, packed, ahead, place.sums);
-            else
-                packed_here > side ? sum_tiles<false, true>(stored, packed, ahead, place.sums)
-                                   : sum_tiles<false, false>(stored, packed, ahead, place.sums);
-            if (turned)
-                store_turned(Finish(task, columns.first + s, stored_here), p, packed_here,
-                             place.sums);
-            else
-                store_rows(Finish(task, columns.first + p, packed_here), s, stored_here,
-                           place.sums);
+            float* sums = place.sums + turn++ % 2 * pair * pair;
+            const auto sum =
+                (packed_count > pair ? sum_of<false> : sum_of<true>)(stored_here > side,
+                                                                     packed_here > side);
+            sum(stored, packed, ahead, output, sums);
+            output.finish();
+            output.start(turned ? Area{p, packed_here, columns.first + s, stored_here}
+                                : Area{s, stored_here, columns.first + p, packed_here},
+                         sums);
         }
     }
+    output.finish();
 }
 
-/// Packing a tile or transposing one of sums costs about the same: the one takes a share of
-/// 1 / columns (input) or 1 / rows (weights), the other one of 2 / in.
+/// A packed vector costs its share of the products with all vectors of the other operand.
 bool input_is_packed(const MatrixTask<Bf16>& task, int64_t columns) {
-    return task.rows * task.in * 2 <= block_bytes &&
-           task.rows * (task.in + 2 * columns) < columns * task.in;
+    return task.rows <= columns && task.rows * task.in * 2 <= block_bytes;
 }
 
 }  // namespace
@@ -202,7 +238,7 @@ void multiply(const MatrixTask<Bf16>& task) {
     const int64_t packed_floats = tiles_for(input_packed ? task.rows : block, side) *
                                   tiles_for(task.in, depth) * tile_elements / 2;
     constexpr int64_t tail_floats = pair * depth / 2;
-    float* memory = scratch.floats(packed_floats + tail_floats + pair * pair);
+    float* memory = scratch.floats(packed_floats + tail_floats + 2 * pair * pair);
     auto* packed = reinterpret_cast<Bf16*>(memory);
     const Workplace place{packed, packed + 2 * packed_floats, memory + packed_floats + tail_floats};
     Tiles tiles;
