@@ -2,7 +2,8 @@
 // own compiler flags and GALAPAGOS_KERNEL_SET. Everything here has internal linkage and calls no
 // inline function of another header but those of functions.hpp, which have it too, so that no code
 // for a newer processor leaks out. Loops are written over fixed lanes, which compilers turn into
-// vectors of any width and which fix the order of summation.
+// vectors of any width and which fix the order of summation. (Short ones must not be unrolled for
+// that: GCC would make scalars of them.)
 
 #include <cstdint>
 #include <limits>
@@ -214,35 +215,58 @@ void attend(const T* queries, const T* keys, const T* values, T* output, float* 
             store(output[g * width + d], sums[g * width + d] / normalisers[g]);
 }
 
+/// The largest value, or NaN if there is one.
 template <typename T>
-ShardStatistics shard_statistics(const T* logits, int64_t count) {
+float maximum_of(const T* values, int64_t count) {
     float best[lanes];
-    for (float& value : best) value = -std::numeric_limits<float>::infinity();
-    int64_t unordered = 0;
+    uint32_t unordered[lanes];
+    for (int64_t l = 0; l < lanes; ++l) {
+        best[l] = -std::numeric_limits<float>::infinity();
+        unordered[l] = 0;
+    }
+    const auto take = [&](int64_t lane, float x) {
+        best[lane] = x > best[lane] ? x : best[lane];
+        unordered[lane] |= x != x ? 1U : 0U;
+    };
     int64_t i = 0;
     for (; i + lanes <= count; i += lanes)
-        for (int64_t l = 0; l < lanes; ++l) {
-            const float x = load(logits[i + l]);
-            best[l] = x > best[l] ? x : best[l];
-            unordered |= static_cast<int64_t>(x != x);
-        }
-    for (; i < count; ++i) {
-        const float x = load(logits[i]);
-        best[0] = x > best[0] ? x : best[0];
-        unordered |= static_cast<int64_t>(x != x);
-    }
+#pragma GCC unroll 1
+        for (int64_t l = 0; l < lanes; ++l) take(l, load(values[i + l]));
+    for (int64_t l = 0; i < count; ++i, ++l) take(l, load(values[i]));
     float maximum = best[0];
-    for (const float value : best) maximum = value > maximum ? value : maximum;
-    if (unordered != 0) return {std::numeric_limits<float>::quiet_NaN(), 0, 0.0F};
+    uint32_t any = 0;
+    for (int64_t l = 0; l < lanes; ++l) {
+        maximum = best[l] > maximum ? best[l] : maximum;
+        any |= unordered[l];
+    }
+    return any != 0 ? std::numeric_limits<float>::quiet_NaN() : maximum;
+}
 
-    int64_t argmax = 0;
-    while (argmax + 1 < count && load(logits[argmax]) != maximum) ++argmax;
+/// The lowest index of a value that is among them.
+template <typename T>
+int64_t index_of(float value, const T* values, int64_t count) {
+    int64_t i = 0;
+    for (; i + lanes <= count; i += lanes) {
+        uint32_t equal = 0;
+#pragma GCC unroll 1
+        for (int64_t l = 0; l < lanes; ++l) equal |= load(values[i + l]) == value ? 1U : 0U;
+        if (equal != 0) break;
+    }
+    while (i + 1 < count && load(values[i]) != value) ++i;
+    return i;
+}
+
+template <typename T>
+ShardStatistics shard_statistics(const T* logits, int64_t count) {
+    const float maximum = maximum_of(logits, count);
+    if (maximum != maximum) return {maximum, 0, 0.0F};
     float partial[lanes] = {};
-    for (i = 0; i + lanes <= count; i += lanes)
+    int64_t i = 0;
+    for (; i + lanes <= count; i += lanes)
         for (int64_t l = 0; l < lanes; ++l)
             partial[l] += exponential(load(logits[i + l]) - maximum);
     for (int64_t l = 0; i < count; ++i, ++l) partial[l] += exponential(load(logits[i]) - maximum);
-    return {maximum, static_cast<int32_t>(argmax), sum_lanes(partial)};
+    return {maximum, static_cast<int32_t>(index_of(maximum, logits, count)), sum_lanes(partial)};
 }
 
 template <typename T>
