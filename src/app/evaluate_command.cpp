@@ -27,6 +27,7 @@ struct EvaluateArguments {
     std::size_t limit = 0;
     int max_batch = 32;
     int batch_tokens = 1024;
+    Reductions reductions = Reductions::exact;
     int threads = 0;
     DeviceWish device = DeviceWish::cpu;
     bool share_gpus = false;
@@ -147,6 +148,7 @@ int run_evaluate(const EvaluateArguments& arguments, const ProgramContext& conte
     options.max_batch = arguments.max_batch;
     options.max_tokens = job.longest_row;
     options.batch_tokens = std::max(arguments.batch_tokens, job.longest_row);
+    options.reductions = arguments.reductions;
     std::unique_ptr<CandidateModel> model;
     CandidateNetwork network;
     together(world, [&] {
@@ -183,6 +185,12 @@ Command add_evaluate_command(CLI::App& program) {
     command
         ->add_option("--batch-tokens", a->batch_tokens, "tokens of one forward pass over prompts")
         ->check(CLI::PositiveNumber);
+    command
+        ->add_option("--reductions", a->reductions,
+                     "how GPUs add up the shares of tensor-parallel ranks: exact (default), in "
+                     "rank order, or fast, as NCCL does")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, Reductions>{
+            {"exact", Reductions::exact}, {"fast", Reductions::fast}}));
     command->add_option("--threads", a->threads, "a rank; 0: this rank's share of the cores")
         ->check(CLI::NonNegativeNumber);
     command

@@ -62,6 +62,7 @@ DecoderOptions decoder_options(const EvaluationSettings& evaluation, const Prepa
     options.max_batch = evaluation.max_batch;
     options.max_tokens = longest;
     options.batch_tokens = std::max(evaluation.batch_tokens, longest);
+    options.reductions = evaluation.reductions;
     return options;
 }
 

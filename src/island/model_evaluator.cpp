@@ -53,6 +53,7 @@ ModelEvaluator::ModelEvaluator(std::vector<std::shared_ptr<const Source>> source
     decoder.max_batch = settings.max_batch;
     decoder.max_tokens = longest;
     decoder.batch_tokens = std::max(settings.batch_tokens, longest);
+    decoder.reductions = settings.reductions;
     auto network = network_of(*space_, sources);
     decoder.max_hops = network.max_hops;
     model_ = make_candidate(sources, donor, network.architecture, network.route, group, seed,

@@ -28,6 +28,7 @@ struct EvaluationSettings {
     DType dtype = DType::bf16;
     int max_batch = 32;
     int batch_tokens = 1024;
+    Reductions reductions = Reductions::exact;
     int threads = 0;  ///< a rank; 0: the node's cores shared out
     DeviceWish device = DeviceWish::cpu;
     bool share_gpus = false;

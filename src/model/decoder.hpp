@@ -16,12 +16,19 @@ namespace galapagos {
 
 class ForwardPass;
 
+/// How the shares of tensor-parallel ranks are added up.
+enum class Reductions {
+    exact,  ///< in rank order: the same bits on every machine
+    fast,   ///< on GPUs in NCCL's order, which moves fewer bytes. The CPU's are always exact
+};
+
 struct DecoderOptions {
     DType dtype = DType::bf16;  ///< of weights and activations: f32 or bf16
     int max_batch = 32;         ///< rows decoded together; one cache row each
     int max_tokens = 1024;      ///< longest row: prompt and new tokens together
     int batch_tokens = 1024;    ///< most tokens in one forward pass
     int64_t max_hops = 0;       ///< longest layer path later on; at least the first one's length
+    Reductions reductions = Reductions::exact;
 };
 
 /// A decoder language model that evaluates whatever candidate lies in the arena.

@@ -72,6 +72,7 @@ class MirroredWork final : public cuda::DeviceWork<T> {
         });
     }
     void gather_shares(float*, std::int64_t) override { FAIL() << "there is one rank"; }
+    void sum_shares(float*, std::int64_t) override { FAIL() << "there is one rank"; }
     void replay(const cuda::StepShape&, const std::function<void()>& step) override { step(); }
     void forget_steps() override {}
     void copy_in(const void* from, std::size_t bytes, void* to) override {

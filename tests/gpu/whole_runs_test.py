@@ -122,10 +122,12 @@ def test_the_history_is_the_same_with_two_evaluators(write_config, tmp_path):
     assert evolve(2, config, tmp_path / "two") == evolve(1, config, tmp_path / "one")
 
 
-def test_two_ranks_share_a_candidate_and_a_second_run_is_the_same(write_config, tmp_path):
+@pytest.mark.parametrize("reductions", ["exact", "fast"])
+def test_two_ranks_share_a_candidate_and_a_second_run_is_the_same(write_config, tmp_path, reductions):
     config = write_config()
-    first = evolve(2, config, tmp_path / "first", "--set", "evaluation.tensor_parallel=2")
-    assert evolve(2, config, tmp_path / "second", "--set", "evaluation.tensor_parallel=2") == first
+    options = ["--set", "evaluation.tensor_parallel=2", "--set", f"evaluation.reductions={reductions}"]
+    first = evolve(2, config, tmp_path / "first", *options)
+    assert evolve(2, config, tmp_path / "second", *options) == first
     # The first candidates don't depend on scores: one rank gives them the same, to rounding.
     alone = evolve(1, config, tmp_path / "alone")
     for mine, theirs in zip(first["islands"][0]["candidates"][:6], alone["islands"][0]["candidates"][:6]):

@@ -197,11 +197,44 @@ TYPED_TEST(DevicePass, ReservesWhatWasPlanned) {
     options.max_tokens = 700;
     for (const DeviceModel& each : test::device_models()) {
         SCOPED_TRACE(each.name);
-        BothPasses<T> both(each, this->group_, options);
-        const DrawnModel& model = both.model();
-        EXPECT_EQ(cuda::device_pass_bytes<T>(model.architecture, model.sharding, model.arena,
-                                             options, LayerRoute::plain(model.architecture.layers)),
-                  both.work().reserved() + cuda::beside_pass_bytes(this->group_.size()));
+        std::vector<std::size_t> reserved;
+        for (const Reductions reductions : {Reductions::exact, Reductions::fast}) {
+            options.reductions = reductions;
+            BothPasses<T> both(each, this->group_, options);
+            const DrawnModel& model = both.model();
+            reserved.push_back(both.work().reserved());
+            EXPECT_EQ(
+                cuda::device_pass_bytes<T>(model.architecture, model.sharding, model.arena, options,
+                                           LayerRoute::plain(model.architecture.layers)),
+                reserved.back() + cuda::beside_pass_bytes(this->group_.size()));
+        }
+        const auto other_ranks = static_cast<std::size_t>(this->group_.size() - 1);
+        const auto hidden = static_cast<std::size_t>(
+            Architecture::from_config(each.config, each.name).hidden);
+        EXPECT_EQ(reserved[0] - reserved[1], other_ranks * 32 * hidden * sizeof(float));
+    }
+}
+
+/// The twin's group adds up in rank order either way, so what differs is only who adds.
+TYPED_TEST(DevicePass, FastReductionsAreTheDevicesOwn) {
+    using T = TypeParam;
+    DecoderOptions fast = options_of(DType::f32);
+    fast.reductions = Reductions::fast;
+    for (const DeviceModel& model : test::device_models()) {
+        SCOPED_TRACE(model.name);
+        BothPasses<T> exact_passes(model, this->group_), fast_passes(model, this->group_, fast);
+        const auto logits_of = [](BothPasses<T>& both) {
+            both.run(random_ids(30, 1), {{0, 0, 11}, {2, 0, 19}}, {0, 10, 11, 29});
+            both.run(random_ids(2, 2), {{2, 19, 1}, {0, 11, 1}}, {0, 1});
+            EXPECT_LT(both.difference(), 1);
+            std::vector<float> logits(2 * vocabulary);
+            both.device().logits(logits.data());
+            return logits;
+        };
+        EXPECT_EQ(logits_of(fast_passes), logits_of(exact_passes));
+        EXPECT_EQ(fast_passes.work().gathers(), 0);
+        EXPECT_EQ(fast_passes.work().sums(), exact_passes.work().gathers());
+        EXPECT_EQ(fast_passes.work().sums() > 0, this->group_.size() > 1);
     }
 }
 

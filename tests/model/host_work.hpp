@@ -57,11 +57,17 @@ class HostWork final : public cuda::DeviceWork<T> {
     }
     void gather_shares(float* shares, std::int64_t count) override {
         note("shares", shares, count);
+        ++gathers_;
         const auto one = static_cast<std::size_t>(count);
         const auto ranks = static_cast<std::size_t>(group_.size());
         const auto rank = static_cast<std::size_t>(group_.rank());
         group_.all_gather(std::as_bytes(std::span(shares + rank * one, one)),
                           std::as_writable_bytes(std::span(shares, ranks * one)));
+    }
+    void sum_shares(float* share, std::int64_t count) override {
+        note("sum", share, count);
+        ++sums_;
+        group_.all_reduce_sum({share, static_cast<std::size_t>(count)});
     }
     /// Takes every step, and compares what it asks for with the first of its shape.
     void replay(const cuda::StepShape& shape, const std::function<void()>& step) override {
@@ -89,6 +95,8 @@ class HostWork final : public cuda::DeviceWork<T> {
 
     std::size_t reserved() const { return static_cast<std::size_t>(memory_.size()); }
     int waits() const { return waits_; }
+    int gathers() const { return gathers_; }
+    int sums() const { return sums_; }
     /// Steps that were like an earlier one, and shapes of those before.
     int replays() const { return replays_; }
     std::size_t shapes() const { return steps_.size(); }
@@ -103,7 +111,7 @@ class HostWork final : public cuda::DeviceWork<T> {
     Buffer<std::byte> memory_;
     StepLog* log_ = nullptr;  ///< of the step that is being taken
     std::map<cuda::StepShape, StepLog> steps_;
-    int waits_ = 0, replays_ = 0;
+    int waits_ = 0, replays_ = 0, gathers_ = 0, sums_ = 0;
 };
 
 }  // namespace galapagos::test

@@ -71,6 +71,14 @@ void CudaWork<T>::gather_shares(float* shares, std::int64_t count) {
 }
 
 template <typename T>
+void CudaWork<T>::sum_shares(float* share, std::int64_t count) {
+    gpus_.value().run(group_failed, [&](ncclComm_t gpus) {
+        return ncclAllReduce(share, share, static_cast<std::size_t>(count), ncclFloat, ncclSum,
+                             gpus, stream_.handle());
+    });
+}
+
+template <typename T>
 void CudaWork<T>::replay(const StepShape& shape, const std::function<void()>& step) {
     Step& known = steps_[shape];
     if (!known.graph) {

@@ -32,6 +32,7 @@ class CudaWork final : public DeviceWork<T> {
                           float* output) override;
     /// From GPU to GPU.
     void gather_shares(float* shares, std::int64_t count) override;
+    void sum_shares(float* share, std::int64_t count) override;
     /// Records a shape of steps that comes often as a graph.
     void replay(const StepShape& shape, const std::function<void()>& step) override;
     void forget_steps() override;

@@ -70,7 +70,7 @@ class DevicePass final : public ForwardPass {
                const DecoderOptions& options, const LayerRoute& route)
         : architecture_(architecture),
           most_hops_(std::max(static_cast<std::int64_t>(route.hops.size()), options.max_hops)),
-          context_{work, group, {}, nullptr},
+          context_{work, group, options.reductions, {}, nullptr},
           weights_(
               ArenaCopy(arena, device_weights)
                   .moved(WeightBinder<T>(architecture_, heads_of(sharding, architecture), arena)
@@ -134,7 +134,7 @@ class DevicePass final : public ForwardPass {
         for (T** buffer : {&buffers_.stream, &buffers_.normed, &buffers_.delta})
             memory.add(*buffer, size);
         if (architecture_.parallel_residual) memory.add(buffers_.mlp_delta, size);
-        if (ranks > 1 || architecture_.experts > 0) memory.add(context_.shares, ranks * size);
+        if (ranks > 1 || architecture_.experts > 0) context_.add_shares(ranks, size);
         memory.place(context_.work.reserve(memory.bytes()));
     }
 
@@ -166,7 +166,7 @@ class DevicePass final : public ForwardPass {
             job.own_share = context_.own_share(rows * job.width);
             context_.work.run(job);
             job.own_share = nullptr;
-            job.shares = context_.gather_shares(rows * job.width);
+            job.shares = context_.join_shares(rows * job.width);
         }
         context_.work.run(job);
     }

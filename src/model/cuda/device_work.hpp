@@ -55,9 +55,12 @@ class DeviceWork {
 
     /// `shares`: [ranks][count]. This rank's are in their place, the others' are brought.
     virtual void gather_shares(float* shares, std::int64_t count) = 0;
+    /// `share`: [count], this rank's, which becomes the sum of all ranks', the same on each of
+    /// them, made in an order of the device's own.
+    virtual void sum_shares(float* share, std::int64_t count) = 0;
 
-    /// Does what `step` asks for with `run`, `multiply` and `gather_shares`. Steps of one shape ask
-    /// for the same with the same arguments, so that a device may record one and do it again.
+    /// Does what `step` asks for with these calls. Steps of one shape ask for the same with the same
+    /// arguments, so that a device may record one and do it again.
     virtual void replay(const StepShape& shape, const std::function<void()>& step) = 0;
     /// Later steps are others.
     virtual void forget_steps() = 0;

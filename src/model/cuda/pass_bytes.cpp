@@ -19,6 +19,7 @@ class NoWork final : public DeviceWork<T> {
     void multiply(const T*, std::int64_t, std::span<const Product<T>>) override {}
     void multiply_partial(const Linear<T>&, const T*, std::int64_t, float*) override {}
     void gather_shares(float*, std::int64_t) override {}
+    void sum_shares(float*, std::int64_t) override {}
     void replay(const StepShape&, const std::function<void()>&) override {}
     void forget_steps() override {}
     void copy_in(const void*, std::size_t, void*) override {}

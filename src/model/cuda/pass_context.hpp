@@ -6,6 +6,7 @@
 #include "comm/tensor_group.hpp"
 #include "model/cuda/device_work.hpp"
 #include "model/cuda/pass_memory.hpp"
+#include "model/decoder.hpp"
 
 namespace galapagos::cuda {
 
@@ -13,8 +14,10 @@ template <typename T>
 struct PassContext {
     DeviceWork<T>& work;
     TensorGroup& group;
+    Reductions reductions;
     PassMemory memory;
-    float* shares = nullptr;  ///< [ranks][tokens, hidden]: of a sum over the ranks
+    /// Of a sum over the ranks: [ranks][tokens, hidden], or [1] where it is made in place.
+    float* shares = nullptr;
 
     /// output[rows, out] = input * weight^T + bias.
     void linear(const Linear<T>& layer, const T* input, std::int64_t rows, T* output) {
@@ -29,18 +32,31 @@ struct PassContext {
         finish_sums(rows, layer.out, layer.bias, output);
     }
 
-    /// Where this rank's share of a sum of some elements belongs: among those of the others.
-    float* own_share(std::int64_t elements) { return shares + group.rank() * elements; }
+    bool sums_in_place() const { return group.size() > 1 && reductions == Reductions::fast; }
 
-    /// All ranks' shares, once this rank's is in its place.
-    RankShares gather_shares(std::int64_t elements) {
+    /// Adds the memory of sums over so many ranks, of at most `elements`.
+    void add_shares(std::int64_t ranks, std::int64_t elements) {
+        memory.add(shares, (reductions == Reductions::fast ? 1 : ranks) * elements);
+    }
+
+    /// Where this rank's share of a sum of some elements belongs: among those of the others.
+    float* own_share(std::int64_t elements) {
+        return sums_in_place() ? shares : shares + group.rank() * elements;
+    }
+
+    /// What is left to add up of all ranks' shares, once this rank's is in its place.
+    RankShares join_shares(std::int64_t elements) {
+        if (sums_in_place()) {
+            work.sum_shares(shares, elements);
+            return {shares, 1, elements};
+        }
         if (group.size() > 1) work.gather_shares(shares, elements);
         return {shares, group.size(), elements};
     }
 
     /// output[rows, width] = the ranks' shares + bias (or null).
     void finish_sums(std::int64_t rows, std::int64_t width, const T* bias, T* output) {
-        work.run(RoundSums<T>{{rows, width}, gather_shares(rows * width), bias, output});
+        work.run(RoundSums<T>{{rows, width}, join_shares(rows * width), bias, output});
     }
 };
 
