@@ -126,10 +126,11 @@ void visit_evaluation(OptionVisitor& v, EvaluationSettings& s) {
     v.whole("max_batch", s.max_batch, {.help = "rows that are decoded together", .minimum = 1});
     v.whole("batch_tokens", s.batch_tokens,
             {.help = "tokens of one forward pass over prompts", .minimum = 1});
-    v.choice("reductions", s.reductions, {"exact", "fast"},
-             {.help = "how GPUs add up the shares of tensor-parallel ranks; exact: in rank order, "
-                      "with the same bits on every machine; fast: as NCCL does, with fewer bytes to "
-                      "move. The CPU's are always exact"});
+    v.choice(
+        "reductions", s.reductions, {"exact", "fast"},
+        {.help = "how GPUs add up the shares of tensor-parallel ranks; exact: in rank order, "
+                 "with the same bits on every machine; fast: as NCCL does, with fewer bytes to "
+                 "move. The CPU's are always exact"});
     v.whole("threads", s.threads,
             {.help = "threads of a rank; 0: the node's cores shared out", .minimum = 0});
     v.choice("device", s.device, {"cpu", "gpu", "auto"},

@@ -9,6 +9,7 @@
 #include "base/activity.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "comm/agreement.hpp"
 #include "task/evaluate.hpp"
 
 namespace galapagos {
@@ -97,7 +98,7 @@ void ModelEvaluator::make_model(const Recipe& recipe) {
     if (slots_)
         model_->decoder().set_route(slots_->route(*recipe.layer_path));
     else
-        model_->merge(plan_of(recipe));
+        agree(group_, [&] { model_->merge(plan_of(recipe)); });
 }
 
 MergePlan ModelEvaluator::plan_of(const Recipe& recipe) const {

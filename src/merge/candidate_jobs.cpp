@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "comm/agreement.hpp"
 #include "comm/tensor_group.hpp"
 
 namespace galapagos {
@@ -97,12 +98,14 @@ void CandidateJobs::deal_requests(int ranks, int rank) {
 }
 
 void CandidateJobs::settle_statistics(TensorGroup* ranks) {
-    for (std::size_t i = 0; i < used_; ++i) add_tables(jobs_[i], statistics_);
-    if (requests_.empty()) return;
     const bool shared = ranks != nullptr && ranks->size() > 1;
-    deal_requests(shared ? ranks->size() : 1, shared ? ranks->rank() : 0);
-    outcomes_.assign(requests_.size(), Outcome{});
-    compute_outcomes(jobs_, requests_, mine_, statistics_, cuts_, outcomes_);
+    agree(shared ? ranks->communicator() : Communicator(), [&] {
+        for (std::size_t i = 0; i < used_; ++i) add_tables(jobs_[i], statistics_);
+        deal_requests(shared ? ranks->size() : 1, shared ? ranks->rank() : 0);
+        outcomes_.assign(requests_.size(), Outcome{});
+        compute_outcomes(jobs_, requests_, mine_, statistics_, cuts_, outcomes_);
+    });
+    if (requests_.empty()) return;
     if (shared) share_outcomes(*ranks);
     for (std::size_t i = 0; i < requests_.size(); ++i)
         apply_outcome(requests_[i], outcomes_[i], jobs_[requests_[i].job]);

@@ -13,12 +13,15 @@ namespace {
 
 using namespace test;
 
-/// Fails as it is told, whatever is merged.
+/// Fails as it is told, whatever is merged, on the last rank alone.
 template <typename Failure>
 class FailingCandidate final : public CandidateModel {
   public:
     using CandidateModel::CandidateModel;
-    void merge(const MergePlan&) override { throw Failure("the merge failed", "a test", "again"); }
+    void merge(const MergePlan&) override {
+        if (group_.rank() == group_.size() - 1)
+            throw Failure("the merge failed", "a test", "again");
+    }
     Decoder& decoder() override { throw Failure("there is no decoder"); }
 
     static CandidateFactory factory() {
@@ -122,7 +125,7 @@ TEST_F(ModelEvaluatorTest, ScoresACandidateOfTheFactory) {
 }
 
 TEST_F(ModelEvaluatorTest, WhatGoesWrongWithOneCandidateFailsItAlone) {
-    auto evaluator = search_.evaluator({}, FailingCandidate<Error>::factory());
+    auto evaluator = search_.evaluator(group_, FailingCandidate<Error>::factory());
     const auto result = evaluator.evaluate(candidate(), {});
     ASSERT_TRUE(result);
     EXPECT_EQ(result->status, CandidateStatus::failed);
@@ -130,7 +133,7 @@ TEST_F(ModelEvaluatorTest, WhatGoesWrongWithOneCandidateFailsItAlone) {
 }
 
 TEST_F(ModelEvaluatorTest, AFaultOfTheMachineIsNoCandidatesFault) {
-    auto evaluator = search_.evaluator({}, FailingCandidate<MachineError>::factory());
+    auto evaluator = search_.evaluator(group_, FailingCandidate<MachineError>::factory());
     EXPECT_THROW(evaluator.evaluate(candidate(), {}), MachineError);
 }
 

@@ -209,8 +209,8 @@ TYPED_TEST(DevicePass, ReservesWhatWasPlanned) {
                 reserved.back() + cuda::beside_pass_bytes(this->group_.size()));
         }
         const auto other_ranks = static_cast<std::size_t>(this->group_.size() - 1);
-        const auto hidden = static_cast<std::size_t>(
-            Architecture::from_config(each.config, each.name).hidden);
+        const auto hidden =
+            static_cast<std::size_t>(Architecture::from_config(each.config, each.name).hidden);
         EXPECT_EQ(reserved[0] - reserved[1], other_ranks * 32 * hidden * sizeof(float));
     }
 }

@@ -59,8 +59,8 @@ class DeviceWork {
     /// them, made in an order of the device's own.
     virtual void sum_shares(float* share, std::int64_t count) = 0;
 
-    /// Does what `step` asks for with these calls. Steps of one shape ask for the same with the same
-    /// arguments, so that a device may record one and do it again.
+    /// Does what `step` asks for with these calls. Steps of one shape ask for the same with the
+    /// same arguments, so that a device may record one and do it again.
     virtual void replay(const StepShape& shape, const std::function<void()>& step) = 0;
     /// Later steps are others.
     virtual void forget_steps() = 0;
