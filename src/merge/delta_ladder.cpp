@@ -60,6 +60,7 @@ void DeltaLadder::refine(std::int64_t k) {
         append_steps(passes_->count_keys(pair_, fixed_, {step.low, step.high, shift}), step.low,
                      shift, crowd_, finer);
         add_up(finer, step.above, step.sum_above);
+        steps_.reserve(steps_.size() + finer.size());  // nothing fails once the step is gone
         const auto place = steps_.begin() + (&step_of(k) - steps_.data());
         steps_.insert(steps_.erase(place), finer.begin(), finer.end());
     }

@@ -47,6 +47,7 @@ class DeltaLadder {
     /// counted; true: new, to be filled by the caller.
     using TieCounts = std::vector<std::uint16_t>;
     std::pair<TieCounts&, bool> ties(std::uint32_t value);
+    void forget_ties() { ties_.clear(); }
 
     const DeltaPair& pair() const noexcept { return pair_; }
     const FixedPoint& fixed_point() const noexcept { return fixed_; }

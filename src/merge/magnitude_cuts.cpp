@@ -152,7 +152,13 @@ void find_cuts(std::span<CutRequest> requests, StatisticPasses& passes) {
     std::vector<CutRequest*> inside;
     for (CutRequest& request : requests)
         if (!keep_whole_step(request)) inside.push_back(&request);
-    passes.cut_steps(inside);
+    try {
+        passes.cut_steps(inside);
+    } catch (...) {
+        // Some may not have been counted.
+        for (CutRequest* request : inside) request->ladder->forget_ties();
+        throw;
+    }
 }
 
 }  // namespace galapagos

@@ -4,19 +4,32 @@
 
 namespace galapagos {
 
-const PairStatistics& SourceStatistics::pair(const StoredTensor& a, const StoredTensor& b,
-                                             std::int64_t count) {
-    const Key key{a.data, b.data};
-    auto found = pairs_.find(key);
-    if (found == pairs_.end())
-        found = pairs_.emplace(key, pair_statistics(passes_->pair_products(a, b, count))).first;
+namespace {
+
+/// The entry of a key. It is there once it is whole: what fails leaves none behind for the next
+/// candidate.
+template <typename Map, typename Make>
+auto& made_once(Map& map, const typename Map::key_type& key, const Make& make) {
+    auto found = map.find(key);
+    if (found == map.end()) found = map.emplace(key, make()).first;
     return found->second;
 }
 
+}  // namespace
+
+const PairStatistics& SourceStatistics::pair(const StoredTensor& a, const StoredTensor& b,
+                                             std::int64_t count) {
+    return made_once(pairs_, {a.data, b.data},
+                     [&] { return pair_statistics(passes_->pair_products(a, b, count)); });
+}
+
 DeltaStatistics& SourceStatistics::delta(const DeltaPair& pair) {
-    const auto [entry, is_new] = deltas_.try_emplace(Key{pair.base.data, pair.source.data});
-    if (is_new) entry->second.fixed = fixed_point_of(passes_->largest_magnitude(pair));
-    return entry->second;
+    const Key key{pair.base.data, pair.source.data};
+    return made_once(deltas_, key, [&] {
+        DeltaStatistics statistics;
+        statistics.fixed = fixed_point_of(passes_->largest_magnitude(pair));
+        return statistics;
+    });
 }
 
 DeltaLadder& SourceStatistics::ladder(const DeltaPair& pair) {
@@ -58,32 +71,32 @@ std::vector<std::uintptr_t> group_key(const TensorJob& job, const std::byte* bas
 
 const std::vector<double>& SourceStatistics::products(const TensorJob& job, bool deltas,
                                                       Products of) {
-    const auto [entry, is_new] = products_.try_emplace(
-        group_key(job, deltas ? job.base.data : nullptr, static_cast<std::uintptr_t>(of)));
-    if (is_new)
-        entry->second = of == Products::whole
-                            ? passes_->products(job, deltas)
-                            : passes_->line_products(job, deltas, of == Products::columns);
-    return entry->second;
+    const auto key =
+        group_key(job, deltas ? job.base.data : nullptr, static_cast<std::uintptr_t>(of));
+    return made_once(products_, key, [&] {
+        return of == Products::whole ? passes_->products(job, deltas)
+                                     : passes_->line_products(job, deltas, of == Products::columns);
+    });
 }
 
 const SourceStatistics::Fusion& SourceStatistics::fusion(const TensorJob& job,
                                                          bool with_threshold) {
-    const auto [entry, is_new] =
-        fusions_.try_emplace(Key{job.base.data, job.inputs.front().tensor.data});
-    Fusion& fusion = entry->second;
-    if (is_new) fusion.divergences = passes_->row_divergences(job);
+    const Key key{job.base.data, job.inputs.front().tensor.data};
+    Fusion& fusion = made_once(fusions_, key, [&] {
+        return Fusion{passes_->row_divergences(job), std::nullopt};
+    });
     if (with_threshold && !fusion.threshold)
         fusion.threshold = importance_threshold(job, fusion.divergences, *passes_);
     return fusion;
 }
 
 const SceSettings& SourceStatistics::sce(const TensorJob& job) {
-    const auto [entry, is_new] = sce_.try_emplace(group_key(job, job.base.data, 0));
-    auto& [select_topk, settings] = entry->second;
-    if (is_new || select_topk != job.numbers.select_topk) settings = sce_settings(job, *passes_);
-    select_topk = job.numbers.select_topk;
-    return settings;
+    const auto made = [&] {
+        return std::pair(job.numbers.select_topk, sce_settings(job, *passes_));
+    };
+    auto& entry = made_once(sce_, group_key(job, job.base.data, 0), made);
+    if (entry.first != job.numbers.select_topk) entry = made();
+    return entry.second;
 }
 
 std::size_t SourceStatistics::bytes() const {

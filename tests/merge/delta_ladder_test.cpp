@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "base/random.hpp"
+#include "merge/failing_passes.hpp"
 #include "merge/magnitude_cuts.hpp"
 
 namespace galapagos {
@@ -106,6 +107,39 @@ TEST(DeltaLadder, AllEqualAndAllZero) {
 TEST(DeltaLadder, ExtremeMagnitudes) {
     std::vector<float> values = {1e-45f, 1e-38f, -3e38f, 0, 1e-20f, -0.0f, 7, -7, 1e-45f, 2e38f};
     expect_exact(Deltas(values), {1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
+}
+
+/// Whichever pass fails: what it should have counted is counted the next time.
+TEST(DeltaLadder, CutsAfterAPassThatFailed) {
+    std::vector<float> values = normal_values(70'000, 2);
+    for (float& value : values) value = std::round(value * 200) / 1024;
+    const Deltas deltas(values);
+    const FixedPoint fixed = fixed_point_of(deltas.pair());
+    DeltaLadder undisturbed(deltas.pair(), fixed);
+    CutRequest expected;
+    expected.ladder = &undisturbed;
+    expected.k = 30'000;  // among equal magnitudes
+    find_cuts({&expected, 1});
+    for (int failing = 2;; ++failing) {  // the first makes the ladder
+        int calls = 0;
+        test::FailingPasses passes([&] { return ++calls == failing; });
+        DeltaLadder ladder(deltas.pair(), fixed, passes);
+        CutRequest cut;
+        cut.ladder = &ladder;
+        cut.k = expected.k;
+        bool failed = false;
+        try {
+            find_cuts({&cut, 1}, passes);
+        } catch (const Error&) {
+            failed = true;
+            find_cuts({&cut, 1}, passes);
+        }
+        EXPECT_EQ(cut.threshold, expected.threshold);
+        EXPECT_EQ(cut.last_tie, expected.last_tie);
+        if (failed) continue;
+        EXPECT_GT(failing, 2);
+        break;
+    }
 }
 
 TEST(DeltaLadder, ThreadsAndStorageDoNotMatter) {

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "comm/tensor_group.hpp"
 #include "merge/candidate_jobs.hpp"
+#include "merge/failing_passes.hpp"
 #include "merge/merge_fixtures.hpp"
 #include "merge/merge_recipes.hpp"
 
@@ -48,40 +49,6 @@ TEST(MergerGroup, BitsDoNotDependOnWhoComputesTheStatistics) {
     }
 }
 
-/// Of a rank whose part of the statistics can't be had.
-class BrokenPasses final : public StatisticPasses {
-  public:
-    std::uint32_t largest_magnitude(const DeltaPair&) override { fail(); }
-    std::vector<KeyBucket> count_keys(const DeltaPair&, const FixedPoint&,
-                                      const KeyRange&) override {
-        fail();
-    }
-    void cut_steps(std::span<CutRequest* const>) override { fail(); }
-    std::vector<std::int64_t> sums_by_level(const DeltaPair&, const FixedPoint&,
-                                            const MaskStream&) override {
-        fail();
-    }
-    Ranks magnitude_ranks(const DeltaPair&, std::int64_t) override { fail(); }
-    void thin(std::span<RankThinning>) override { fail(); }
-    PairProducts pair_products(const StoredTensor&, const StoredTensor&, std::int64_t) override {
-        fail();
-    }
-    std::vector<double> products(const TensorJob&, bool) override { fail(); }
-    std::vector<double> line_products(const TensorJob&, bool, bool) override { fail(); }
-    std::vector<float> row_divergences(const TensorJob&) override { fail(); }
-    std::vector<std::uint32_t> importances_at(const TensorJob&, const std::vector<float>&,
-                                              const std::vector<std::int64_t>&) override {
-        fail();
-    }
-    std::int64_t count_varied(const TensorJob&) override { fail(); }
-    KeyCut cut_variance(const TensorJob&, std::int64_t) override { fail(); }
-    std::vector<double> mean_squares(const TensorJob&) override { fail(); }
-    InputChanges count_changes(const TensorJob&) override { fail(); }
-
-  private:
-    [[noreturn]] static void fail() { throw Error("a statistic can't be had"); }
-};
-
 /// The other ranks, which have theirs, don't wait for it.
 TEST(MergerGroup, StatisticsThatFailOnOneRankFailTheMergeOnAll) {
     TinyModelOptions options;
@@ -92,21 +59,67 @@ TEST(MergerGroup, StatisticsThatFailOnOneRankFailTheMergeOnAll) {
     TensorGroup group{Communicator::world()};
     const Sharding sharding(sources[0]->config(), group.size(), group.rank());
     Arena layout(local_specs(options, sharding), ArenaUse::layout);
-    BrokenPasses broken;
-    CandidateJobs jobs(sources, sharding, 3, &group,
-                       group.rank() == group.size() - 1 ? broken : cpu_passes());
+    const bool is_last = group.rank() == group.size() - 1;
+    FailingPasses passes([&] { return is_last; });
+    CandidateJobs jobs(sources, sharding, 3, &group, passes);
     int failures = 0;
     for (const std::string& yaml : recipes_of_all_methods()) {
-        bool failed = false;
+        int failed = 0;
         try {
             jobs.build(plan_of(yaml, sources), layout);
         } catch (const Error&) {
-            failed = true;
+            failed = 1;
         }
         failures += failed;
-        for (const bool other : group.all_gather_values(failed)) EXPECT_EQ(other, failed) << yaml;
+        for (const int other : group.all_gather_values(failed)) EXPECT_EQ(other, failed) << yaml;
     }
     EXPECT_GT(failures, 20);
+}
+
+/// All elements of all jobs, as they would be merged.
+std::vector<float> merged(const CandidateJobs& jobs) {
+    std::vector<float> values;
+    BlockBuffers buffers;
+    alignas(64) float block[block_elements];
+    for (const TensorJob& job : jobs.jobs())
+        for (std::int64_t at = 0; at < job.count; at += block_elements) {
+            const std::int64_t count = std::min(block_elements, job.count - at);
+            merge_block(job, at, count, buffers, block);
+            values.insert(values.end(), block, block + count);
+        }
+    return values;
+}
+
+/// Whichever pass of a candidate fails, the same candidate gets its own statistics later on.
+TEST(MergerGroup, NothingIsLeftOfAStatisticThatFailed) {
+    TinyModelOptions options;
+    options.layers = 1;
+    options.dtype = DType::bf16;
+    TemporaryFolder folder;
+    const Sources sources = tiny_sources(folder, {"base", "a", "b"}, options);
+    const Sharding whole(sources[0]->config(), 1, 0);
+    Arena layout(local_specs(options, whole), ArenaUse::layout);
+    for (const std::string& yaml : recipes_of_all_methods()) {
+        SCOPED_TRACE(yaml);
+        const MergePlan plan = plan_of(yaml, sources);
+        CandidateJobs undisturbed(sources, whole, 3, nullptr);
+        undisturbed.build(plan, layout);
+        const std::vector<float> expected = merged(undisturbed);
+        for (int failing = 1;; ++failing) {
+            int calls = 0;
+            FailingPasses passes([&] { return ++calls == failing; });
+            CandidateJobs jobs(sources, whole, 3, nullptr, passes);
+            bool failed = false;
+            try {
+                jobs.build(plan, layout);
+            } catch (const Error&) {
+                failed = true;
+                jobs.build(plan, layout);
+            }
+            ASSERT_EQ(merged(jobs), expected) << "after pass " << failing;
+            if (!failed) break;
+        }
+    }
 }
 
 }  // namespace
