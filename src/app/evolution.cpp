@@ -39,6 +39,26 @@ std::vector<WeightedTask> open_tasks(const Config& config) {
     return tasks;
 }
 
+/// The provenance of an attempt under which its processors go.
+constexpr const char* processors = "processors";
+
+std::string processors_of(const IndexAttempt& attempt) {
+    for (const auto& [name, value] : attempt.provenance)
+        if (name == processors) return value;
+    return {};
+}
+
+void warn_of_other_processors(const std::vector<IndexAttempt>& attempts) {
+    if (attempts.size() < 2) return;
+    const std::string before = processors_of(attempts[attempts.size() - 2]);
+    const std::string now = processors_of(attempts.back());
+    if (before != now)
+        fmt::print(stderr,
+                   "galapagos: warning: this run computed on {}, and goes on on {}: scores may "
+                   "differ by rounding from what the other would give\n",
+                   before, now);
+}
+
 std::vector<std::pair<std::string, std::string>> provenance(const ProgramContext& context,
                                                             const Evolution& evolution) {
     auto list = basic_provenance(context.arguments);
@@ -48,6 +68,7 @@ std::vector<std::pair<std::string, std::string>> provenance(const ProgramContext
     list.emplace_back("mpi", mpi_version());
     list.emplace_back("ranks", std::to_string(context.world.size()));
     list.emplace_back("device", evolution.device.name);
+    list.emplace_back(processors, evolution.device.kinds);
     list.emplace_back("seed", std::to_string(evolution.config.seed));
     return list;
 }
@@ -119,6 +140,7 @@ void open_run_directory(Evolution& evolution, Resume resume, const ProgramContex
         const auto index = write_attempt_index(
             *evolution.directory, evolution.config, evolution.layout.islands, schema,
             evolution.space->genes(), evolution.models, provenance(context, evolution));
+        warn_of_other_processors(index.attempts);
         evolution.uuid = index.uuid;
         evolution.first_generations = index.first_generations;
         for (const auto& warning : evolution.directory->warnings())

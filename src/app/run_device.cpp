@@ -8,10 +8,28 @@
 
 #include "app/gpu_candidates.hpp"
 #include "app/together.hpp"
+#include "base/host.hpp"
 #include "island/cpu_candidate.hpp"
+#include "weights/instruction_set.hpp"
 
 namespace galapagos {
 namespace {
+
+std::string joined(const std::set<std::string>& kinds) {
+    return fmt::format("{}", fmt::join(kinds, ", "));
+}
+
+/// Of ranks that compute on what they name.
+std::string kinds_of(const Communicator& world, const std::vector<std::string>& names) {
+    const std::set<std::string> kinds(names.begin(), names.end());
+    if (kinds.size() > 1 && world.is_root())
+        fmt::print(stderr,
+                   "galapagos: warning: several kinds of processors ({}): scores may depend, to "
+                   "rounding, on which of them evaluates a candidate. Ask for nodes of one kind "
+                   "(sbatch --constraint)\n",
+                   joined(kinds));
+    return joined(kinds);
+}
 
 RunDevice on_gpus(const Communicator& world, const DeviceInfo& mine) {
     together(world, [&] { use_device(mine); });
@@ -27,12 +45,16 @@ RunDevice on_gpus(const Communicator& world, const DeviceInfo& mine) {
     for (const auto& [name, distinct] : gpus)
         device.name +=
             fmt::format("{}{} x {}", device.name.empty() ? "" : ", ", distinct.size(), name);
-    if (gpus.size() > 1 && world.is_root())
-        fmt::print(stderr,
-                   "galapagos: warning: GPUs of several kinds ({}): scores may depend on which of "
-                   "them evaluates a candidate\n",
-                   device.name);
+    device.kinds = kinds_of(world, names);
     return device;
+}
+
+RunDevice on_cpu(const Communicator& world, const std::string& why) {
+    std::string kind;
+    together(world,
+             [&] { kind = fmt::format("{} ({})", processor_name(), name_of(instruction_set())); });
+    return {DeviceWish::cpu, "cpu", why, kinds_of(world, world.all_gather(kind)),
+            make_cpu_candidate};
 }
 
 }  // namespace
@@ -45,7 +67,7 @@ RunDevice take_device(const Communicator& world, DeviceWish wish, bool share_gpu
                               share_gpus ? DeviceSharing::allowed : DeviceSharing::refused);
     });
     if (choice.device) return on_gpus(world, *choice.device);
-    return {DeviceWish::cpu, "cpu", choice.why_none, make_cpu_candidate};
+    return on_cpu(world, choice.why_none);
 }
 
 std::string describe(const RunDevice& device) {

@@ -1,10 +1,11 @@
 """What candidates are computed on: `evaluation.device` and `evaluate --device`, on a machine without a GPU. tests/gpu has whole runs on one."""
 
 import json
+import subprocess
 
 import h5py
 import pytest
-from conftest import history, run, run_alone
+from conftest import ENVIRONMENT, PROGRAM, command, history, run, run_alone
 
 NO_GPU = ("cudaErrorInsufficientDriver", "cudaErrorNoDevice", "shows no GPU", "has no CUDA")
 
@@ -52,6 +53,29 @@ def test_gpu_is_refused_once_where_there_is_none(write_config, tmp_path, ranks):
     assert "or the device cpu" in err
     assert err.count("galapagos: ") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_goes_on_with_other_kernels_is_warned(write_config, tmp_path, monkeypatch):
+    def evolve(generations):
+        return run(2, "evolve", write_config(generations=generations), "--run-dir", tmp_path / "run")[1]
+    monkeypatch.setitem(ENVIRONMENT, "GALAPAGOS_INSTRUCTIONS", "portable")
+    evolve(1)
+    assert "warning" not in evolve(2)
+    monkeypatch.delitem(ENVIRONMENT, "GALAPAGOS_INSTRUCTIONS")
+    err = evolve(3)
+    assert err.count("warning") == 1 and "(portable), and goes on on " in err
+    with h5py.File(tmp_path / "run/run.h5") as index:
+        assert b"(portable)" in index["attempts/002"].attrs["processors"]
+        assert b"(portable)" not in index["attempts/003"].attrs["processors"]
+
+
+def test_kernels_of_several_kinds_in_one_job_are_warned_of(write_config, tmp_path):
+    job = command(1, "evolve", write_config(generations=1), "--run-dir", tmp_path / "run")
+    program = job[job.index(str(PROGRAM)):]
+    other = [":", "-n", "1", "-x", "GALAPAGOS_INSTRUCTIONS=portable", *program]
+    done = subprocess.run(job + other, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("warning") == 1 and "several kinds of processors" in done.stderr
 
 
 def test_evaluate_has_the_same_choice(tiny):
