@@ -292,6 +292,36 @@ TYPED_TEST(DevicePass, LongRowsDoNotDependOnTheirNeighbours) {
     EXPECT_EQ(logits_of({6}, {longer}), logits_of({6, 5}, {longer, shorter}));
 }
 
+/// In a long pass experts run on the rows that chose them, in short ones on all rows.
+TYPED_TEST(DevicePass, ExpertsAnswerTheSameInLongPassesAndInShortOnes) {
+    using T = TypeParam;
+    const std::vector<DeviceModel> models = test::device_models();
+    const auto mixtral = std::find_if(models.begin(), models.end(), [](const DeviceModel& each) {
+        return each.name == "mixtral";
+    });
+    DecoderOptions options = options_of(DType::f32);
+    options.max_tokens = 310;
+    options.batch_tokens = 310;
+    BothPasses<T> both(*mixtral, this->group_, options);
+    const Ids ids = random_ids(301, 1);
+    const auto logits_of = [&](std::int64_t length) {
+        for (std::int64_t at = 0; at < 300; at += length)
+            both.run(Ids(ids.begin() + at, ids.begin() + at + length), {{0, at, length}}, {0});
+        both.run({ids.back()}, {{0, 300, 1}}, {0});
+        EXPECT_LT(both.difference(), 1);
+        std::vector<float> logits(vocabulary);
+        both.device().logits(logits.data());
+        return logits;
+    };
+    const std::vector<float> in_parts = logits_of(100);
+    const int waits = both.work().waits();
+    const std::vector<float> at_once = logits_of(300);
+    EXPECT_GE(both.work().waits(), waits + 3) << "each of three layers waits for its router";
+    constexpr double rounding = std::is_same_v<T, float> ? 0 : 0.06;
+    for (std::size_t i = 0; i < in_parts.size(); ++i)
+        EXPECT_NEAR(at_once[i], in_parts[i], rounding);
+}
+
 /// The twin compares what the steps ask for: see HostWork::replay.
 TYPED_TEST(DevicePass, StepsOfAsManyRowsAskForTheSameOfEveryCandidateOnARoute) {
     using T = TypeParam;

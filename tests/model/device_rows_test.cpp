@@ -6,6 +6,7 @@
 #include "model/cuda/experts.hpp"
 #include "model/cuda/norm_rows.hpp"
 #include "model/cuda/row_jobs.hpp"
+#include "model/cuda/rows_of_experts.hpp"
 #include "model/device_twin.hpp"
 #include "model/device_values.hpp"
 
@@ -265,7 +266,12 @@ TYPED_TEST(DeviceRows, ChoosesExpertsAndAddsTheirAnswers) {
     }
 
     const std::int64_t width = 21;
-    std::vector<float> sums(rows * width, 99.0F), expected(rows * width);
+    std::vector<float> sums(rows * width, 99.0F), sorted(rows * width, 99.0F),
+        expected(rows * width);
+    for (float* each : {sums.data(), sorted.data()}) run_on_host(ClearSums{{rows, width}, each});
+    RowsOfExperts rows_of_experts;
+    rows_of_experts.sort(weights, experts);
+    EXPECT_EQ(rows_of_experts.all().size(), std::size_t{rows * chosen});
     for (int expert = 0; expert < experts; ++expert) {
         const auto answers = random_values<float>(rows * width, 20 + static_cast<unsigned>(expert));
         AddExpert add;
@@ -277,6 +283,19 @@ TYPED_TEST(DeviceRows, ChoosesExpertsAndAddsTheirAnswers) {
         add.experts = experts;
         add.sums = sums.data();
         run_on_host(add);
+        // The answers of those that chose the expert, alone.
+        const auto places =
+            rows_of_experts.all().subspan(static_cast<std::size_t>(rows_of_experts.first(expert)),
+                                          static_cast<std::size_t>(rows_of_experts.count(expert)));
+        std::vector<float> theirs;
+        for (const std::int32_t place : places)
+            theirs.insert(theirs.end(), answers.begin() + place * width,
+                          answers.begin() + (place + 1) * width);
+        add.rows = rows_of_experts.count(expert);
+        add.answers = theirs.data();
+        add.places = places.data();
+        add.sums = sorted.data();
+        run_on_host(add);
         for (std::int64_t row = 0; row < rows; ++row) {
             const float weight = weights[static_cast<std::size_t>(row * experts + expert)];
             if (weight != not_chosen)
@@ -285,6 +304,7 @@ TYPED_TEST(DeviceRows, ChoosesExpertsAndAddsTheirAnswers) {
         }
     }
     EXPECT_EQ(sums, expected);
+    EXPECT_EQ(sorted, expected);
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ class DevicePass final : public ForwardPass {
                const DecoderOptions& options, const LayerRoute& route)
         : architecture_(architecture),
           most_hops_(std::max(static_cast<std::int64_t>(route.hops.size()), options.max_hops)),
-          context_{work, group, options.reductions, {}, nullptr},
+          context_{work, group, options.reductions, {}, true, nullptr},
           weights_(
               ArenaCopy(arena, device_weights)
                   .moved(WeightBinder<T>(architecture_, heads_of(sharding, architecture), arena)
@@ -107,7 +107,8 @@ class DevicePass final : public ForwardPass {
         kept_ = static_cast<std::int64_t>(wanted.size());
         const auto rows = static_cast<std::int64_t>(tokens.size());
         const std::optional<StepShape> step = attention_.step();
-        if (step && kept_ == rows)
+        context_.may_wait = !step || kept_ != rows;
+        if (!context_.may_wait)
             context_.work.replay(*step, [&] { queue(rows); });
         else
             queue(rows);

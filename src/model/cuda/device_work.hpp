@@ -26,7 +26,7 @@ template <typename T>
 using ForwardJob =
     std::variant<EmbedTokens<T>, NormRows<T>, PlaceHeads<T>, AttendTokens<T>, AttendTiles,
                  JoinStretches<T>, Activate<T>, AddRows<T>, RoundSums<T>, GatherRows<T>,
-                 ChooseExperts<T>, AddExpert, WidenLogits<T>, SummariseLogits<T>>;
+                 ChooseExperts<T>, ClearSums, AddExpert, WidenLogits<T>, SummariseLogits<T>>;
 
 /// What the jobs of a decoding step depend on, apart from what lies in the device's memory.
 struct StepShape {

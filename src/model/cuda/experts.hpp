@@ -1,5 +1,5 @@
-// A mixture of experts without the host knowing who works on what: the router's choice becomes a
-// table of weights.
+// A mixture of experts: the router's choice becomes a table of weights, by which the experts'
+// answers are added up.
 #pragma once
 
 #include <cstdint>
@@ -62,26 +62,40 @@ GALAPAGOS_HOST_DEVICE inline void run_block(const ChooseExperts<T>& job, const B
     });
 }
 
-/// sums += weight * answers for the rows that chose the expert; the first expert clears the sums.
+struct ClearSums : RowChunks {
+    float* sums = nullptr;
+};
+
+template <typename Block>
+GALAPAGOS_HOST_DEVICE inline void run_block(const ClearSums& job, const Block& block) {
+    each_row_chunk(job, block, [&](std::int64_t, const Chunk& chunk, std::int64_t at) {
+        const float zeros[chunk_elements] = {};
+        store_chunk(zeros, job.sums + at, chunk.count);
+    });
+}
+
+/// sums += weight * answers for the rows that chose the expert.
 struct AddExpert : RowChunks {
-    const float* answers = nullptr;  ///< [rows, width]
-    const float* weights = nullptr;  ///< [rows, experts]
+    const float* answers = nullptr;        ///< [rows, width]
+    const std::int32_t* places = nullptr;  ///< [rows]: whose answers these are; null: in order
+    const float* weights = nullptr;        ///< [all rows, experts]
     int expert = 0;
     int experts = 0;
-    float* sums = nullptr;  ///< [rows, width]
+    float* sums = nullptr;  ///< [all rows, width]
 };
 
 template <typename Block>
 GALAPAGOS_HOST_DEVICE inline void run_block(const AddExpert& job, const Block& block) {
     each_row_chunk(job, block, [&](std::int64_t row, const Chunk& chunk, std::int64_t at) {
-        const float weight = job.weights[row * job.experts + job.expert];
-        if (weight == not_chosen && job.expert > 0) return;
-        float sum[chunk_elements] = {}, answer[chunk_elements];
-        if (job.expert > 0) load_chunk(job.sums + at, chunk.count, sum);
+        const std::int64_t place = job.places != nullptr ? job.places[row] : row;
+        const float weight = job.weights[place * job.experts + job.expert];
+        if (weight == not_chosen) return;
+        float* const sums = job.sums + place * job.width + chunk.first;
+        float sum[chunk_elements], answer[chunk_elements];
+        load_chunk(sums, chunk.count, sum);
         load_chunk(job.answers + at, chunk.count, answer);
-        for (int i = 0; i < chunk_elements; ++i)
-            if (weight != not_chosen) sum[i] += weight * answer[i];
-        store_chunk(sum, job.sums + at, chunk.count);
+        for (int i = 0; i < chunk_elements; ++i) sum[i] += weight * answer[i];
+        store_chunk(sum, sums, chunk.count);
     });
 }
 

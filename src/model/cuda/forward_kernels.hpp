@@ -34,6 +34,7 @@ template <typename T>
 void run_kernel(const GatherRows<T>& job, const Stream& stream);
 template <typename T>
 void run_kernel(const ChooseExperts<T>& job, const Stream& stream);
+void run_kernel(const ClearSums& job, const Stream& stream);
 void run_kernel(const AddExpert& job, const Stream& stream);
 template <typename T>
 void run_kernel(const WidenLogits<T>& job, const Stream& stream);

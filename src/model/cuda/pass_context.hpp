@@ -16,6 +16,8 @@ struct PassContext {
     TensorGroup& group;
     Reductions reductions;
     PassMemory memory;
+    /// Whether the host may wait for the device on the way: not in a step that is recorded.
+    bool may_wait = true;
     /// Of a sum over the ranks: [ranks][tokens, hidden], or [1] where it is made in place.
     float* shares = nullptr;
 

@@ -1,8 +1,20 @@
 #include "model/cuda/pass_feed_forward.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace galapagos::cuda {
+namespace {
+
+/// From here on a product's time grows with its rows on most GPUs; below, it is the time to read
+/// its weights, which rows in vain don't add to.
+constexpr std::int64_t least_sorted_rows = 256;
+
+/// Products over chosen rows have a multiple of so many, so that few of their sizes must be
+/// planned.
+constexpr std::int64_t row_step = 64;
+
+}  // namespace
 
 template <typename T>
 PassFeedForward<T>::PassFeedForward(PassContext<T>& context, const Architecture& architecture,
@@ -12,7 +24,8 @@ PassFeedForward<T>::PassFeedForward(PassContext<T>& context, const Architecture&
       hidden_(architecture.hidden),
       intermediate_(intermediate),
       experts_(architecture.experts),
-      chosen_(architecture.experts_per_token) {
+      chosen_(architecture.experts_per_token),
+      tokens_(tokens) {
     PassMemory& memory = context.memory;
     memory.add(gate_, tokens * intermediate);
     memory.add(up_, tokens * intermediate);
@@ -20,6 +33,9 @@ PassFeedForward<T>::PassFeedForward(PassContext<T>& context, const Architecture&
     memory.add(router_logits_, tokens * experts_);
     memory.add(expert_weights_, tokens * experts_);
     memory.add(expert_output_, tokens * hidden_);
+    if (tokens < least_sorted_rows) return;
+    memory.add(expert_input_, tokens * hidden_);
+    memory.add(chosen_rows_, tokens * chosen_);
 }
 
 template <typename T>
@@ -51,21 +67,63 @@ void PassFeedForward<T>::widen_and_activate(const MlpWeights<T>& mlp, const T* i
 template <typename T>
 void PassFeedForward<T>::run_experts(const LayerWeights<T>& layer, const T* input,
                                      std::int64_t rows) {
-    const int experts = static_cast<int>(experts_);
     context_.linear(layer.router, input, rows, router_logits_);
-    context_.work.run(ChooseExperts<T>{router_logits_, expert_weights_, rows, experts,
-                                       static_cast<int>(chosen_)});
-    for (int expert = 0; expert < experts; ++expert) {
+    context_.work.run(ChooseExperts<T>{router_logits_, expert_weights_, rows,
+                                       static_cast<int>(experts_), static_cast<int>(chosen_)});
+    sums_ = context_.own_share(rows * hidden_);
+    context_.work.run(ClearSums{{rows, hidden_}, sums_});
+    const bool sorted = context_.may_wait && rows >= least_sorted_rows;
+    if (sorted) sort_rows(rows);
+    for (int expert = 0; expert < static_cast<int>(experts_); ++expert) {
         const MlpWeights<T>& mlp = layer.experts[static_cast<std::size_t>(expert)];
-        widen_and_activate(mlp, input, rows);
-        context_.work.multiply_partial(mlp.down, gate_, rows, expert_output_);
-        context_.work.run(AddExpert{{rows, hidden_},
-                                    expert_output_,
-                                    expert_weights_,
-                                    expert,
-                                    experts,
-                                    context_.own_share(rows * hidden_)});
+        if (sorted) {
+            run_on_chosen_rows(mlp, expert, input);
+        } else {
+            answer(mlp, input, rows);
+            add_answers(expert, rows, nullptr);
+        }
     }
+}
+
+/// Waits for the router's choice.
+template <typename T>
+void PassFeedForward<T>::sort_rows(std::int64_t rows) {
+    weights_.resize(static_cast<std::size_t>(rows * experts_));
+    context_.work.copy_out(expert_weights_, weights_.size() * sizeof(float), weights_.data());
+    rows_of_experts_.sort(weights_, experts_);
+    const auto chosen = rows_of_experts_.all();
+    context_.work.copy_in(chosen.data(), chosen.size_bytes(), chosen_rows_);
+}
+
+template <typename T>
+void PassFeedForward<T>::run_on_chosen_rows(const MlpWeights<T>& mlp, int expert, const T* input) {
+    const std::int64_t rows = rows_of_experts_.count(expert);
+    if (rows == 0) return;
+    const std::int32_t* places = chosen_rows_ + rows_of_experts_.first(expert);
+    context_.work.run(GatherRows<T>{{rows, hidden_}, input, places, expert_input_});
+    // Rows beyond the last are whatever lies there, and nobody reads what becomes of them.
+    const std::int64_t planned = (rows + row_step - 1) / row_step * row_step;
+    answer(mlp, expert_input_, std::min(planned, tokens_));
+    add_answers(expert, rows, places);
+}
+
+/// An expert's answers to some rows.
+template <typename T>
+void PassFeedForward<T>::answer(const MlpWeights<T>& mlp, const T* input, std::int64_t rows) {
+    widen_and_activate(mlp, input, rows);
+    context_.work.multiply_partial(mlp.down, gate_, rows, expert_output_);
+}
+
+template <typename T>
+void PassFeedForward<T>::add_answers(int expert, std::int64_t rows, const std::int32_t* places) {
+    AddExpert job{{rows, hidden_}};
+    job.answers = expert_output_;
+    job.places = places;
+    job.weights = expert_weights_;
+    job.expert = expert;
+    job.experts = static_cast<int>(experts_);
+    job.sums = sums_;
+    context_.work.run(job);
 }
 
 template class PassFeedForward<float>;

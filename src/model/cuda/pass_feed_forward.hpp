@@ -1,12 +1,14 @@
 #pragma once
 
 #include "model/cuda/pass_context.hpp"
+#include "model/cuda/rows_of_experts.hpp"
 #include "model/layer_weights.hpp"
 
 namespace galapagos::cuda {
 
-/// The second half of a layer on the device. Of a mixture every expert runs on every row, and what
-/// the router did not choose is left out of the sum: the host need not know the choice.
+/// The second half of a layer on the device. The experts of a mixture run on the rows that chose
+/// them, which the host must wait for; on few rows, or in a step that is recorded, on all rows, and
+/// what the router did not choose is left out of the sum.
 template <typename T>
 class PassFeedForward {
   public:
@@ -20,13 +22,22 @@ class PassFeedForward {
   private:
     void widen_and_activate(const MlpWeights<T>& mlp, const T* input, std::int64_t rows);
     void run_experts(const LayerWeights<T>& layer, const T* input, std::int64_t rows);
+    void sort_rows(std::int64_t rows);
+    void run_on_chosen_rows(const MlpWeights<T>& mlp, int expert, const T* input);
+    void answer(const MlpWeights<T>& mlp, const T* input, std::int64_t rows);
+    void add_answers(int expert, std::int64_t rows, const std::int32_t* places);
 
     PassContext<T>& context_;
     Activation activation_;
-    std::int64_t hidden_, intermediate_, experts_, chosen_;
+    std::int64_t hidden_, intermediate_, experts_, chosen_, tokens_;
     T *gate_ = nullptr, *up_ = nullptr;
-    T* router_logits_ = nullptr;
-    float *expert_weights_ = nullptr, *expert_output_ = nullptr;
+
+    // Of a mixture.
+    T *router_logits_ = nullptr, *expert_input_ = nullptr;
+    float *expert_weights_ = nullptr, *expert_output_ = nullptr, *sums_ = nullptr;
+    std::int32_t* chosen_rows_ = nullptr;  ///< [tokens * chosen], one expert's after the other's
+    std::vector<float> weights_;
+    RowsOfExperts rows_of_experts_;
 };
 
 }  // namespace galapagos::cuda

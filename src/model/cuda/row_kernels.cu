@@ -3,6 +3,7 @@
 
 namespace galapagos::cuda {
 
+void run_kernel(const ClearSums& job, const Stream& stream) { launch(job, stream); }
 void run_kernel(const AddExpert& job, const Stream& stream) { launch(job, stream); }
 
 #define GALAPAGOS_KERNEL(Job)                                   \
