@@ -156,6 +156,9 @@ int run_evaluate(const EvaluateArguments& arguments, const ProgramContext& conte
         model = device.make_candidate(job.sources, *job.donor, network.architecture, network.route,
                                       world, arguments.seed, options, network.forms);
     });
+    if (const auto text = model->about_sources();
+        world.is_root() && !arguments.json && !text.empty())
+        fmt::print("{}\n", text);
     // Ranks have GPUs of their own: one may fail alone, and the others wait for it.
     apart(world, [&] {
         score_tasks(arguments, job, network.forms.front(), *model, device.name, world.is_root());

@@ -56,6 +56,8 @@ void print_header(const Evolution& evolution) {
         evolution.run.root.string(),
         evolution.attempt > 1 ? fmt::format(" (attempt {})", evolution.attempt) : "");
     fmt::print("{}\n", describe(evolution.device));
+    if (const auto text = evolution.evaluator->about_sources(); !text.empty())
+        fmt::print("{}\n", text);
     std::fflush(stdout);
 }
 

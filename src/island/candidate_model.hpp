@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "comm/tensor_group.hpp"
@@ -38,6 +39,8 @@ class CandidateModel {
     /// Whether `prepare` does anything. The same on all ranks of a group.
     virtual bool prepares() const { return false; }
     virtual Decoder& decoder() = 0;
+    /// Where the sources lie and why, as a sentence or more; empty where they stay in their files.
+    virtual std::string about_sources() const { return {}; }
 
     const std::vector<std::shared_ptr<const Source>>& sources() const { return sources_; }
     const SourceIndex& index() const { return index_; }

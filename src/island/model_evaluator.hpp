@@ -46,6 +46,9 @@ class ModelEvaluator : public CandidateEvaluator {
     std::optional<CandidateResult> evaluate(const Candidate& candidate,
                                             const EvaluationHooks& hooks) override;
 
+    /// See CandidateModel.
+    std::string about_sources() const { return model_->about_sources(); }
+
     /// True when some task has items of this stage.
     bool has_stage(Stage stage) const;
 

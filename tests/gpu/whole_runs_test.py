@@ -75,6 +75,7 @@ def evolve(ranks, config, run_dir, *options, timeout=600):
     out = run(ranks, "evolve", config, "--run-dir", run_dir, *ON_DEVICE, *options, timeout=timeout)
     (line,) = [line for line in out.splitlines() if line.startswith("computing on")]
     assert ("CPU" in line) == (DEVICE == "cpu"), line
+    assert ("The sources (" in out) == (DEVICE != "cpu"), "where the sources lie, and why"
     return app.history(run_dir)
 
 

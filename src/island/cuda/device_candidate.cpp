@@ -2,12 +2,11 @@
 
 #include <cstring>
 #include <exception>
-#include <functional>
 #include <string>
 #include <type_traits>
 #include <utility>
 
-#include "base/error.hpp"
+#include "comm/agreement.hpp"
 #include "island/cuda/candidate_needs.hpp"
 #include "merge/cuda/resident_sources.hpp"
 #include "model/cuda/device_pass.hpp"
@@ -18,19 +17,6 @@ namespace {
 
 template <typename T>
 constexpr DType element_type = std::is_same_v<T, float> ? DType::f32 : DType::bf16;
-
-/// Collective. Runs a step of each rank's own, whose device may have less room than the others':
-/// what fails on one is every rank's error, before any waits for the others.
-void agree(const Communicator& members, const std::function<void()>& step) {
-    std::string failure;
-    try {
-        step();
-    } catch (const Error& error) {
-        failure = error.what();
-    }
-    for (const std::string& text : members.all_gather(failure))
-        if (!text.empty()) throw Error(text);
-}
 
 }  // namespace
 
@@ -46,6 +32,7 @@ DeviceCandidate<T>::DeviceCandidate(std::vector<std::shared_ptr<const Source>> s
       machine_(make_machine(group_)) {
     options.dtype = element_type<T>;
     choose_residency(options, forms);
+    // Each rank's device has its own room.
     agree(group, [&] { take_memory(seed, options, forms); });
 }
 

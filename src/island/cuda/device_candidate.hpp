@@ -29,6 +29,8 @@ class DeviceCandidate final : public CandidateModel {
     bool prepares() const override { return spare_ != nullptr; }
     Decoder& decoder() override { return *decoder_; }
 
+    std::string about_sources() const override { return residency_.why; }
+
     /// Where the sources lie, and why.
     const ResidencyChoice& residency() const { return residency_; }
     /// The arena's counterpart on the device.
