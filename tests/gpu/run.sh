@@ -26,7 +26,7 @@ if ! gpus=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv
 fi
 
 ./setup.sh --tests
-export GALAPAGOS_DEPS=${GALAPAGOS_DEPS:-$PWD/.deps}
+export GALAPAGOS_DEPS=${GALAPAGOS_DEPS:-$PWD/.deps} OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 build=build/cuda
 cmake --preset cuda >/dev/null
 cmake --build "$build" -j "$(nproc)" --target gpu_tests gpu_candidate galapagos -- --quiet

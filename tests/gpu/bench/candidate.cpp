@@ -1,8 +1,10 @@
 // Seconds that candidates take on a GPU, once it holds their sources:
 //
 //   gpu_candidate merge RECIPE...          the first recipe names all models of the others
-//   gpu_candidate decode RECIPE WORK...    WORK: NAME=KIND:REQUESTS:GIVEN:NEW[:CHOICES]
+//   gpu_candidate decode [--reductions=fast] RECIPE WORK...
+//                                          WORK: NAME=KIND:REQUESTS:GIVEN:NEW[:CHOICES]
 //
+// Under mpirun the ranks decode together, each with a GPU of its own as far as there are some.
 // KIND is generate (REQUESTS prompts of GIVEN ids, NEW ids each) or score (REQUESTS contexts of
 // GIVEN ids, each with CHOICES continuations of NEW ids). bf16; the sources' values are random
 // whatever their files hold, so that these may be empty. Each figure is the least of several
@@ -34,13 +36,16 @@ namespace {
 using Machine = cuda::CandidateMachine<Bf16>;
 
 constexpr int rounds = 5;
+constexpr std::string_view fast_option = "--reductions=fast";
 
 void finish() { cuda::check(cudaDeviceSynchronize(), "the GPU's work failed"); }
 
 double least_seconds(const std::function<void()>& body) {
+    const Communicator world = Communicator::world();
     double least = std::numeric_limits<double>::infinity();
     for (int round = 0; round <= rounds; ++round) {
         finish();
+        world.barrier();
         const Stopwatch watch;
         body();
         finish();
@@ -93,8 +98,9 @@ class RandomCandidate {
         for (const Recipe& recipe : recipes)
             forms.push_back(make_plan(recipe, sources_, index_sources(sources_)));
         const Stopwatch watch;
-        candidate_.emplace(sources_, *sources_[0], architecture_, LayerRoute(), Communicator(), 1,
-                           options, forms, [this](TensorGroup& group) {
+        const Communicator world = Communicator::world();
+        candidate_.emplace(sources_, *sources_[0], architecture_, LayerRoute(), world, 1, options,
+                           forms, [this](TensorGroup& group) {
                                auto machine = cuda::gpu_machine<Bf16>()(group);
                                machine_ = machine.get();
                                return machine;
@@ -102,11 +108,13 @@ class RandomCandidate {
         finish();
         load_seconds_ = watch.seconds();
         RandomBlock block(*machine_);
+        const Sharding sharding(sources_[0]->config(), world.size(), world.rank());
         for (const auto& source : sources_)
             for (const std::string& name : source->tensor_names()) {
                 const TensorView mapped = source->tensor(name);
+                const auto elements = element_count(sharding.local_shape(name, mapped.shape));
                 block.fill(const_cast<std::byte*>(machine_->tensors().find(mapped.data)),
-                           mapped.bytes());
+                           static_cast<std::size_t>(elements) * size_of(mapped.dtype));
             }
         finish();
     }
@@ -218,6 +226,11 @@ int run_merges(int count, char** arguments) {
 int run_decoder(int count, char** arguments) {
     std::vector<Work> list;
     DecoderOptions options;
+    if (std::string(arguments[0]) == fast_option) {
+        options.reductions = Reductions::fast;
+        --count;
+        ++arguments;
+    }
     options.max_batch = options.max_tokens = 1;
     for (int i = 1; i < count; ++i) {
         const Work& work = list.emplace_back(arguments[i]);
@@ -232,7 +245,7 @@ int run_decoder(int count, char** arguments) {
     for (const Work& work : list)
         printed += fmt::format("{}\"{}\": {:.6f}", printed.empty() ? "" : ", ", work.name,
                                least_seconds(work.body(model)));
-    fmt::print("{{{}}}\n", printed);
+    if (Communicator::world().is_root()) fmt::print("{{{}}}\n", printed);
     return 0;
 }
 
@@ -243,7 +256,8 @@ int main(int argc, char** argv) {
     using namespace galapagos;
     const std::string what = argc > 2 ? argv[1] : "";
     if (what != "merge" && (what != "decode" || argc < 4)) {
-        fmt::print(stderr, "usage: gpu_candidate merge RECIPE... | decode RECIPE WORK...\n");
+        fmt::print(stderr, "usage: gpu_candidate merge RECIPE... | decode [{}] RECIPE WORK...\n",
+                   fast_option);
         return 2;
     }
     try {
@@ -253,7 +267,8 @@ int main(int argc, char** argv) {
             fmt::print(stderr, "gpu_candidate: no GPU: {}\n", report.why_none);
             return 77;
         }
-        use_device(report.devices.front());
+        const auto rank = static_cast<std::size_t>(Communicator::world().split_by_node().rank());
+        use_device(report.devices[rank % report.devices.size()]);
         return what == "merge" ? run_merges(argc - 2, argv + 2) : run_decoder(argc - 2, argv + 2);
     } catch (const std::exception& error) {
         fmt::print(stderr, "gpu_candidate: {}\n", error.what());

@@ -1,5 +1,8 @@
 """Generation and scoring on a GPU in the shapes of Mistral-7B, bf16, random weights, against transformers on the same GPU.
 
+On several GPUs two, four and eight of them share the model too (tensor parallelism under mpirun), with both ways to add up their shares; the
+rivals of these rows are ours: one GPU, and exact sums.
+
 Floors: products at the rate of the largest one that torch reaches here, weights read once a token at the rate of a copy. Tokens are counted
 as in the goals: new ones of generation, including the time for its prompts; all ids of prompts and choices.
 """
@@ -25,14 +28,20 @@ TINY = {"batch": ("tiny generation", "generate:4:12:5", 20), "prefill": ("tiny p
         "choices": ("tiny choices", "score:2:12:3:4", 2 * 4 * 15), "single": ("tiny single", "generate:1:6:4", 4)}
 
 
-def ours(binary_dir, shapes, work):
+def launcher(ranks):
+    return [] if ranks == 1 else ["mpirun", "-n", str(ranks), "--oversubscribe", "--bind-to", "none"]
+
+
+def ours(binary_dir, shapes, work, ranks=1, options=()):
+    """Seconds of each work."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         mistral.write_folder(folder / "model", shapes)
         recipe = folder / "linear.yaml"
         recipe.write_text(json.dumps({"merge_method": "linear", "dtype": "bfloat16",
                                       "models": [{"model": str(folder / "model"), "parameters": {"weight": 1.0}}]}))
-        command = [mistral.program(binary_dir, shapes is mistral.TINY), "decode", recipe] + [f"{name}={told}" for name, (_, told, _) in work.items()]
+        program = mistral.program(binary_dir, shapes is mistral.TINY)
+        command = launcher(ranks) + [program, "decode", *options, recipe] + [f"{name}={told}" for name, (_, told, _) in work.items()]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         return json.loads(done.stdout.splitlines()[-1])
 
@@ -120,6 +129,18 @@ def floors(shapes, work, flops, bandwidth):
     return found
 
 
+def rows_of_ranks(binary_dir, shapes, work, one, widths):
+    """Of works that keep several GPUs busy; `one`: seconds on one."""
+    work = {name: work[name] for name in ("batch", "prefill")}
+    for width in widths:
+        exact = ours(binary_dir, shapes, work, width)
+        fast = ours(binary_dir, shapes, work, width, ["--reductions=fast"])
+        for name, (what, _, tokens) in work.items():
+            for kind, mine, his in (("exact", exact[name], one[name]), ("fast", fast[name], exact[name])):
+                yield {"name": f"{what}, {width} GPUs, {kind} sums", "unit": "tokens/s", "galapagos": tokens / mine, "rival": tokens / his,
+                       "ratio": his / mine}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary-dir", type=pathlib.Path, required=True)
@@ -142,6 +163,11 @@ def main():
             row["goal"] = goals[name] if goals[name] > 1 else goals[name] * row["floor"]
             row["met"] = row["galapagos"] >= row["goal"]
         rows.append(row)
+    widths = [2] if arguments.tiny else [width for width in (2, 4, 8) if width <= rival.torch.cuda.device_count()]
+    del rival.model  # and its memory
+    if device == "cuda":
+        rival.torch.cuda.empty_cache()
+    rows += rows_of_ranks(arguments.binary_dir, shapes, work, mine, widths)
     rows.append({"name": "products (the floor's)", "unit": "TFLOPS", "rival": flops / 1e12})
     rows.append({"name": "copy (the floor's)", "unit": "GB/s", "rival": bandwidth / 1e9})
     print(json.dumps(rows))
