@@ -50,6 +50,11 @@ void add_machine_options(CLI::App& command, PlanArguments& a) {
                     "3350)")
         ->check(CLI::PositiveNumber);
     command
+        .add_option("--bus-bandwidth", a.plan.bus_bandwidth,
+                    "from a node's memory to each of its GPUs in GB/s (default: 70 % of 63, PCIe "
+                    "5), for sources that lie there")
+        ->check(CLI::PositiveNumber);
+    command
         .add_option("--node-watts", a.plan.node_watts, "power of a node, for an estimate of energy")
         ->check(CLI::PositiveNumber);
 }

@@ -103,13 +103,16 @@ bool files_stay_cached(const PlanInputs& in, const PlanMachines& machines) {
            machines.node_memory;
 }
 
-ordered_json memory_of_gpu_at(int width, const PlanInputs& in, const PlanMachines& machines) {
+GpuForecast forecast_at(int width, const PlanInputs& in, const PlanMachines& machines) {
     const auto bytes = [](double value) { return static_cast<std::size_t>(std::max(0.0, value)); };
     const FreeMemory free{bytes(machines.limit - context_bytes),
                           pinnable_bytes(bytes(machines.node_memory), machines.ranks_per_node)};
-    const GpuForecast forecast =
-        forecast_gpu(in.sources, in.sizes.changed, in.network.architecture, in.network.route, width,
-                     in.decoder, in.network.forms, free);
+    return forecast_gpu(in.sources, in.sizes.changed, in.network.architecture, in.network.route,
+                        width, in.decoder, in.network.forms, free);
+}
+
+ordered_json memory_of_gpu_at(int width, const PlanInputs& in, const PlanMachines& machines) {
+    const GpuForecast forecast = forecast_at(width, in, machines);
     ordered_json m{{"width", width}};
     add_gpu_parts(m, forecast);
     m["fits"] = forecast.fits;
@@ -123,6 +126,11 @@ ordered_json memory_of_gpu_at(int width, const PlanInputs& in, const PlanMachine
 }
 
 }  // namespace
+
+std::optional<GpuForecast> gpu_forecast(const PlanInputs& in, const PlanMachines& machines) {
+    if (!machines.gpu) return std::nullopt;
+    return forecast_at(in.config.evaluation.tensor_parallel, in, machines);
+}
 
 ordered_json plan_memory(const PlanInputs& in, const PlanMachines& machines) {
     const double process = process_bytes();

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "app/plan_inputs.hpp"
+#include "forecast/gpu_memory.hpp"
 #include "forecast/machine.hpp"
 
 namespace galapagos {
@@ -13,12 +15,17 @@ namespace galapagos {
 /// that fits.
 nlohmann::ordered_json plan_memory(const PlanInputs& in, const PlanMachines& machines);
 
+/// Of the run's own width; none where it computes on the CPU.
+std::optional<GpuForecast> gpu_forecast(const PlanInputs& in, const PlanMachines& machines);
+
 /// What the evaluation of a candidate computes.
 nlohmann::ordered_json plan_work(const PlanInputs& in);
 
 /// How long a candidate takes, and the end of the run.
 struct PlanTimes {
     MachineFigures rank;
+    double merge = 0;
+    bool merges_overlap = false;  ///< with the evaluation before
     double candidate = 0;
     std::string candidate_source;
     double sigma = 0;  ///< spread of the candidates' times, as in SimulationSettings

@@ -91,10 +91,18 @@ std::string speed_text(const ordered_json& report) {
              fmt::format("{} passes, {} tokens, {:.3g} TFLOP, {} read", work["passes"].get<int>(),
                          work["tokens"].get<std::int64_t>(), work["flops"].get<double>() / 1e12,
                          format_bytes(work["bytes"].get<double>())));
-    text +=
-        line("a rank", fmt::format("{:.3g} TFLOPS, {:.3g} GB/s ({})", speed["tflops"].get<double>(),
-                                   speed["gigabytes_per_second"].get<double>(),
-                                   speed["figures"].get<std::string>()));
+    const std::string bus = speed.contains("bus_gigabytes_per_second")
+                                ? fmt::format(", {:.3g} GB/s from the host",
+                                              speed["bus_gigabytes_per_second"].get<double>())
+                                : "";
+    text += line("a rank",
+                 fmt::format("{:.3g} TFLOPS, {:.3g} GB/s{} ({})", speed["tflops"].get<double>(),
+                             speed["gigabytes_per_second"].get<double>(), bus,
+                             speed["figures"].get<std::string>()));
+    text += line(
+        "a merge",
+        fmt::format("{:.3g} s{}", speed["merge_seconds"].get<double>(),
+                    speed["merges_overlap"].get<bool>() ? ", beside the evaluation before" : ""));
     text += line("takes", fmt::format("{} a candidate ({})",
                                       format_duration(speed["seconds_per_candidate"].get<double>()),
                                       speed["seconds_source"].get<std::string>()));

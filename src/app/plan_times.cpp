@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <thread>
 
@@ -32,26 +33,37 @@ MachineFigures measure_rank(const PlanInputs& in, const PlanMachines& machines) 
 MachineFigures figures_of_rank(const PlanInputs& in, const PlanMachines& machines,
                                const PlanSettings& settings) {
     MachineFigures figures;
-    const bool flops_given = settings.tflops > 0, bandwidth_given = settings.bandwidth > 0;
     if (machines.gpu)
         figures = assumed_gpu();
-    else if (!flops_given || !bandwidth_given)
+    else if (settings.tflops == 0 || settings.bandwidth == 0)
         figures = measure_rank(in, machines);
-    if (flops_given) figures.flops = settings.tflops * 1e12;
-    if (bandwidth_given) figures.bandwidth = settings.bandwidth * 1e9;
-    if (flops_given && bandwidth_given)
+    int given = 0;
+    const auto take = [&given](double setting, double unit, double& figure) {
+        if (setting == 0) return;
+        figure = setting * unit;
+        ++given;
+    };
+    take(settings.tflops, 1e12, figures.flops);
+    take(settings.bandwidth, 1e9, figures.bandwidth);
+    if (machines.gpu) take(settings.bus_bandwidth, 1e9, figures.bus);
+    if (given == (machines.gpu ? 3 : 2))
         figures.source = "the figures given";
-    else if (flops_given || bandwidth_given)
-        figures.source += ", and the figure given";
+    else if (given > 0)
+        figures.source += given == 1 ? ", and the figure given" : ", and the figures given";
     return figures;
 }
 
-double seconds_of_merge(const PlanInputs& in, const MachineFigures& rank) {
-    if (in.network.slots) return 0;  // done once, before the first candidate
+/// Every source is read once and the candidate written; what a GPU doesn't hold comes over its bus.
+void add_merge_times(const PlanInputs& in, const PlanMachines& machines, PlanTimes& times) {
+    if (in.network.slots) return;  // merged once, before the first candidate
     double bytes = static_cast<double>(arena_bytes(
         in.network.architecture, Sharding(in.donor().config(), 1, 0), in.decoder.dtype));
     for (const auto& tensor : in.sizes.tensors) bytes += static_cast<double>(tensor.bytes());
-    return bytes / (in.config.evaluation.tensor_parallel * rank.bandwidth);
+    times.merge = bytes / (in.config.evaluation.tensor_parallel * times.rank.bandwidth);
+    const auto gpu = gpu_forecast(in, machines);
+    if (!gpu || !gpu->fits || gpu->residency == Residency::device) return;
+    times.merge = std::max(times.merge, static_cast<double>(gpu->needs.sources) / times.rank.bus);
+    times.merges_overlap = gpu->overlaps;
 }
 
 TimeSpread times_in_history(const std::string& run) {
@@ -72,12 +84,14 @@ PlanTimes plan_times(const PlanInputs& in, const PlanMachines& machines,
                      const PlanSettings& settings) {
     PlanTimes times;
     times.rank = figures_of_rank(in, machines, settings);
-    const double merge = seconds_of_merge(in, times.rank);
+    add_merge_times(in, machines, times);
     const auto evaluation = [&](Split split) {
         return workload_seconds(in.running, in.decoder.dtype, in.workload(split), times.rank,
                                 in.config.evaluation.tensor_parallel);
     };
-    const double estimated = merge + evaluation(Split::train);
+    const double train = evaluation(Split::train);
+    const double estimated =
+        times.merges_overlap ? std::max(times.merge, train) : times.merge + train;
     times.candidate = estimated;
     times.candidate_source = "estimated from these figures";
     times.sigma = assumed_sigma;
@@ -94,22 +108,26 @@ PlanTimes plan_times(const PlanInputs& in, const PlanMachines& machines,
     if (settings.straggler_sigma) times.sigma = *settings.straggler_sigma;
     const double finalists =
         std::ceil(in.config.selection.finalists / static_cast<double>(machines.evaluators));
-    times.final =
-        times.candidate / estimated *
-        (finalists * (merge + evaluation(Split::validation)) + merge + evaluation(Split::test));
+    times.final = times.candidate / estimated *
+                  (finalists * (times.merge + evaluation(Split::validation)) + times.merge +
+                   evaluation(Split::test));
     return times;
 }
 
 ordered_json plan_speed(const PlanTimes& times, const PlanMachines& machines) {
-    return {
-        {"tflops", times.rank.flops / 1e12},
-        {"gigabytes_per_second", times.rank.bandwidth / 1e9},
-        {"figures", times.rank.source},
-        {"seconds_per_candidate", times.candidate},
-        {"seconds_source", times.candidate_source},
-        {"straggler_sigma", times.sigma},
-        {"candidates_per_hour", 3600 / times.candidate * machines.evaluators * machines.islands},
-        {"final_seconds", times.final}};
+    ordered_json speed{{"tflops", times.rank.flops / 1e12},
+                       {"gigabytes_per_second", times.rank.bandwidth / 1e9}};
+    if (machines.gpu) speed["bus_gigabytes_per_second"] = times.rank.bus / 1e9;
+    speed.update(
+        {{"figures", times.rank.source},
+         {"merge_seconds", times.merge},
+         {"merges_overlap", times.merges_overlap},
+         {"seconds_per_candidate", times.candidate},
+         {"seconds_source", times.candidate_source},
+         {"straggler_sigma", times.sigma},
+         {"candidates_per_hour", 3600 / times.candidate * machines.evaluators * machines.islands},
+         {"final_seconds", times.final}});
+    return speed;
 }
 
 }  // namespace galapagos

@@ -11,6 +11,7 @@ namespace galapagos {
 struct MachineFigures {
     double flops = 0;      ///< arithmetic operations a second in matrix products
     double bandwidth = 0;  ///< bytes a second
+    double bus = 0;        ///< the same from the host's memory to a GPU
     std::string source;    ///< where the figures come from
 };
 
@@ -19,7 +20,8 @@ struct MachineFigures {
 MachineFigures measure_cpu(DType dtype, int rows, int in, int out);
 
 /// What an H100 SXM reaches of its data sheet (NVIDIA, "H100 Tensor Core GPU": 989 TFLOPS dense in
-/// bf16, 3.35 TB/s): 40 % and 70 %, usual for batched inference.
+/// bf16, 3.35 TB/s): 40 % and 70 %, usual for batched inference; and 70 % of the 63 GB/s of PCIe 5
+/// with 16 lanes.
 MachineFigures assumed_gpu();
 
 }  // namespace galapagos

@@ -69,6 +69,27 @@ def test_a_plan_for_gpus_says_where_the_sources_lie(write_config):
     assert "The sources (" in text and "no GPU has run one yet" in text
 
 
+def test_sources_that_a_gpu_does_not_hold_come_over_its_bus(write_config):
+    options = ("--tflops", 100, "--bandwidth", 1000, "--bus-bandwidth", 0.001, "--memory-per-node", "8G")
+    def at(gpu_memory, *more):
+        report = plan(write_config(), "--gpu-memory", gpu_memory, *options, *more)
+        (width,) = report["memory"]["widths"]
+        return width, report["speed"]
+    held, fast = at("80G")
+    pinned, beside = at(held["rank"] - 1)
+    alone, slow = at(pinned["rank"] - 1)
+    assert pinned["next_candidate"] > 0 and alone["next_candidate"] == 0
+    over_the_bus = held["sources"] / 1e6
+    assert beside["merge_seconds"] == slow["merge_seconds"] == pytest.approx(over_the_bus) and fast["merge_seconds"] < 1e-3 * over_the_bus
+    assert (fast["merges_overlap"], beside["merges_overlap"], slow["merges_overlap"]) == (False, True, False)
+    evaluation = fast["seconds_per_candidate"] - fast["merge_seconds"]
+    assert slow["seconds_per_candidate"] == pytest.approx(over_the_bus + evaluation)
+    assert beside["seconds_per_candidate"] == pytest.approx(max(over_the_bus, evaluation))
+    assert slow["figures"] == "the figures given" and slow["bus_gigabytes_per_second"] == pytest.approx(0.001)
+    text = run_alone("plan", write_config(), "--gpu-memory", held["rank"] - 1, *options)[0]
+    assert "GB/s from the host" in text and "beside the evaluation before" in text
+
+
 def test_a_plan_says_what_merges_read_whose_sources_stay_in_their_files(write_config):
     """The files lie in a node's memory once, statistics and pinned copies once for each of eight ranks."""
     config = write_config(method="linear")

@@ -27,7 +27,7 @@ TEST(Timing, ThePassWaitsForArithmeticOrMemory) {
         bytes += pass_bytes(architecture, DType::bf16, pass);
     }
     const auto seconds = [&](double rank_flops, double bandwidth, int width) {
-        return workload_seconds(architecture, DType::bf16, workload, {rank_flops, bandwidth, ""},
+        return workload_seconds(architecture, DType::bf16, workload, {rank_flops, bandwidth, 0, ""},
                                 width);
     };
     EXPECT_DOUBLE_EQ(seconds(1e3, 1e30, 1), flops / 1e3);
