@@ -29,7 +29,8 @@ DecoderMemory decoder_memory(const Architecture& architecture, const Sharding& s
     const std::int64_t intermediate = sharding.intermediate_end() - sharding.intermediate_begin();
     const std::int64_t vocabulary = sharding.vocab_end() - sharding.vocab_begin();
     const std::int64_t tokens = std::max(options.batch_tokens, options.max_batch);
-    constexpr std::int64_t logit_rows = 64;  // as the output head holds at a time
+    constexpr std::int64_t logit_rows = 64;       // as the output head holds at a time
+    constexpr std::int64_t attention_rows = 128;  // and attention, of each thread
     constexpr std::int64_t fp32 = sizeof(float);
 
     DecoderMemory memory;
@@ -44,7 +45,9 @@ DecoderMemory decoder_memory(const Architecture& architecture, const Sharding& s
     if (architecture.experts > 0)  // an expert's answers
         memory.activations += tokens * architecture.hidden * fp32;
     const std::int64_t group = query_heads / std::max<std::int64_t>(1, kv_heads);
-    memory.activations += threads * group * (options.max_tokens + 2 * architecture.head_dim) * fp32;
+    const std::int64_t rows = std::max<std::int64_t>(1, attention_rows / group) * group;
+    const std::int64_t length = options.max_tokens, dim = architecture.head_dim;
+    memory.activations += threads * rows * ((length + 2 * dim) * fp32 + (length + dim) * element);
     const auto rotary_tables = static_cast<std::int64_t>(architecture.ropes.size());
     memory.activations += rotary_tables * options.max_tokens * architecture.head_dim * fp32;
     return memory;

@@ -3,45 +3,21 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <limits>
+#include <cstring>
 
 #include "model/for_each_range.hpp"
-#include "model/torch_types.hpp"
+#include "model/kernels/matrix_kernels.hpp"
 
 namespace galapagos {
 namespace {
 
+/// Rows (tokens times query heads of a group) of a block: enough for efficient products, few enough
+/// that its scores stay in the second-level cache and that little is computed beyond the diagonal.
+constexpr int64_t block_rows = 128;
+
 /// The first position that the token at `position` sees.
 int64_t first_visible(int64_t position, int64_t window) {
     return window == 0 ? 0 : std::max<int64_t>(0, position + 1 - window);
-}
-
-/// What is added to the scores [count, length] of tokens that `before` of the cached ones precede:
-/// 0 where a token sees another, else minus infinity.
-at::Tensor visibility(int64_t count, int64_t length, int64_t before, int64_t window,
-                      const at::TensorOptions& options) {
-    const at::Tensor hidden =
-        at::full({count, length}, -std::numeric_limits<float>::infinity(), options);
-    at::Tensor mask = hidden.triu(before + 1);
-    if (window > 0 && length > window) mask.add_(hidden.tril(before - window));
-    return mask;
-}
-
-/// Attention with capped scores, which libtorch's kernel doesn't know; in fp32, some queries at a
-/// time so that the scores stay small.
-void attend_capped(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int64_t before,
-                   const AttentionSettings& settings, at::Tensor& output) {
-    constexpr int64_t block = 128;
-    const at::Tensor keys = k.to(at::kFloat).transpose(-1, -2);
-    const at::Tensor values = v.to(at::kFloat);
-    const auto cap = static_cast<double>(settings.softcap);
-    for (int64_t begin = 0; begin < q.size(2); begin += block) {
-        const int64_t count = std::min(block, q.size(2) - begin);
-        at::Tensor scores = at::matmul(q.narrow(2, begin, count).to(at::kFloat), keys);
-        scores.mul_(settings.scale).div_(cap).tanh_().mul_(cap);
-        scores.add_(visibility(count, k.size(2), before + begin, settings.window, keys.options()));
-        output.narrow(2, begin, count).copy_(at::matmul(at::softmax(scores, -1), values));
-    }
 }
 
 }  // namespace
@@ -51,82 +27,97 @@ Attention<T>::Attention(const HeadCounts& heads, int64_t max_tokens)
     : heads_(heads),
       group_(heads.query / heads.kv),
       max_tokens_(max_tokens),
-      scratch_per_thread_(group_ * (max_tokens + 2 * heads.head_dim)),
-      scratch_(scratch_per_thread_ * at::get_num_threads()) {}
+      block_tokens_(std::max<int64_t>(1, block_rows / group_)),
+      floats_(block_tokens_ * group_ * (max_tokens + 2 * heads.head_dim) * at::get_num_threads()),
+      elements_(block_tokens_ * group_ * (max_tokens + heads.head_dim) * at::get_num_threads()) {}
 
 template <typename T>
 void Attention<T>::run(std::span<const Segment> segments, const T* queries, KvCache<T>& cache,
                        int64_t hop, const AttentionSettings& settings, T* output) {
-    const int64_t width = heads_.query * heads_.head_dim;
-    size_t index = 0;
-    while (index < segments.size()) {
-        if (segments[index].count > 1) {
-            attend_many(segments[index], queries, cache, hop, settings, output);
-            queries += segments[index].count * width;
-            output += segments[index].count * width;
-            ++index;
-            continue;
-        }
-        size_t end = index;
-        while (end < segments.size() && segments[end].count == 1) ++end;
-        const auto singles = segments.subspan(index, end - index);
-        const auto tasks = static_cast<int64_t>(singles.size()) * heads_.kv;
-        for_each_range(0, tasks, 1, [&](int64_t first, int64_t last, int range) {
-            float* scratch = scratch_.data() + range * scratch_per_thread_;
-            for (int64_t task = first; task < last; ++task) {
-                const int64_t token = task / heads_.kv;
-                attend_one(singles[static_cast<size_t>(token)], task % heads_.kv,
-                           queries + token * width, cache, hop, settings, output + token * width,
-                           scratch);
+    const Call call{queries, cache, hop, settings, output};
+    cut(segments);
+    for_each_range(0, static_cast<int64_t>(blocks_.size()), 1,
+                   [&](int64_t first, int64_t last, int range) {
+                       const Place mine = place(range);
+                       for (int64_t i = first; i < last; ++i) {
+                           const Block& block = blocks_[static_cast<size_t>(i)];
+                           if (block.tokens.count == 1)
+                               attend_one(block, call, mine);
+                           else
+                               attend_block(block, call, mine);
+                       }
+                   });
+}
+
+template <typename T>
+void Attention<T>::cut(std::span<const Segment> segments) {
+    blocks_.clear();
+    int64_t token = 0;
+    for (const Segment& segment : segments) {
+        for (int64_t head = 0; head < heads_.kv; ++head)
+            for (int64_t begin = 0; begin < segment.count; begin += block_tokens_) {
+                const Segment tokens{segment.row, segment.position + begin,
+                                     std::min(block_tokens_, segment.count - begin)};
+                blocks_.push_back(
+                    {tokens, head,
+                     ((token + begin) * heads_.kv + head) * group_ * heads_.head_dim});
             }
-        });
-        queries += static_cast<int64_t>(singles.size()) * width;
-        output += static_cast<int64_t>(singles.size()) * width;
-        index = end;
+        token += segment.count;
     }
 }
 
 template <typename T>
-void Attention<T>::attend_one(const Segment& segment, int64_t head, const T* queries,
-                              KvCache<T>& cache, int64_t hop, const AttentionSettings& settings,
-                              T* output, float* scratch) const {
-    const int64_t offset = head * group_ * heads_.head_dim;
-    const int64_t first = first_visible(segment.position, settings.window);
-    row_kernels<T>().attend(
-        queries + offset, cache.keys(hop, segment.row, head) + first * heads_.head_dim,
-        cache.values(hop, segment.row, head) + first * heads_.head_dim, output + offset, scratch,
-        {group_, segment.position + 1 - first, heads_.head_dim, settings.scale, settings.softcap});
+typename Attention<T>::Place Attention<T>::place(int range) {
+    const int64_t rows = block_tokens_ * group_;
+    float* scores = floats_.data() + range * rows * (max_tokens_ + 2 * heads_.head_dim);
+    T* queries = elements_.data() + range * rows * (max_tokens_ + heads_.head_dim);
+    return {scores, scores + rows * max_tokens_, queries, queries + rows * heads_.head_dim};
 }
 
-/// Several tokens of one row through libtorch's flash attention. Key-value heads take the place of
-/// its batch, so that the query heads of a group share theirs without a copy (stride 0).
 template <typename T>
-void Attention<T>::attend_many(const Segment& segment, const T* queries, KvCache<T>& cache,
-                               int64_t hop, const AttentionSettings& settings, T* output) const {
-    const int64_t dim = heads_.head_dim;
-    const int64_t first = first_visible(segment.position, settings.window);
-    const int64_t before = segment.position - first;
-    const int64_t length = before + segment.count;
-    const std::vector<int64_t> sizes{heads_.kv, group_, segment.count, dim};
-    const std::vector<int64_t> strides{group_ * dim, dim, heads_.query * dim, 1};
-    const std::vector<int64_t> cached_sizes{heads_.kv, group_, length, dim};
-    const std::vector<int64_t> cached_strides{cache.head_stride(), 0, dim, 1};
-    const at::Tensor q = tensor_over(queries, sizes, strides);
-    const at::Tensor k =
-        tensor_over(cache.keys(hop, segment.row, 0) + first * dim, cached_sizes, cached_strides);
-    const at::Tensor v =
-        tensor_over(cache.values(hop, segment.row, 0) + first * dim, cached_sizes, cached_strides);
-    at::Tensor result = tensor_over(output, sizes, strides);
-    if (settings.softcap != 0) {
-        attend_capped(q, k, v, before, settings, result);
-        return;
+void Attention<T>::attend_one(const Block& block, const Call& call, const Place& place) const {
+    const auto& [row, position, count] = block.tokens;
+    const int64_t first = first_visible(position, call.settings.window);
+    row_kernels<T>().attend(call.queries + block.offset,
+                            call.cache.keys(call.hop, row, block.head) + first * heads_.head_dim,
+                            call.cache.values(call.hop, row, block.head) + first * heads_.head_dim,
+                            call.output + block.offset, place.scores,
+                            {group_, position + 1 - first, heads_.head_dim, call.settings.scale,
+                             call.settings.softcap});
+}
+
+/// Scores of all rows are one product, weighted values another one. Weights beyond what a row sees
+/// are 0, which leaves its sums as they are.
+template <typename T>
+void Attention<T>::attend_block(const Block& block, const Call& call, const Place& place) const {
+    const auto& [row, position, count] = block.tokens;
+    const AttentionSettings& settings = call.settings;
+    const int64_t dim = heads_.head_dim, group_width = group_ * dim;
+    const int64_t token_width = heads_.kv * group_width;
+    const int64_t first = first_visible(position, settings.window);
+    const int64_t length = position + count - first;
+    const int64_t rows = count * group_;
+    for (int64_t t = 0; t < count; ++t)
+        std::memcpy(place.queries + t * group_width, call.queries + block.offset + t * token_width,
+                    static_cast<size_t>(group_width) * sizeof(T));
+    matrix_kernels<T>().multiply({place.queries, rows,
+                                  call.cache.keys(call.hop, row, block.head) + first * dim, nullptr,
+                                  dim, length, 0, length, nullptr, place.scores});
+    float divisors[block_rows];
+    for (int64_t r = 0; r < rows; ++r) {
+        const int64_t here = position + r / group_;
+        divisors[r] = row_kernels<T>().weigh(
+            {place.scores + r * length, length, first_visible(here, settings.window) - first,
+             here + 1 - first, settings.scale, settings.softcap},
+            place.weights + r * length);
     }
-    const bool plain = before == 0 && (settings.window == 0 || length <= settings.window);
-    std::optional<at::Tensor> mask;
-    if (!plain) mask = visibility(segment.count, length, before, settings.window, q.options());
-    const auto attended =
-        at::_scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, plain, mask, settings.scale);
-    result.copy_(std::get<0>(attended));
+    matrix_kernels<T>().multiply_transposed(
+        {place.weights, rows, call.cache.values(call.hop, row, block.head) + first * dim, nullptr,
+         length, dim, 0, dim, nullptr, place.sums});
+    for (int64_t r = 0; r < rows; ++r)
+        row_kernels<T>().divide(
+            place.sums + r * dim, divisors[r],
+            call.output + block.offset + r / group_ * token_width + r % group_ * dim, dim);
 }
 
 template class Attention<float>;

@@ -43,17 +43,41 @@ class Attention {
              const AttentionSettings& settings, T* output);
 
   private:
-    void attend_one(const Segment& segment, int64_t head, const T* queries, KvCache<T>& cache,
-                    int64_t hop, const AttentionSettings& settings, T* output,
-                    float* scratch) const;
-    void attend_many(const Segment& segment, const T* queries, KvCache<T>& cache, int64_t hop,
-                     const AttentionSettings& settings, T* output) const;
+    /// Neighbouring tokens of a segment, whose queries of one key-value head go through one
+    /// product.
+    struct Block {
+        Segment tokens;
+        int64_t head;    ///< key-value head
+        int64_t offset;  ///< of the first token's queries of this head, and of its output
+    };
+    /// What all blocks of a call share.
+    struct Call {
+        const T* queries;
+        KvCache<T>& cache;
+        int64_t hop;
+        const AttentionSettings& settings;
+        T* output;
+    };
+    /// Memory of a thread.
+    struct Place {
+        float* scores;  ///< [block's rows, max_tokens]
+        float* sums;    ///< [block's rows, head_dim]
+        T* queries;     ///< [block's rows, head_dim]
+        T* weights;     ///< [block's rows, max_tokens]
+    };
+
+    void cut(std::span<const Segment> segments);
+    Place place(int range);
+    void attend_one(const Block& block, const Call& call, const Place& place) const;
+    void attend_block(const Block& block, const Call& call, const Place& place) const;
 
     HeadCounts heads_;
     int64_t group_;
     int64_t max_tokens_;
-    int64_t scratch_per_thread_;
-    Buffer<float> scratch_;
+    int64_t block_tokens_;
+    std::vector<Block> blocks_;
+    Buffer<float> floats_;
+    Buffer<T> elements_;
 };
 
 }  // namespace galapagos

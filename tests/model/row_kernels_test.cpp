@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "weights/dtype.hpp"
@@ -218,6 +219,38 @@ TYPED_TEST(RowKernelsTest, Attention) {
         std::vector<float> scratch(3 * (37 + 2 * 24));
         kernels.attend(queries.data(), keys.data(), values.data(), output.data(), scratch.data(),
                        shape);
+        this->expect_close(expected, output);
+    });
+}
+
+TYPED_TEST(RowKernelsTest, WeighsWhatAQuerySees) {
+    using T = TypeParam;
+    this->for_each_variant([&](const RowKernels<T>& kernels) {
+        for (const float cap : {0.0F, 2.0F})
+            for (const auto& [first, last] :
+                 {std::pair<int64_t, int64_t>{0, 1}, {3, 40}, {0, 50}}) {
+                const std::vector<float> given = values_of(random_values<float>(50, 11, 3.0F));
+                std::vector<float> scores = given;
+                std::vector<double> expected(50, 0.0);
+                const auto score = [&](int64_t j) {
+                    const double plain = 0.5 * given[static_cast<size_t>(j)];
+                    return cap == 0 ? plain : cap * std::tanh(plain / cap);
+                };
+                double maximum = score(first), sum = 0;
+                for (int64_t j = first; j < last; ++j) maximum = std::max(maximum, score(j));
+                for (int64_t j = first; j < last; ++j)
+                    sum += expected[static_cast<size_t>(j)] = std::exp(score(j) - maximum);
+                std::vector<T> weights = random_values<T>(50, 12);
+                EXPECT_NEAR(
+                    kernels.weigh({scores.data(), 50, first, last, 0.5F, cap}, weights.data()), sum,
+                    1e-5 * sum);
+                this->expect_close(expected, weights);
+            }
+        const std::vector<float> sum = values_of(random_values<float>(37, 13));
+        std::vector<double> expected(sum.begin(), sum.end());
+        for (double& value : expected) value /= 7;
+        std::vector<T> output(37);
+        kernels.divide(sum.data(), 7.0F, output.data(), 37);
         this->expect_close(expected, output);
     });
 }

@@ -25,6 +25,10 @@ constexpr int64_t tile_row_bytes = 64;
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t tiles_for(int64_t count, int64_t size) { return (count + size - 1) / size; }
 
+inline __mmask32 first_of_32(int64_t n) {
+    return static_cast<__mmask32>((std::uint64_t{1} << n) - 1U);
+}
+
 /// GCC's intrinsics don't say that they read memory: what they read must be written before.
 inline void finish_writes() { asm volatile("" ::: "memory"); }
 
@@ -92,7 +96,7 @@ inline void transpose(const void* rows, int64_t stride, const Put& put) {
 /// The first `elements` of each of `vectors` vectors of a tile, and zeros.
 inline void copy_part(const Bf16* vectors, int64_t count, int64_t in, int64_t elements,
                       Bf16* part) {
-    const auto mask = static_cast<__mmask32>((std::uint64_t{1} << elements) - 1U);
+    const __mmask32 mask = first_of_32(elements);
     for (int64_t v = 0; v < side; ++v)
         _mm512_store_si512(part + v * depth, v < count
                                                  ? _mm512_maskz_loadu_epi16(mask, vectors + v * in)
@@ -114,6 +118,31 @@ inline void pack(const Bf16* vectors, int64_t count, int64_t in, Bf16* part, Bf1
             transpose(source, stride * 2, [packed](int64_t column, __m512i pairs) {
                 _mm512_store_si512(packed + column * 2 * side, pairs);
             });
+        }
+}
+
+/// Packs columns of a matrix whose rows are `stride` elements apart, `count` columns of `in`
+/// elements, in the same order.
+inline void pack_columns(const Bf16* matrix, int64_t stride, int64_t count, int64_t in,
+                         Bf16* packed) {
+    const int64_t tile_stride = tiles_for(in, depth) * tile_elements;
+    const __m512i halves_by_turns = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
+    for (int64_t k = 0; k < in; k += depth, packed += tile_elements)
+        for (int64_t column = 0; column < count; column += pair) {
+            const __mmask32 mask = first_of_32(smaller(pair, count - column));
+            Bf16* target = packed + column / side * tile_stride;
+            const auto load = [&](int64_t row) __attribute__((always_inline)) {
+                if (row >= in) return _mm512_setzero_si512();
+                return _mm512_permutexvar_epi64(
+                    halves_by_turns,
+                    _mm512_maskz_loadu_epi16(mask, matrix + row * stride + column));
+            };
+            for (int64_t row = k; row < k + depth; row += 2, target += 2 * side) {
+                const __m512i even = load(row), odd = load(row + 1);
+                _mm512_store_si512(target, _mm512_unpacklo_epi16(even, odd));
+                if (count - column > side)
+                    _mm512_store_si512(target + tile_stride, _mm512_unpackhi_epi16(even, odd));
+            }
         }
 }
 

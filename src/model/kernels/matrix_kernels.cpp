@@ -25,6 +25,7 @@ void multiply(const MatrixTask<Bf16>& task);
 }  // namespace avx512_bf16_kernels
 namespace amx_kernels {
 void multiply(const MatrixTask<Bf16>& task);
+void multiply_transposed(const MatrixTask<Bf16>& task);
 }  // namespace amx_kernels
 #endif
 
@@ -52,12 +53,12 @@ const MatrixKernels<T>& avx512() {
     return kernels;
 }
 
-/// Of AMX there is the same product for bf16.
+/// AMX has products of bf16.
 template <typename T>
 const MatrixKernels<T>& amx() {
     if constexpr (std::is_same_v<T, Bf16>) {
         static const MatrixKernels<T> kernels{"amx", 32, amx_kernels::multiply,
-                                              avx2<T>().multiply_transposed};
+                                              amx_kernels::multiply_transposed};
         return kernels;
     } else {
         return avx512<T>();

@@ -1,4 +1,4 @@
-// Products of bf16 with weights [out, in] on AMX. Its instruction takes a tile of 16 vectors as
+// Products of bf16 on AMX. Its instruction takes a tile of 16 vectors as
 // they are stored and a packed one of 16 others, and adds to their 256 sums, in one order whichever
 // operand is which. So the operand that has fewer vectors is packed: the input (the sums are then
 // transposed on the way out), or the weights, a block at a time. Sums go out while the next are
@@ -23,7 +23,8 @@ struct Workplace {
 /// Fetches the next weights from memory, a few cache lines a step.
 class Ahead {
   public:
-    /// Weights of columns [first, last), in `steps` steps.
+    Ahead() = default;
+    /// Weights [out, in] of columns [first, last), in `steps` steps.
     Ahead(const MatrixTask<Bf16>& task, int64_t first, int64_t last, int64_t steps)
         : next_(reinterpret_cast<const char*>(task.weight + first * task.in)),
           end_(reinterpret_cast<const char*>(task.weight + last * task.in)),
@@ -35,9 +36,9 @@ class Ahead {
     }
 
   private:
-    const char* next_;
-    const char* end_;
-    int64_t share_;
+    const char* next_ = nullptr;
+    const char* end_ = nullptr;
+    int64_t share_ = 0;
 };
 
 inline __m512 widened(__m256i values) {
@@ -61,7 +62,7 @@ class Output {
         area_ = area;
         sums_ = sums;
         done_ = 0;
-        mask_ = static_cast<__mmask32>((std::uint64_t{1} << area.columns) - 1U);
+        mask_ = first_of_32(area.columns);
         if (task_.bias == nullptr) return;
         const __m512i bias = _mm512_maskz_loadu_epi16(mask_, task_.bias + area.column);
         low_bias_ = widened(_mm512_castsi512_si256(bias));
@@ -174,25 +175,19 @@ auto sum_of(bool two_stored, bool two_packed) {
     return two_packed ? sum_tiles<false, true, packed_stay> : sum_tiles<false, false, packed_stay>;
 }
 
-/// Columns of the output that are computed together, and which operand is packed for them.
+/// Columns of the output that are computed together.
 struct Columns {
     int64_t first, last;
-    bool input_packed;
 };
 
-void multiply_columns(const MatrixTask<Bf16>& task, const Columns& columns, const Workplace& place,
-                      Tiles& tiles) {
+/// One operand is packed for them: `turned`, the input.
+void multiply_columns(const MatrixTask<Bf16>& task, const Columns& columns, bool turned,
+                      const Workplace& place, Tiles& tiles, Ahead ahead) {
     const int64_t width = columns.last - columns.first;
-    const bool turned = columns.input_packed;
     const int64_t stored_count = turned ? width : task.rows;
     const int64_t packed_count = turned ? task.rows : width;
     const Bf16* vectors = turned ? task.weight + columns.first * task.in : task.input;
     const int64_t steps = tiles_for(task.in, depth);
-    // One tile's work is so short that loads run far ahead by themselves.
-    const int64_t soon =
-        task.rows <= side ? columns.last : smaller(task.last, columns.last + width);
-    Ahead ahead(task, columns.last, soon,
-                tiles_for(stored_count, pair) * tiles_for(packed_count, pair) * steps);
     Output output(task, turned, steps);
     int64_t turn = 0;
     for (int64_t s = 0; s < stored_count; s += pair) {
@@ -220,9 +215,40 @@ void multiply_columns(const MatrixTask<Bf16>& task, const Columns& columns, cons
     output.finish();
 }
 
+/// Packed columns that stay in the second-level cache.
+int64_t block_columns(const MatrixTask<Bf16>& task) {
+    const int64_t fitting = block_bytes / (task.in * 2) / pair * pair;
+    return smaller(fitting < pair ? pair : fitting, task.last - task.first);
+}
+
+/// What a product packs at a time.
+struct Plan {
+    bool input_packed;
+    int64_t block;  ///< columns computed together
+};
+
 /// A packed vector costs its share of the products with all vectors of the other operand.
-bool input_is_packed(const MatrixTask<Bf16>& task, int64_t columns) {
-    return task.rows <= columns && task.rows * task.in * 2 <= block_bytes;
+Plan plan(const MatrixTask<Bf16>& task) {
+    const int64_t columns = task.last - task.first;
+    if (task.rows <= columns && task.rows * task.in * 2 <= block_bytes) return {true, pair};
+    return {false, block_columns(task)};
+}
+
+Workplace workplace(int64_t vectors, int64_t in) {
+    const int64_t packed_floats =
+        tiles_for(vectors, side) * tiles_for(in, depth) * tile_elements / 2;
+    constexpr int64_t tail_floats = pair * depth / 2;
+    float* memory = scratch.floats(packed_floats + tail_floats + 2 * pair * pair);
+    auto* packed = reinterpret_cast<Bf16*>(memory);
+    return {packed, packed + 2 * packed_floats, memory + packed_floats + tail_floats};
+}
+
+/// One tile's work is so short that loads run far ahead by themselves.
+Ahead ahead_of(const MatrixTask<Bf16>& task, const Columns& columns) {
+    if (task.rows <= side) return {};
+    const int64_t width = columns.last - columns.first;
+    return {task, columns.last, smaller(task.last, columns.last + width),
+            tiles_for(width, pair) * tiles_for(task.rows, pair) * tiles_for(task.in, depth)};
 }
 
 }  // namespace
@@ -230,25 +256,32 @@ bool input_is_packed(const MatrixTask<Bf16>& task, int64_t columns) {
 namespace amx_kernels {
 
 void multiply(const MatrixTask<Bf16>& task);
+void multiply_transposed(const MatrixTask<Bf16>& task);
+
 void multiply(const MatrixTask<Bf16>& task) {
-    const int64_t width = task.last - task.first;
-    const bool input_packed = input_is_packed(task, width);
-    const int64_t fitting = block_bytes / (task.in * 2) / pair * pair;
-    const int64_t block = input_packed || fitting < pair ? pair : smaller(fitting, width);
-    const int64_t packed_floats = tiles_for(input_packed ? task.rows : block, side) *
-                                  tiles_for(task.in, depth) * tile_elements / 2;
-    constexpr int64_t tail_floats = pair * depth / 2;
-    float* memory = scratch.floats(packed_floats + tail_floats + 2 * pair * pair);
-    auto* packed = reinterpret_cast<Bf16*>(memory);
-    const Workplace place{packed, packed + 2 * packed_floats, memory + packed_floats + tail_floats};
+    const auto [input_packed, block] = plan(task);
+    const Workplace place = workplace(input_packed ? task.rows : block, task.in);
     Tiles tiles;
-    if (input_packed) pack(task.input, task.rows, task.in, place.tail, packed);
+    if (input_packed) pack(task.input, task.rows, task.in, place.tail, place.packed);
     for (int64_t first = task.first; first < task.last; first += block) {
-        const int64_t last = smaller(task.last, first + block);
+        const Columns columns{first, smaller(task.last, first + block)};
         if (!input_packed)
-            pack(task.weight + first * task.in, last - first, task.in, place.tail, packed);
+            pack(task.weight + first * task.in, columns.last - first, task.in, place.tail,
+                 place.packed);
         finish_writes();
-        multiply_columns(task, {first, last, input_packed}, place, tiles);
+        multiply_columns(task, columns, input_packed, place, tiles, ahead_of(task, columns));
+    }
+}
+
+void multiply_transposed(const MatrixTask<Bf16>& task) {
+    const int64_t block = block_columns(task);
+    const Workplace place = workplace(block, task.in);
+    Tiles tiles;
+    for (int64_t first = task.first; first < task.last; first += block) {
+        const Columns columns{first, smaller(task.last, first + block)};
+        pack_columns(task.weight + first, task.out, columns.last - first, task.in, place.packed);
+        finish_writes();
+        multiply_columns(task, columns, false, place, tiles, {});
     }
 }
 

@@ -27,6 +27,16 @@ struct AttentionShape {
     float softcap;  ///< scores become cap * tanh(score / cap); 0: they don't
 };
 
+/// One query's scores against `length` positions, of which it sees [first, last).
+struct ScoreRow {
+    float* scores;  ///< overwritten
+    int64_t length;
+    int64_t first;
+    int64_t last;
+    float scale;
+    float softcap;  ///< as in AttentionShape
+};
+
 /// A norm's weights, [width] each; bias of layer norms only.
 template <typename T>
 struct Norm {
@@ -75,6 +85,13 @@ struct RowKernels {
     /// [length, head_dim]; scratch holds group * (length + 2 * head_dim) floats.
     void (*attend)(const T* queries, const T* keys, const T* values, T* output, float* scratch,
                    const AttentionShape& shape);
+
+    /// Turns scores s into weights T(exp(s - their maximum)), 0 where the query doesn't see;
+    /// returns the sum of the exponentials.
+    float (*weigh)(const ScoreRow& row, T* weights);
+
+    /// output = T(sum / divisor).
+    void (*divide)(const float* sum, float divisor, T* output, int64_t width);
 
     /// Greedy choice and normaliser of `count` logits.
     ShardStatistics (*shard_statistics)(const T* logits, int64_t count);

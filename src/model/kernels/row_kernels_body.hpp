@@ -165,56 +165,6 @@ inline float dot(const float* a, const float* b, int64_t width) {
     return sum_lanes(partial);
 }
 
-/// Turns scores into exp(score - max) and returns their sum.
-inline float exponentiate(float* scores, int64_t length) {
-    float maximum = scores[0];
-    for (int64_t j = 1; j < length; ++j) maximum = scores[j] > maximum ? scores[j] : maximum;
-    for (int64_t j = 0; j < length; ++j) scores[j] = exponential(scores[j] - maximum);
-    float partial[lanes] = {};
-    int64_t j = 0;
-    for (; j + lanes <= length; j += lanes)
-        for (int64_t l = 0; l < lanes; ++l) partial[l] += scores[j + l];
-    for (int64_t l = 0; j < length; ++j, ++l) partial[l] += scores[j];
-    return sum_lanes(partial);
-}
-
-template <typename T>
-void attend(const T* queries, const T* keys, const T* values, T* output, float* scratch,
-            const AttentionShape& shape) {
-    const int64_t width = shape.head_dim;
-    const int64_t total = shape.group * width;
-    float* scores = scratch;
-    float* wide_queries = scores + shape.group * shape.length;
-    float* sums = wide_queries + total;
-    for (int64_t i = 0; i < total; ++i) wide_queries[i] = load(queries[i]) * shape.scale;
-    float row[512];
-    for (int64_t j = 0; j < shape.length; ++j) {
-        widen(keys + j * width, row, width);
-        for (int64_t g = 0; g < shape.group; ++g)
-            scores[g * shape.length + j] = dot(wide_queries + g * width, row, width);
-    }
-    if (shape.softcap != 0.0F) {
-        const float cap = shape.softcap;
-        for (int64_t i = 0; i < shape.group * shape.length; ++i)
-            scores[i] = cap * hyperbolic_tangent(scores[i] / cap);
-    }
-    float normalisers[256];
-    for (int64_t g = 0; g < shape.group; ++g)
-        normalisers[g] = exponentiate(scores + g * shape.length, shape.length);
-    for (int64_t i = 0; i < total; ++i) sums[i] = 0.0F;
-    for (int64_t j = 0; j < shape.length; ++j) {
-        widen(values + j * width, row, width);
-        for (int64_t g = 0; g < shape.group; ++g) {
-            const float p = scores[g * shape.length + j];
-            float* sum = sums + g * width;
-            for (int64_t d = 0; d < width; ++d) sum[d] += p * row[d];
-        }
-    }
-    for (int64_t g = 0; g < shape.group; ++g)
-        for (int64_t d = 0; d < width; ++d)
-            store(output[g * width + d], sums[g * width + d] / normalisers[g]);
-}
-
 /// The largest value, or NaN if there is one.
 template <typename T>
 float maximum_of(const T* values, int64_t count) {
@@ -240,6 +190,72 @@ float maximum_of(const T* values, int64_t count) {
         any |= unordered[l];
     }
     return any != 0 ? std::numeric_limits<float>::quiet_NaN() : maximum;
+}
+
+/// Turns scores into exp(score - max) and returns their sum.
+inline float exponentiate(float* scores, int64_t length) {
+    const float maximum = maximum_of(scores, length);
+    for (int64_t j = 0; j < length; ++j) scores[j] = exponential(scores[j] - maximum);
+    float partial[lanes] = {};
+    int64_t j = 0;
+    for (; j + lanes <= length; j += lanes)
+        for (int64_t l = 0; l < lanes; ++l) partial[l] += scores[j + l];
+    for (int64_t l = 0; j < length; ++j, ++l) partial[l] += scores[j];
+    return sum_lanes(partial);
+}
+
+inline void cap_scores(float* scores, int64_t count, float cap) {
+    for (int64_t i = 0; i < count; ++i) scores[i] = cap * hyperbolic_tangent(scores[i] / cap);
+}
+
+template <typename T>
+float weigh(const ScoreRow& row, T* weights) {
+    float* seen = row.scores + row.first;
+    const int64_t count = row.last - row.first;
+    for (int64_t i = 0; i < count; ++i) seen[i] *= row.scale;
+    if (row.softcap != 0.0F) cap_scores(seen, count, row.softcap);
+    const float sum = exponentiate(seen, count);
+    for (int64_t i = 0; i < row.first; ++i) store(weights[i], 0.0F);
+    for (int64_t i = 0; i < count; ++i) store(weights[row.first + i], seen[i]);
+    for (int64_t i = row.last; i < row.length; ++i) store(weights[i], 0.0F);
+    return sum;
+}
+
+template <typename T>
+void divide(const float* sum, float divisor, T* output, int64_t width) {
+    for (int64_t i = 0; i < width; ++i) store(output[i], sum[i] / divisor);
+}
+
+template <typename T>
+void attend(const T* queries, const T* keys, const T* values, T* output, float* scratch,
+            const AttentionShape& shape) {
+    const int64_t width = shape.head_dim;
+    const int64_t total = shape.group * width;
+    float* scores = scratch;
+    float* wide_queries = scores + shape.group * shape.length;
+    float* sums = wide_queries + total;
+    for (int64_t i = 0; i < total; ++i) wide_queries[i] = load(queries[i]) * shape.scale;
+    float row[512];
+    for (int64_t j = 0; j < shape.length; ++j) {
+        widen(keys + j * width, row, width);
+        for (int64_t g = 0; g < shape.group; ++g)
+            scores[g * shape.length + j] = dot(wide_queries + g * width, row, width);
+    }
+    if (shape.softcap != 0.0F) cap_scores(scores, shape.group * shape.length, shape.softcap);
+    float normalisers[256];
+    for (int64_t g = 0; g < shape.group; ++g)
+        normalisers[g] = exponentiate(scores + g * shape.length, shape.length);
+    for (int64_t i = 0; i < total; ++i) sums[i] = 0.0F;
+    for (int64_t j = 0; j < shape.length; ++j) {
+        widen(values + j * width, row, width);
+        for (int64_t g = 0; g < shape.group; ++g) {
+            const float p = scores[g * shape.length + j];
+            float* sum = sums + g * width;
+            for (int64_t d = 0; d < width; ++d) sum[d] += p * row[d];
+        }
+    }
+    for (int64_t g = 0; g < shape.group; ++g)
+        divide(sums + g * width, normalisers[g], output + g * width, width);
 }
 
 /// The lowest index of a value that is among them.
@@ -271,8 +287,9 @@ ShardStatistics shard_statistics(const T* logits, int64_t count) {
 
 template <typename T>
 constexpr RowKernels<T> make_kernels(const char* name) {
-    return {name,     add_norm<T>, rotate<T>,    activate<T>, soft_cap<T>, add<T>,
-            scale<T>, add_scaled,  round_sum<T>, widen<T>,    attend<T>,   shard_statistics<T>};
+    return {name,      add_norm<T>, rotate<T>,  activate<T>,        soft_cap<T>,
+            add<T>,    scale<T>,    add_scaled, round_sum<T>,       widen<T>,
+            attend<T>, weigh<T>,    divide<T>,  shard_statistics<T>};
 }
 
 }  // namespace
