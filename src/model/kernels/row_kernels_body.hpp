@@ -36,11 +36,36 @@ inline float rounded(float value) {
     return load(narrow);
 }
 
+typedef float Eight __attribute__((vector_size(32)));
+typedef float Four __attribute__((vector_size(16)));
+typedef float AnyEight __attribute__((vector_size(32), aligned(4), may_alias));
+
+/// Folds the upper half of the lanes onto the lower one until one is left. (GCC would take such
+/// loops apart.)
+template <typename Fold>
+inline float fold_lanes(const float* values, const Fold& fold) {
+    const Eight low = *reinterpret_cast<const AnyEight*>(values);
+    const Eight high = *reinterpret_cast<const AnyEight*>(values + 8);
+    Eight eight;
+    fold(low, high, eight);
+    Four four;
+    fold(__builtin_shufflevector(eight, eight, 0, 1, 2, 3),
+         __builtin_shufflevector(eight, eight, 4, 5, 6, 7), four);
+    fold(four, __builtin_shufflevector(four, four, 2, 3, 2, 3), four);
+    fold(four, __builtin_shufflevector(four, four, 1, 0, 1, 0), four);
+    return four[0];
+}
+
 inline float sum_lanes(const float* partial) {
-    float pairs[lanes / 2];
-    for (int64_t i = 0; i < lanes / 2; ++i) pairs[i] = partial[i] + partial[i + lanes / 2];
-    return ((pairs[0] + pairs[4]) + (pairs[2] + pairs[6])) +
-           ((pairs[1] + pairs[5]) + (pairs[3] + pairs[7]));
+    return fold_lanes(
+        partial, [](const auto& a, const auto& b, auto& sum)
+                     __attribute__((always_inline)) { sum = a + b; });
+}
+
+inline float largest_lane(const float* values) {
+    return fold_lanes(
+        values, [](const auto& a, const auto& b, auto& larger)
+                    __attribute__((always_inline)) { larger = a > b ? a : b; });
 }
 
 template <typename T>
@@ -183,13 +208,9 @@ float maximum_of(const T* values, int64_t count) {
 #pragma GCC unroll 1
         for (int64_t l = 0; l < lanes; ++l) take(l, load(values[i + l]));
     for (int64_t l = 0; i < count; ++i, ++l) take(l, load(values[i]));
-    float maximum = best[0];
     uint32_t any = 0;
-    for (int64_t l = 0; l < lanes; ++l) {
-        maximum = best[l] > maximum ? best[l] : maximum;
-        any |= unordered[l];
-    }
-    return any != 0 ? std::numeric_limits<float>::quiet_NaN() : maximum;
+    for (int64_t l = 0; l < lanes; ++l) any |= unordered[l];
+    return any != 0 ? std::numeric_limits<float>::quiet_NaN() : largest_lane(best);
 }
 
 /// Turns scores into exp(score - max) and returns their sum.
