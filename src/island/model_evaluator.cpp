@@ -95,14 +95,19 @@ std::optional<CandidateResult> ModelEvaluator::evaluate(const Candidate& candida
 }
 
 void ModelEvaluator::make_model(const Recipe& recipe) {
-    if (slots_)
+    if (slots_) {
         model_->decoder().set_route(slots_->route(*recipe.layer_path));
-    else
-        agree(group_, [&] { model_->merge(plan_of(recipe)); });
+    } else {
+        const MergePlan plan = plan_of(recipe);
+        agree(group_, [&] { model_->merge(plan); });
+    }
 }
 
+/// Collective.
 MergePlan ModelEvaluator::plan_of(const Recipe& recipe) const {
-    return make_plan(recipe, model_->sources(), model_->index());
+    MergePlan plan;
+    agree(group_, [&] { plan = make_plan(recipe, model_->sources(), model_->index()); });
+    return plan;
 }
 
 /// Asks the hooks; on every rank, where a model can be prepared for the next candidate. Layer paths

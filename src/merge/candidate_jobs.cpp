@@ -35,6 +35,24 @@ CandidateJobs::CandidateJobs(std::vector<std::shared_ptr<const Source>> sources,
       statistics_(passes) {}
 
 void CandidateJobs::build(const MergePlan& plan, Arena& out) {
+    const bool shared = group_ != nullptr && group_->size() > 1;
+    agree(shared ? group_->communicator() : Communicator(), [&] {
+        add_all(plan, out);
+        compute_statistics(shared ? group_->size() : 1, shared ? group_->rank() : 0);
+    });
+    if (shared && !requests_.empty()) share_outcomes(*group_);
+    apply_outcomes();
+}
+
+void CandidateJobs::build(const TensorMerge& tensor, std::optional<std::uint64_t> random_seed,
+                          const MutableTensorView& out) {
+    start();
+    add(tensor, random_seed.value_or(seed_), out, TensorSlice{});
+    compute_statistics(1, 0);
+    apply_outcomes();
+}
+
+void CandidateJobs::add_all(const MergePlan& plan, Arena& out) {
     const std::uint64_t seed = plan.random_seed.value_or(seed_);
     start();
     std::size_t filled = 0;
@@ -50,14 +68,6 @@ void CandidateJobs::build(const MergePlan& plan, Arena& out) {
         add(tensor, seed, view, std::move(slice));
     }
     if (filled != out.specs().size()) refuse_arena(plan, out);
-    settle_statistics(group_);
-}
-
-void CandidateJobs::build(const TensorMerge& tensor, std::optional<std::uint64_t> random_seed,
-                          const MutableTensorView& out) {
-    start();
-    add(tensor, random_seed.value_or(seed_), out, TensorSlice{});
-    settle_statistics(nullptr);
 }
 
 void CandidateJobs::start() {
@@ -97,18 +107,12 @@ void CandidateJobs::deal_requests(int ranks, int rank) {
     }
 }
 
-void CandidateJobs::settle_statistics(TensorGroup* ranks) {
-    const bool shared = ranks != nullptr && ranks->size() > 1;
-    agree(shared ? ranks->communicator() : Communicator(), [&] {
-        for (std::size_t i = 0; i < used_; ++i) add_tables(jobs_[i], statistics_);
-        deal_requests(shared ? ranks->size() : 1, shared ? ranks->rank() : 0);
-        outcomes_.assign(requests_.size(), Outcome{});
-        compute_outcomes(jobs_, requests_, mine_, statistics_, cuts_, outcomes_);
-    });
-    if (requests_.empty()) return;
-    if (shared) share_outcomes(*ranks);
-    for (std::size_t i = 0; i < requests_.size(); ++i)
-        apply_outcome(requests_[i], outcomes_[i], jobs_[requests_[i].job]);
+/// Those that are this rank's share.
+void CandidateJobs::compute_statistics(int ranks, int rank) {
+    for (std::size_t i = 0; i < used_; ++i) add_tables(jobs_[i], statistics_);
+    deal_requests(ranks, rank);
+    outcomes_.assign(requests_.size(), Outcome{});
+    compute_outcomes(jobs_, requests_, mine_, statistics_, cuts_, outcomes_);
 }
 
 void CandidateJobs::share_outcomes(TensorGroup& ranks) {
@@ -120,6 +124,11 @@ void CandidateJobs::share_outcomes(TensorGroup& ranks) {
         deal_requests(ranks.size(), static_cast<int>(rank));
         for (const std::size_t i : mine_) outcomes_[i] = gathered_[rank * outcomes_.size() + i];
     }
+}
+
+void CandidateJobs::apply_outcomes() {
+    for (std::size_t i = 0; i < requests_.size(); ++i)
+        apply_outcome(requests_[i], outcomes_[i], jobs_[requests_[i].job]);
 }
 
 }  // namespace galapagos

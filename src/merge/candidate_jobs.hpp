@@ -40,8 +40,8 @@ class CandidateJobs {
     CandidateJobs(std::vector<std::shared_ptr<const Source>> sources, Sharding sharding,
                   std::uint64_t seed, TensorGroup* group, StatisticPasses& passes = cpu_passes());
 
-    /// All tensors of the arena, whose memory is not touched. Throws Error where plan and arena
-    /// don't fit.
+    /// All tensors of the arena, whose memory is not touched. Collective over the group: what fails
+    /// on one rank fails on all. Throws Error where plan and arena don't fit.
     void build(const MergePlan& plan, Arena& out);
     /// One whole tensor.
     void build(const TensorMerge& tensor, std::optional<std::uint64_t> random_seed,
@@ -56,11 +56,13 @@ class CandidateJobs {
 
   private:
     void start();
+    void add_all(const MergePlan& plan, Arena& out);
     void add(const TensorMerge& tensor, std::uint64_t mask_seed, const MutableTensorView& out,
              TensorSlice slice);
     void deal_requests(int ranks, int rank);
-    void settle_statistics(TensorGroup* ranks);
+    void compute_statistics(int ranks, int rank);
     void share_outcomes(TensorGroup& ranks);
+    void apply_outcomes();
 
     std::vector<std::shared_ptr<const Source>> sources_;
     Sharding sharding_;
