@@ -35,12 +35,12 @@ CandidateJobs::CandidateJobs(std::vector<std::shared_ptr<const Source>> sources,
       statistics_(passes) {}
 
 void CandidateJobs::build(const MergePlan& plan, Arena& out) {
-    const bool shared = group_ != nullptr && group_->size() > 1;
-    agree(shared ? group_->communicator() : Communicator(), [&] {
+    const Communicator ranks = group_ != nullptr ? group_->communicator() : Communicator();
+    agree(ranks, [&] {
         add_all(plan, out);
-        compute_statistics(shared ? group_->size() : 1, shared ? group_->rank() : 0);
+        compute_statistics(ranks.size(), ranks.rank());
     });
-    if (shared && !requests_.empty()) share_outcomes(*group_);
+    if (ranks.size() > 1 && !requests_.empty()) share_outcomes(*group_);
     apply_outcomes();
 }
 

@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/parallel.hpp"
 #include "merge/cuda/merge_memory.hpp"
+#include "merge/slice_runs.hpp"
 
 namespace galapagos::cuda {
 
@@ -62,9 +63,8 @@ SourceStream::SourceStream(const std::vector<std::shared_ptr<const Source>>& sou
 }
 
 void SourceStream::start() {
-    batches_.assign(1, {});
-    end_ = 0;
-    places_.clear();
+    batches_.clear();
+    next_batch();
 }
 
 void SourceStream::next_batch() {
@@ -149,29 +149,14 @@ void SourceStream::fill(const Batch& batch, std::size_t begin, std::size_t end, 
 
 /// Bytes [begin, end) of the part, as copy_slice lays it out.
 void SourceStream::Part::copy_range(std::size_t begin, std::size_t end, std::byte* to) const {
-    if (slice.whole()) {
-        std::memcpy(to, whole.data + begin, end - begin);
-        return;
-    }
-    const auto dim = static_cast<std::size_t>(slice.dim);
-    std::size_t inner = size_of(whole.dtype);  // bytes of one index of the cut dimension
-    for (std::size_t d = dim + 1; d < whole.shape.size(); ++d)
-        inner *= static_cast<std::size_t>(whole.shape[d]);
-    const std::size_t row_bytes = static_cast<std::size_t>(slice.extent()) * inner;
-    const std::size_t whole_row_bytes = static_cast<std::size_t>(whole.shape[dim]) * inner;
-    for (std::size_t row = begin / row_bytes; row * row_bytes < end; ++row) {
-        std::size_t run = row * row_bytes;  // where the range begins in the part
-        for (const Range& range : slice.ranges) {
-            const std::size_t run_end = run + static_cast<std::size_t>(range.size()) * inner;
-            const std::size_t first = std::max(begin, run), last = std::min(end, run_end);
-            if (first < last)
-                std::memcpy(to + (first - begin),
-                            whole.data + row * whole_row_bytes +
-                                static_cast<std::size_t>(range.begin) * inner + (first - run),
-                            last - first);
-            run = run_end;
-        }
-    }
+    Shape shape = whole.shape;
+    shape.push_back(static_cast<std::int64_t>(size_of(whole.dtype)));  // of bytes
+    for_each_run_between(slice, shape, static_cast<std::int64_t>(begin),
+                         static_cast<std::int64_t>(end), [&](const SliceRun& run) {
+                             std::memcpy(to + (static_cast<std::size_t>(run.local) - begin),
+                                         whole.data + run.global,
+                                         static_cast<std::size_t>(run.count));
+                         });
 }
 
 }  // namespace galapagos::cuda
