@@ -70,18 +70,21 @@ void PassFeedForward<T>::run_experts(const LayerWeights<T>& layer, const T* inpu
     context_.linear(layer.router, input, rows, router_logits_);
     context_.work.run(ChooseExperts<T>{router_logits_, expert_weights_, rows,
                                        static_cast<int>(experts_), static_cast<int>(chosen_)});
-    sums_ = context_.own_share(rows * hidden_);
-    context_.work.run(ClearSums{{rows, hidden_}, sums_});
+    AddExpert add{{rows, hidden_}};
+    add.answers = expert_output_;
+    add.weights = expert_weights_;
+    add.experts = static_cast<int>(experts_);
+    add.sums = context_.own_share(rows * hidden_);
+    context_.work.run(ClearSums{{rows, hidden_}, add.sums});
     const bool sorted = context_.may_wait && rows >= least_sorted_rows;
     if (sorted) sort_rows(rows);
-    for (int expert = 0; expert < static_cast<int>(experts_); ++expert) {
-        const MlpWeights<T>& mlp = layer.experts[static_cast<std::size_t>(expert)];
-        if (sorted) {
-            run_on_chosen_rows(mlp, expert, input);
-        } else {
+    for (; add.expert < add.experts; ++add.expert) {
+        const MlpWeights<T>& mlp = layer.experts[static_cast<std::size_t>(add.expert)];
+        if (sorted)
+            answer_chosen_rows(mlp, input, add);
+        else
             answer(mlp, input, rows);
-            add_answers(expert, rows, nullptr);
-        }
+        context_.work.run(add);
     }
 }
 
@@ -95,16 +98,17 @@ void PassFeedForward<T>::sort_rows(std::int64_t rows) {
     context_.work.copy_in(chosen.data(), chosen.size_bytes(), chosen_rows_);
 }
 
+/// Leaves in the sum's job whose answers they are.
 template <typename T>
-void PassFeedForward<T>::run_on_chosen_rows(const MlpWeights<T>& mlp, int expert, const T* input) {
-    const std::int64_t rows = rows_of_experts_.count(expert);
-    if (rows == 0) return;
-    const std::int32_t* places = chosen_rows_ + rows_of_experts_.first(expert);
-    context_.work.run(GatherRows<T>{{rows, hidden_}, input, places, expert_input_});
+void PassFeedForward<T>::answer_chosen_rows(const MlpWeights<T>& mlp, const T* input,
+                                            AddExpert& add) {
+    add.rows = rows_of_experts_.count(add.expert);
+    add.places = chosen_rows_ + rows_of_experts_.first(add.expert);
+    if (add.rows == 0) return;
+    context_.work.run(GatherRows<T>{{add.rows, hidden_}, input, add.places, expert_input_});
     // Rows beyond the last are whatever lies there, and nobody reads what becomes of them.
-    const std::int64_t planned = (rows + row_step - 1) / row_step * row_step;
+    const std::int64_t planned = (add.rows + row_step - 1) / row_step * row_step;
     answer(mlp, expert_input_, std::min(planned, tokens_));
-    add_answers(expert, rows, places);
 }
 
 /// An expert's answers to some rows.
@@ -112,18 +116,6 @@ template <typename T>
 void PassFeedForward<T>::answer(const MlpWeights<T>& mlp, const T* input, std::int64_t rows) {
     widen_and_activate(mlp, input, rows);
     context_.work.multiply_partial(mlp.down, gate_, rows, expert_output_);
-}
-
-template <typename T>
-void PassFeedForward<T>::add_answers(int expert, std::int64_t rows, const std::int32_t* places) {
-    AddExpert job{{rows, hidden_}};
-    job.answers = expert_output_;
-    job.places = places;
-    job.weights = expert_weights_;
-    job.expert = expert;
-    job.experts = static_cast<int>(experts_);
-    job.sums = sums_;
-    context_.work.run(job);
 }
 
 template class PassFeedForward<float>;

@@ -23,9 +23,8 @@ class PassFeedForward {
     void widen_and_activate(const MlpWeights<T>& mlp, const T* input, std::int64_t rows);
     void run_experts(const LayerWeights<T>& layer, const T* input, std::int64_t rows);
     void sort_rows(std::int64_t rows);
-    void run_on_chosen_rows(const MlpWeights<T>& mlp, int expert, const T* input);
+    void answer_chosen_rows(const MlpWeights<T>& mlp, const T* input, AddExpert& add);
     void answer(const MlpWeights<T>& mlp, const T* input, std::int64_t rows);
-    void add_answers(int expert, std::int64_t rows, const std::int32_t* places);
 
     PassContext<T>& context_;
     Activation activation_;
@@ -34,7 +33,7 @@ class PassFeedForward {
 
     // Of a mixture.
     T *router_logits_ = nullptr, *expert_input_ = nullptr;
-    float *expert_weights_ = nullptr, *expert_output_ = nullptr, *sums_ = nullptr;
+    float *expert_weights_ = nullptr, *expert_output_ = nullptr;
     std::int32_t* chosen_rows_ = nullptr;  ///< [tokens * chosen], one expert's after the other's
     std::vector<float> weights_;
     RowsOfExperts rows_of_experts_;
