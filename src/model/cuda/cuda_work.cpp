@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <thread>
 
 #include "base/error.hpp"
 #include "comm/cuda/errors.hpp"
@@ -23,12 +22,7 @@ constexpr int seen_before_recording = 3;
 
 template <typename T>
 CudaWork<T>::CudaWork(const Stream& stream, const TensorGroup& group)
-    : stream_(stream),
-      rank_(group.rank()),
-      staging_{{{PinnedBuffer(staging_bytes), Event()},
-                {PinnedBuffer(staging_bytes), Event()},
-                {PinnedBuffer(staging_bytes), Event()},
-                {PinnedBuffer(staging_bytes), Event()}}} {
+    : stream_(stream), rank_(group.rank()), bounce_(staging_bytes, 4) {
     if (group.size() > 1) gpus_.emplace(group.communicator());
 }
 
@@ -98,29 +92,14 @@ void CudaWork<T>::forget_steps() {
 
 template <typename T>
 void CudaWork<T>::copy_in(const void* from, std::size_t bytes, void* to) {
-    const auto* source = static_cast<const std::byte*>(from);
-    auto* target = static_cast<std::byte*>(to);
-    for (std::size_t at = 0; at < bytes; at += staging_bytes) {
-        const std::size_t size = std::min(staging_bytes, bytes - at);
-        Staging& staging = free_staging();
-        std::memcpy(staging.memory.data(), source + at, size);
-        check(cudaMemcpyAsync(target + at, staging.memory.data(), size, cudaMemcpyHostToDevice,
-                              stream_.handle()),
-              "can't copy to the GPU");
-        staging.done.record(stream_);
-    }
-}
-
-/// The staging buffer that was used longest ago, once the device has read it.
-template <typename T>
-auto CudaWork<T>::free_staging() -> Staging& {
-    Staging& staging = staging_[next_staging_];
-    next_staging_ = (next_staging_ + 1) % staging_.size();
-    if (gpus_)
-        gpus_->wait(staging.done, group_failed);
-    else
-        while (!staging.done.reached()) std::this_thread::yield();
-    return staging;
+    const auto fill = [source = static_cast<const std::byte*>(from)](
+                          std::size_t begin, std::size_t end, std::byte* piece) {
+        std::memcpy(piece, source + begin, end - begin);
+    };
+    auto* const target = static_cast<std::byte*>(to);
+    if (!gpus_) return bounce_.copy_in(stream_, bytes, fill, target);
+    bounce_.copy_in(stream_, bytes, fill, target,
+                    [this](const Event& read) { gpus_->wait(read, group_failed); });
 }
 
 template <typename T>

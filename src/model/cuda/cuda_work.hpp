@@ -1,10 +1,10 @@
 // A device pass's work on a GPU.
 #pragma once
 
-#include <array>
 #include <map>
 #include <optional>
 
+#include "comm/cuda/bounce_buffers.hpp"
 #include "comm/cuda/graph.hpp"
 #include "comm/cuda/memory.hpp"
 #include "comm/cuda/nccl_communicator.hpp"
@@ -40,18 +40,12 @@ class CudaWork final : public DeviceWork<T> {
     void copy_out(const void* from, std::size_t bytes, void* to) override;
 
   private:
-    /// Host memory that a copy to the device is reading until `done`.
-    struct Staging {
-        PinnedBuffer memory;
-        Event done;
-    };
     struct Step {
         std::int64_t seen = 0;
         std::optional<Graph> graph;
     };
     static constexpr std::size_t staging_bytes = std::size_t{256} << 10;
 
-    Staging& free_staging();
     void wait();
 
     const Stream& stream_;
@@ -62,8 +56,7 @@ class CudaWork final : public DeviceWork<T> {
     int graphs_ = 0;
     MatrixProducts<T> products_;
     std::optional<DeviceArena> memory_;
-    std::array<Staging, 4> staging_;
-    std::size_t next_staging_ = 0;
+    BounceBuffers bounce_;
     PinnedBuffer arrived_{staging_bytes};
 };
 
