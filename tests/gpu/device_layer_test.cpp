@@ -83,6 +83,7 @@ TEST_F(DeviceLayer, WhatDoesNotFitIsRefusedAndLeavesTheGpuUsable) {
     } catch (const Error& error) {
         EXPECT_THAT(error.what(), ::testing::HasSubstr("GiB are free (cudaErrorMemoryAllocation"));
     }
+    EXPECT_EQ(cudaGetLastError(), cudaSuccess) << "a kernel would seem not to start";
     cuda::MemoryPlan small;
     small.add("candidate", 1 << 20);
     EXPECT_NO_THROW(cuda::DeviceArena{small});

@@ -75,6 +75,7 @@ void fail(bool out_of_memory, std::string_view what, const std::string& why, con
 
 void check(cudaError_t code, std::string_view what) {
     if (code == cudaSuccess) return;
+    cudaGetLastError();  // or the next kernel's start would be taken for what failed
     fail(code == cudaErrorMemoryAllocation, what,
          fmt::format("{}: {}", cudaGetErrorName(code), cudaGetErrorString(code)),
          what_to_try(code));
