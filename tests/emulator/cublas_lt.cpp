@@ -37,6 +37,9 @@ struct Algorithm {
     std::uint64_t workspace = 0;
 };
 constexpr std::uint64_t algorithm_mark = 0x616C676F726974;
+/// What kernels expect of a bias, whatever was promised of the matrices: on a GPU others end in a
+/// misaligned address.
+constexpr std::uintptr_t bias_alignment = 16;
 
 template <typename Inside, typename Opaque>
 Inside& inside(Opaque* opaque) {
@@ -126,6 +129,8 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
     return CUBLAS_STATUS_SUCCESS;
 }
 
+std::size_t cublasLtGetVersion() { return 0; }
+
 cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type,
                                           std::uint64_t rows, std::uint64_t columns,
                                           std::int64_t leading) {
@@ -199,6 +204,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
     *count = 0;
     if (const std::string fault = shapes.fault(); !fault.empty()) return refuse_product(fault);
     if (wanted < 1) return CUBLAS_STATUS_INVALID_VALUE;
+    if (shapes.description.epilogue == CUBLASLT_EPILOGUE_BIAS && shapes.description.bias == nullptr)
+        return refuse_product("its bias is named after an algorithm was chosen by it");
     const auto& asked = inside<Preference>(preference);
     Algorithm algorithm{algorithm_mark, shapes.hash(), {}, asked.workspace};
     std::memcpy(algorithm.alignment, asked.alignment, sizeof algorithm.alignment);
@@ -228,6 +235,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
         return refuse_product(fault);
     const bool biased = mine.epilogue == CUBLASLT_EPILOGUE_BIAS;
     if (biased && mine.bias == nullptr) return refuse_product("there is no bias");
+    if (biased && reinterpret_cast<std::uintptr_t>(mine.bias) % bias_alignment != 0)
+        return refuse_product("its bias is misaligned");
 
     MatrixProduct product{matrix_of(a, shapes.a), matrix_of(b, shapes.b), matrix_of(c, shapes.c),
                           matrix_of(d, shapes.d)};

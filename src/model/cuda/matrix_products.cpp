@@ -1,7 +1,10 @@
 #include "model/cuda/matrix_products.hpp"
 
+#include <fmt/format.h>
+
 #include <type_traits>
 
+#include "base/error.hpp"
 #include "comm/cuda/errors.hpp"
 #include "model/cuda/beside_pass.hpp"
 
@@ -89,7 +92,8 @@ void MatrixProducts<T>::run(const Linear<T>& layer, const T* bias, const T* inpu
                             std::int64_t rows, void* output, bool wide, const Stream& stream) {
     if (rows == 0) return;
     Plan& plan = plan_for({layer.out, layer.in, rows, layer.transposed, bias != nullptr, wide,
-                           alignment_of({layer.weight, bias, input, output})});
+                           alignment_of({layer.weight, bias, input, output})},
+                          bias);
     if (bias != nullptr)
         set<const void*>(plan.description.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     const float one = 1, zero = 0;
@@ -100,8 +104,20 @@ void MatrixProducts<T>::run(const Linear<T>& layer, const T* bias, const T* inpu
           failed);
 }
 
+/// No other GPU of this kind would do it: this is not the machine's fault.
 template <typename T>
-auto MatrixProducts<T>::plan_for(const Shape& shape) -> Plan& {
+void MatrixProducts<T>::refuse(const Shape& shape) {
+    throw Error(failed,
+                fmt::format("cuBLASLt {} knows no way: {} rows, {} inputs, {} outputs{}{}{}, "
+                            "addresses at multiples of {}",
+                            cublasLtGetVersion(), shape.rows, shape.in, shape.out,
+                            shape.transposed ? ", transposed" : "", shape.bias ? ", bias" : "",
+                            shape.wide ? ", fp32 results" : "", shape.alignment),
+                "evaluate on the CPU (evaluation.device: cpu), and please report it");
+}
+
+template <typename T>
+auto MatrixProducts<T>::plan_for(const Shape& shape, const T* bias) -> Plan& {
     auto& known = plans_[shape];
     if (known != nullptr) return *known;
     auto plan = std::unique_ptr<Plan, DeletePlan>(new Plan);
@@ -112,6 +128,8 @@ auto MatrixProducts<T>::plan_for(const Shape& shape) -> Plan& {
     set(description, CUBLASLT_MATMUL_DESC_TRANSA, shape.transposed ? CUBLAS_OP_N : CUBLAS_OP_T);
     set(description, CUBLASLT_MATMUL_DESC_EPILOGUE,
         shape.bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT);
+    // The choice depends on the bias' alignment, which no preference tells.
+    if (shape.bias) set<const void*>(description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     plan->weight = shape.transposed ? layout_of(type_of<T>, shape.out, shape.in)
                                     : layout_of(type_of<T>, shape.in, shape.out);
     plan->input = layout_of(type_of<T>, shape.in, shape.rows);
@@ -130,11 +148,12 @@ auto MatrixProducts<T>::plan_for(const Shape& shape) -> Plan& {
         set(made, which, static_cast<std::uint32_t>(shape.alignment));
     cublasLtMatmulHeuristicResult_t choice{};
     int choices = 0;
-    check(cublasLtMatmulAlgoGetHeuristic(handle_.get(), description, plan->weight.get(),
-                                         plan->input.get(), plan->output.get(), plan->output.get(),
-                                         made, 1, &choice, &choices),
-          failed);
-    if (choices == 0) check(CUBLAS_STATUS_NOT_SUPPORTED, failed);
+    const cublasStatus_t code = cublasLtMatmulAlgoGetHeuristic(
+        handle_.get(), description, plan->weight.get(), plan->input.get(), plan->output.get(),
+        plan->output.get(), made, 1, &choice, &choices);
+    if (code == CUBLAS_STATUS_NOT_SUPPORTED || (code == CUBLAS_STATUS_SUCCESS && choices == 0))
+        refuse(shape);
+    check(code, failed);
     plan->algorithm = choice.algo;
     known = std::move(plan);
     return *known;

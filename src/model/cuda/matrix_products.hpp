@@ -51,7 +51,9 @@ class MatrixProducts {
 
     void run(const Linear<T>& layer, const T* bias, const T* input, std::int64_t rows, void* output,
              bool wide, const Stream& stream);
-    Plan& plan_for(const Shape& shape);
+    /// `bias` of one of the products of this shape.
+    Plan& plan_for(const Shape& shape, const T* bias);
+    [[noreturn]] static void refuse(const Shape& shape);
 
     std::unique_ptr<cublasLtContext, Destroy> handle_;
     std::byte* workspace_ = nullptr;
