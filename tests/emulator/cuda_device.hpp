@@ -15,6 +15,9 @@ inline constexpr std::size_t most_block_threads = 1024;
 /// What a block may have without asking for more.
 inline constexpr std::size_t block_shared_bytes = 48 << 10;
 
+/// Whether a graph holds such work, or a stream that is being recorded.
+bool is_recorded(const void* communicator);
+
 inline Stream& stream_of(cudaStream_t handle) {
     return handle == nullptr ? streams().standard() : *reinterpret_cast<Stream*>(handle);
 }

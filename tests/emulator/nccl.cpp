@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -21,6 +22,7 @@ using namespace galapagos::emulator;
 struct ncclComm {
     std::shared_ptr<RankGroup> group;
     std::function<bool()> under_way;  ///< a call that isn't done; may be empty
+    std::shared_ptr<bool> aborted = std::make_shared<bool>(false);
 };
 
 namespace {
@@ -31,14 +33,24 @@ void queue_exchange(ncclComm_t comm, const void* mine, std::size_t bytes, cudaSt
                     std::function<void(const std::vector<std::byte>&)> take) {
     RankGroup::Exchange exchange(*comm->group, Channel::stream);
     // The group outlives the communicator as long as work needs it.
-    stream_of(stream).queue_task(
-        [group = comm->group, exchange, mine, bytes, take = std::move(take)]() mutable {
-            std::vector<std::byte> all(bytes * static_cast<std::size_t>(group->size()));
-            const std::byte* const from = device_bytes(mine, bytes, "what a rank gives to others");
-            if (!exchange.try_once({from, bytes}, all.data())) return false;
-            take(all);
-            return true;
-        });
+    const auto work = [group = comm->group, aborted = comm->aborted, exchange, mine, bytes,
+                       take = std::move(take)]() mutable {
+        if (*aborted) return true;
+        std::vector<std::byte> all(bytes * static_cast<std::size_t>(group->size()));
+        const std::byte* const from = device_bytes(mine, bytes, "what a rank gives to others");
+        if (!exchange.try_once({from, bytes}, all.data())) return false;
+        take(all);
+        return true;
+    };
+    stream_of(stream).queue_task({work, comm});
+}
+
+/// NCCL waits in these calls until no graph holds work of the communicator.
+void refuse_to_hang(ncclComm_t comm) {
+    if (!is_recorded(comm)) return;
+    std::fprintf(stderr,
+                 "NCCL would wait for ever: graphs hold work of a communicator that ends\n");
+    std::abort();
 }
 
 /// What a rank says in a split.
@@ -109,6 +121,7 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* state) {
     return ncclSuccess;
 }
 ncclResult_t ncclCommFinalize(ncclComm_t comm) {
+    refuse_to_hang(comm);
     comm->under_way =
         [exchange = RankGroup::Exchange(*comm->group, Channel::host),
          all = std::vector<std::byte>(static_cast<std::size_t>(comm->group->size()))]() mutable {
@@ -121,7 +134,11 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) {
     delete comm;
     return ncclSuccess;
 }
-ncclResult_t ncclCommAbort(ncclComm_t comm) { return ncclCommDestroy(comm); }
+ncclResult_t ncclCommAbort(ncclComm_t comm) {
+    refuse_to_hang(comm);
+    *comm->aborted = true;
+    return ncclCommDestroy(comm);
+}
 ncclResult_t ncclCommUserRank(const ncclComm_t comm, int* rank) {
     *rank = comm->group->rank();
     return ncclSuccess;

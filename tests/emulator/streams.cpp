@@ -6,11 +6,17 @@
 
 namespace galapagos::emulator {
 
+bool hold_work_of(const void* communicator, const Tasks& tasks) {
+    return std::any_of(tasks.begin(), tasks.end(), [communicator](const Task& task) {
+        return task.communicator == communicator;
+    });
+}
+
 void Stream::queue(std::function<void()> work) {
-    queue_task([work = std::move(work)] {
+    queue_task({[work = std::move(work)] {
         work();
         return true;
-    });
+    }});
 }
 
 void Stream::queue_task(Task task) {
@@ -44,7 +50,7 @@ void Stream::step() {
     // A task that throws is not tried again.
     Task next = std::move(tasks_.front());
     tasks_.pop_front();
-    if (next()) return;
+    if (next.run()) return;
     tasks_.push_front(std::move(next));
     std::this_thread::yield();
 }
@@ -62,6 +68,12 @@ Stream* Streams::make() { return streams_.emplace_back(std::make_unique<Stream>(
 void Streams::finish_all() {
     standard_.finish();
     for (const auto& stream : streams_) stream->finish();
+}
+
+bool Streams::record_work_of(const void* communicator) const {
+    return std::any_of(streams_.begin(), streams_.end(), [communicator](const auto& stream) {
+        return hold_work_of(communicator, stream->recorded());
+    });
 }
 
 Streams& streams() {

@@ -24,9 +24,13 @@ struct Event {
     bool is_reached() const { return *reached >= recorded; }
 };
 
-/// Says whether it is done; what waits for other ranks is asked again.
-using Task = std::function<bool()>;
+struct Task {
+    /// Says whether it is done; what waits for other ranks is asked again.
+    std::function<bool()> run;
+    const void* communicator = nullptr;  ///< whose work it is, if it is one's
+};
 using Tasks = std::vector<Task>;
+bool hold_work_of(const void* communicator, const Tasks& tasks);
 
 class Stream {
   public:
@@ -38,6 +42,7 @@ class Stream {
     void wait_for(const Event& event);
 
     bool recording() const { return recording_; }
+    const Tasks& recorded() const { return recorded_; }
     void begin_recording() { recording_ = true; }
     Tasks end_recording();
 
@@ -60,6 +65,8 @@ class Streams {
     /// Lives as long as the program: its work has still to be done when its handle is gone.
     Stream* make();
     void finish_all();
+    /// Whether one is being recorded that has such work.
+    bool record_work_of(const void* communicator) const;
 
   private:
     Stream standard_;

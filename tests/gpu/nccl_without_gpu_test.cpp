@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "base/error.hpp"
 #include "comm/cuda/nccl_communicator.hpp"
 #include "comm/device.hpp"
@@ -46,6 +48,8 @@ TEST(NcclCommunicator, WithoutGpuEveryRankGetsAReadableError) {
                     AllOf(HasSubstr("the GPUs of an evaluator can't be joined (NCCL: "),
                           HasSubstr("NCCL_DEBUG=INFO says more")));
     }
+    EXPECT_STREQ(std::getenv("NCCL_NVLS_ENABLE"), "0")
+        << "switches add up in an order of their own";
 }
 
 }  // namespace

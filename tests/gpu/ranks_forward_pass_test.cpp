@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "base/error.hpp"
 #include "comm/cuda/memory.hpp"
 #include "comm/tensor_group.hpp"
 #include "gpu/ranks_on_gpus.hpp"
@@ -80,18 +81,33 @@ class ForwardPassOfRanks : public test::RanksOnGpus {
     /// What sums in another order may move of logits around 1.
     static constexpr float rounding = std::is_same_v<T, float> ? 1e-4F : 0.06F;
 
+    static void step(ForwardPass& pass, std::int64_t number) {
+        pass.run(Ids{3, 5}, std::vector<Segment>{{2, 21 + number, 1}, {0, 12 + number, 1}},
+                 Ids{0, 1});
+    }
+
     /// Logits after prompts and single tokens, of which so many that the last are replayed.
     static std::vector<float> logits_of(ForwardPass& pass) {
         Ids ids(33);
         for (std::size_t i = 0; i < ids.size(); ++i)
             ids[i] = static_cast<std::int32_t>(i * i * 7 % vocabulary);
         pass.run(ids, std::vector<Segment>{{0, 0, 12}, {2, 0, 21}}, Ids{11, 32});
-        for (std::int64_t step = 0; step < 5; ++step)
-            pass.run(Ids{3, 5}, std::vector<Segment>{{2, 21 + step, 1}, {0, 12 + step, 1}},
-                     Ids{0, 1});
+        for (std::int64_t number = 0; number < 5; ++number) step(pass, number);
         std::vector<float> logits(2 * vocabulary);
         pass.logits(logits.data());
         return logits;
+    }
+
+    /// Another step, for which the others don't come.
+    static void wait_in_vain(ForwardPass& pass) {
+        try {
+            step(pass, 5);
+            std::vector<HeadAnswer> answers(1);
+            pass.answer(std::vector<HeadQuery>{{0, -1}}, answers);
+            ADD_FAILURE() << "a rank made a step alone";
+        } catch (const MachineError& error) {
+            EXPECT_THAT(error.what(), ::testing::HasSubstr("other ranks did not answer for 3 s"));
+        }
     }
 
     TensorGroup group_;
@@ -125,6 +141,25 @@ TYPED_TEST(ForwardPassOfRanks, HasTheBitsOfSumsOnTheHost) {
         const auto fast = logits_over(third, Reductions::fast);
         EXPECT_THAT(fast, ::testing::Pointwise(::testing::FloatNear(this->rounding), expected));
     }
+}
+
+/// Its graphs are gone before NCCL aborts, which would wait for them.
+TYPED_TEST(ForwardPassOfRanks, ARecordedStepThatOthersDoNotMakeEndsInAnErrorAndNotInAHang) {
+    using T = TypeParam;
+    const test::DeviceModel any = test::device_models().front();
+    test::DrawnModel model(any, this->dtype, this->group_.size(), this->group_.rank());
+    cuda::MemoryPlan plan;
+    plan.add("candidate", model.arena.bytes());
+    const cuda::DeviceArena weights(plan);
+    const cuda::Stream stream;
+    cuda::CudaWork<T> work(stream, this->group_, std::chrono::seconds(3));
+    work.copy_in(model.arena.span().data(), model.arena.bytes(), weights.at(0));
+    const auto pass = cuda::make_device_pass<T>(
+        model.architecture, model.sharding, model.arena, weights.at(0), work, this->group_,
+        this->options(Reductions::exact), LayerRoute::plain(model.architecture.layers));
+    this->logits_of(*pass);
+    if (this->world_.rank() == 0) this->wait_in_vain(*pass);
+    this->world_.barrier();
 }
 
 }  // namespace

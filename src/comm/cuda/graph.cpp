@@ -26,7 +26,7 @@ Recording record(const Stream& stream, const std::function<void()>& queue) {
     try {
         queue();
     } catch (...) {
-        end_of(stream, code);
+        abandon_recording(stream);
         throw;
     }
     Recording recording = end_of(stream, code);
@@ -45,6 +45,15 @@ Graph::Graph(const Stream& stream, const std::function<void()>& queue) {
 
 void Graph::launch(const Stream& stream) const {
     check(cudaGraphLaunch(runnable_.get(), stream.handle()), "recorded work of the GPU failed");
+}
+
+void abandon_recording(const Stream& stream) {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    if (cudaStreamIsCapturing(stream.handle(), &status) != cudaSuccess) return;
+    if (status == cudaStreamCaptureStatusNone) return;
+    cudaError_t code = cudaSuccess;
+    end_of(stream, code);
+    cudaGetLastError();
 }
 
 }  // namespace galapagos::cuda

@@ -26,4 +26,7 @@ class Graph {
     std::unique_ptr<CUgraphExec_st, Destroy> runnable_;
 };
 
+/// Drops what is being recorded on the stream, if anything is.
+void abandon_recording(const Stream& stream);
+
 }  // namespace galapagos::cuda

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "base/error.hpp"
 #include "comm/cuda/errors.hpp"
 
@@ -14,6 +16,11 @@ ncclResult_t state_of(ncclComm_t comm) {
     const ncclResult_t code = ncclCommGetAsyncError(comm, &state);
     return code == ncclSuccess ? state : code;
 }
+
+/// Switches that add up (NVLink SHARP) do so in another order from call to call or from run to run,
+/// and a run must repeat itself. Whoever sets the variable has decided otherwise. Read by NCCL's
+/// first call.
+void leave_sums_to_the_gpus() { ::setenv("NCCL_NVLS_ENABLE", "0", 0); }
 
 /// The root's invitation; a root that can't make one says so to all.
 struct Invitation {
@@ -33,6 +40,7 @@ ncclUniqueId invite(const Communicator& members) {
 
 NcclCommunicator::NcclCommunicator(const Communicator& members, Patience patience)
     : patience_(patience) {
+    leave_sums_to_the_gpus();
     const ncclUniqueId id = invite(members);
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;
@@ -76,6 +84,7 @@ void NcclCommunicator::finish(ncclResult_t code, std::string_view what) {
                 "the first error in the log is the cause; NCCL_DEBUG=INFO says more");
         check(code, what);
     } catch (...) {
+        let_go_();
         comm_.reset();
         throw;
     }

@@ -3,6 +3,7 @@
 
 #include <nccl.h>
 
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -27,6 +28,10 @@ class NcclCommunicator {
     ~NcclCommunicator() = default;
     NcclCommunicator(NcclCommunicator&&) noexcept = default;
     NcclCommunicator& operator=(NcclCommunicator&&) noexcept = default;
+
+    /// What is done before the communicator is aborted after an Error. Graphs with its work must be
+    /// dropped there: an abort waits until they are gone, and wouldn't end.
+    void before_abort(std::function<void()> let_go) { let_go_ = std::move(let_go); }
 
     int rank() const;
     int size() const;
@@ -67,6 +72,7 @@ class NcclCommunicator {
 
     std::unique_ptr<ncclComm, Abort> comm_;
     Patience patience_;
+    std::function<void()> let_go_ = [] {};
 };
 
 }  // namespace galapagos::cuda

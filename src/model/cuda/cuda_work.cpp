@@ -21,9 +21,11 @@ constexpr int seen_before_recording = 3;
 }  // namespace
 
 template <typename T>
-CudaWork<T>::CudaWork(const Stream& stream, const TensorGroup& group)
+CudaWork<T>::CudaWork(const Stream& stream, const TensorGroup& group, Patience patience)
     : stream_(stream), rank_(group.rank()), bounce_(staging_bytes, 4) {
-    if (group.size() > 1) gpus_.emplace(group.communicator());
+    if (group.size() == 1) return;
+    gpus_.emplace(group.communicator(), patience);
+    gpus_->before_abort([this] { drop_graphs(); });
 }
 
 template <typename T>
@@ -87,6 +89,14 @@ template <typename T>
 void CudaWork<T>::forget_steps() {
     if (graphs_ > 0) wait();
     steps_.clear();
+    graphs_ = 0;
+}
+
+/// Also the one that is being recorded, whose place is kept: who records it is on the way out.
+template <typename T>
+void CudaWork<T>::drop_graphs() {
+    abandon_recording(stream_);
+    for (auto& [shape, step] : steps_) step.graph.reset();
     graphs_ = 0;
 }
 

@@ -21,8 +21,11 @@ template <typename T>
 class CudaWork final : public DeviceWork<T> {
   public:
     /// Collective over the group: several ranks are joined by NCCL. The stream must outlive the
-    /// work.
-    CudaWork(const Stream& stream, const TensorGroup& group);
+    /// work. `patience` is how long a wait for other ranks may take.
+    CudaWork(const Stream& stream, const TensorGroup& group,
+             Patience patience = std::chrono::minutes(2));
+    CudaWork(const CudaWork&) = delete;
+    CudaWork& operator=(const CudaWork&) = delete;
 
     /// Takes the workspace of the products too.
     std::byte* reserve(std::size_t bytes) override;
@@ -47,6 +50,7 @@ class CudaWork final : public DeviceWork<T> {
     static constexpr std::size_t staging_bytes = std::size_t{256} << 10;
 
     void wait();
+    void drop_graphs();
 
     const Stream& stream_;
     int rank_;
