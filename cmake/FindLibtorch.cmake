@@ -1,9 +1,13 @@
 # Imports the CPU half of libtorch (c10, torch_cpu) from a Python wheel or a libtorch archive.
 #
 # The wheel's own TorchConfig.cmake insists on a CUDA toolkit; only the libraries and headers are needed here.
-# Looks in Libtorch_ROOT, then in the virtual environment that setup.sh makes.
+# Looks in Libtorch_ROOT, then in the virtual environment that setup.sh makes, or where that has it from.
 # Defines the target Libtorch::torch and the variable Libtorch_VERSION.
 file(GLOB torch_packages LIST_DIRECTORIES true "${GALAPAGOS_DEPS}/venv/lib/python3*/site-packages/torch")
+if(NOT torch_packages)
+  execute_process(COMMAND "${GALAPAGOS_DEPS}/venv/bin/python" -c "import importlib.util as u; print(*u.find_spec('torch').submodule_search_locations)"
+    OUTPUT_VARIABLE torch_packages OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+endif()
 find_path(Libtorch_INCLUDE_DIR ATen/ATen.h HINTS ${Libtorch_ROOT} ${torch_packages} PATH_SUFFIXES include)
 if(Libtorch_INCLUDE_DIR)
   get_filename_component(Libtorch_PREFIX "${Libtorch_INCLUDE_DIR}" DIRECTORY)

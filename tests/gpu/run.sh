@@ -25,6 +25,7 @@ if ! gpus=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv
     fi
 fi
 
+command -v nvcc >/dev/null || PATH=$PATH:/usr/local/cuda/bin
 ./setup.sh --tests
 export GALAPAGOS_DEPS=${GALAPAGOS_DEPS:-$PWD/.deps} OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 build=build/cuda
