@@ -39,33 +39,6 @@ double memory_line(const std::string& key) {
     return 0;
 }
 
-/// A number in a small file; infinity when it says "max" or can't be read.
-double limit_in(const fs::path& path) {
-    std::ifstream file(path);
-    double value = 0;
-    return file >> value ? value : INFINITY;
-}
-
-/// The tightest memory limit of this process's control groups, versions 1 and 2.
-double cgroup_limit() {
-    std::ifstream groups("/proc/self/cgroup");
-    double limit = INFINITY;
-    for (std::string line; std::getline(groups, line);) {
-        const auto first = line.find(':'), second = line.find(':', first + 1);
-        if (second == line.npos) continue;
-        const auto controllers = line.substr(first + 1, second - first - 1);
-        const bool old = controllers.find("memory") != controllers.npos;
-        if (!old && !controllers.empty()) continue;
-        const fs::path root = old ? "/sys/fs/cgroup/memory" : "/sys/fs/cgroup";
-        const char* name = old ? "memory.limit_in_bytes" : "memory.max";
-        for (fs::path group = line.substr(second + 1);; group = group.parent_path()) {
-            limit = std::min(limit, limit_in(root / group.relative_path() / name));
-            if (!group.has_relative_path()) break;
-        }
-    }
-    return limit;
-}
-
 std::string file_system_of(const fs::path& path) {
     static const std::map<long, std::string> known{{0x6969, "NFS"},        {0xEF53, "ext4"},
                                                    {0x58465342, "XFS"},    {0x01021994, "tmpfs"},
@@ -136,10 +109,9 @@ ordered_json node_of(const std::vector<std::string>& ranks, const fs::path& fold
     node["threads"] = threads;
     node["memory"] = memory_line("MemTotal:");
     node["memory_available"] = memory_line("MemAvailable:");
-    const double limit = cgroup_limit();
-    node["memory_limit"] = std::isfinite(limit) && limit < memory_line("MemTotal:")
-                               ? ordered_json(limit)
-                               : ordered_json();
+    const std::size_t limit = memory_limit();
+    node["memory_limit"] =
+        limit < total_memory() ? ordered_json(static_cast<double>(limit)) : ordered_json();
     node["gpus"] = gpus;
     if (gpus.empty()) node["why_no_gpu"] = why_none;
     node["fabric"] = entries_of("/sys/class/infiniband");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <string>
 
 namespace galapagos {
@@ -15,5 +16,13 @@ std::string processor_name();
 /// free.
 std::size_t total_memory();
 std::size_t available_memory();
+
+/// What this process may have of it: less than all where a batch system or a container says so
+/// (control groups, versions 1 and 2).
+std::size_t memory_limit();
+/// The tightest limit of the groups that a file lists as /proc/self/cgroup does, which are folders
+/// below `root`; at most `most`.
+std::size_t memory_limit(const std::filesystem::path& groups, const std::filesystem::path& root,
+                         std::size_t most);
 
 }  // namespace galapagos

@@ -27,8 +27,9 @@ class GpuMachine final : public CandidateMachine<T> {
         check(cudaMemGetInfo(&free.device, &total), "can't tell how much GPU memory is free");
         // Others may not have taken theirs yet.
         free.device = std::min(free.device, total / static_cast<std::size_t>(share_.ranks_on_gpu));
-        free.host =
-            std::min(available_memory(), pinnable_bytes(total_memory(), share_.ranks_on_node));
+        const auto ranks = static_cast<std::size_t>(share_.ranks_on_node);
+        free.host = std::min(available_memory() / ranks,
+                             pinnable_bytes(memory_limit(), share_.ranks_on_node));
         return free;
     }
     std::shared_ptr<std::byte[]> allocate(const std::string& what, std::size_t bytes) override {
