@@ -17,7 +17,8 @@ pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="this build has no 
 
 
 @pytest.mark.parametrize(("bench", "options", "expected"), [
-    ("merge", ["--methods", "ties", "dare_ties", "linear"], {"merge linear", "merge ties, the first with statistics", "merge dare_ties, host's share", "sources to the GPU"}),
+    ("merge", ["--methods", "ties", "dare_ties", "linear", "della"],
+     {"merge linear", "merge ties, the first with statistics", "merge dare_ties, host's share", "merge della", "sources to the GPU"}),
     ("decoder", [], {"tiny generation", "tiny prompts", "tiny choices", "tiny single"}),
 ])
 def test_tiny_bench(bench, options, expected):

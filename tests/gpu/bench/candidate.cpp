@@ -12,6 +12,7 @@
 //   load: seconds of bringing the sources to the GPU; copy: seconds that a copy on the GPU takes
 //   for each byte that it reads or writes; by recipe {"first": with the statistics,
 //   "again", "queued": of this, until the host is free}; by WORK its seconds.
+// Exit status: 0, 1 failed, 2 wrong usage, 3 the GPU's memory doesn't hold the sources, 77 no GPU.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -36,6 +37,7 @@ namespace {
 using Machine = cuda::CandidateMachine<Bf16>;
 
 constexpr int rounds = 5;
+constexpr int no_room = 3;
 constexpr std::string_view fast_option = "--reductions=fast";
 
 void finish() { cuda::check(cudaDeviceSynchronize(), "the GPU's work failed"); }
@@ -87,6 +89,11 @@ class RandomBlock {
     std::size_t next_ = 0;
 };
 
+class NoRoom : public Error {
+  public:
+    using Error::Error;
+};
+
 /// A candidate of any of these recipes, whose sources are random numbers on the device. The first
 /// recipe names all models.
 class RandomCandidate {
@@ -106,6 +113,8 @@ class RandomCandidate {
                                return machine;
                            });
         finish();
+        if (candidate_->residency().residency != Residency::device)
+            throw NoRoom("this GPU is too small for the bench", candidate_->about_sources());
         load_seconds_ = watch.seconds();
         RandomBlock block(*machine_);
         const Sharding sharding(sources_[0]->config(), world.size(), world.rank());
@@ -272,6 +281,6 @@ int main(int argc, char** argv) {
         return what == "merge" ? run_merges(argc - 2, argv + 2) : run_decoder(argc - 2, argv + 2);
     } catch (const std::exception& error) {
         fmt::print(stderr, "gpu_candidate: {}\n", error.what());
-        return 1;
+        return dynamic_cast<const NoRoom*>(&error) != nullptr ? no_room : 1;
     }
 }
