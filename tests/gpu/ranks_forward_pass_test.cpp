@@ -99,14 +99,14 @@ class ForwardPassOfRanks : public test::RanksOnGpus {
     }
 
     /// Another step, for which the others don't come.
-    static void wait_in_vain(ForwardPass& pass) {
+    void wait_in_vain(ForwardPass& pass) {
         try {
             step(pass, 5);
             std::vector<HeadAnswer> answers(1);
             pass.answer(std::vector<HeadQuery>{{0, -1}}, answers);
             ADD_FAILURE() << "a rank made a step alone";
         } catch (const MachineError& error) {
-            EXPECT_THAT(error.what(), ::testing::HasSubstr("other ranks did not answer for 3 s"));
+            EXPECT_THAT(error.what(), ::testing::HasSubstr(waited()));
         }
     }
 
@@ -152,7 +152,7 @@ TYPED_TEST(ForwardPassOfRanks, ARecordedStepThatOthersDoNotMakeEndsInAnErrorAndN
     plan.add("candidate", model.arena.bytes());
     const cuda::DeviceArena weights(plan);
     const cuda::Stream stream;
-    cuda::CudaWork<T> work(stream, this->group_, std::chrono::seconds(3));
+    cuda::CudaWork<T> work(stream, this->group_, this->patience_);
     work.copy_in(model.arena.span().data(), model.arena.bytes(), weights.at(0));
     const auto pass = cuda::make_device_pass<T>(
         model.architecture, model.sharding, model.arena, weights.at(0), work, this->group_,

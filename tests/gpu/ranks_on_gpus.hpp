@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <set>
 #include <string>
@@ -33,9 +34,16 @@ class RanksOnGpus : public ::testing::Test {
         if (std::set(uuids.begin(), uuids.end()).size() < uuids.size())
             allow_ranks_on_one_gpu(world_.rank());
         use_device(*choice.device);
+        if (choice.device->name == "emulated") patience_ = std::chrono::seconds(3);
+    }
+    /// What an error says where it was in vain.
+    std::string waited() const {
+        return "other ranks did not answer for " + std::to_string(patience_.count()) + " s";
     }
 
     Communicator world_ = Communicator::world();
+    /// Where one waits in vain. NCCL takes seconds to start, more where ranks share a GPU.
+    std::chrono::seconds patience_{20};
 };
 
 }  // namespace galapagos::test
