@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "comm/agreement.hpp"
+#include "comm/lockstep.hpp"
 #include "comm/tensor_group.hpp"
 
 namespace galapagos {
@@ -36,7 +37,7 @@ CandidateJobs::CandidateJobs(std::vector<std::shared_ptr<const Source>> sources,
 
 void CandidateJobs::build(const MergePlan& plan, Arena& out) {
     const Communicator ranks = group_ != nullptr ? group_->communicator() : Communicator();
-    agree(ranks, [&] {
+    take_steps(ranks, [&] {
         add_all(plan, out);
         compute_statistics(ranks.size(), ranks.rank());
     });
@@ -93,6 +94,24 @@ void CandidateJobs::add(const TensorMerge& tensor, std::uint64_t mask_seed,
     ++used_;
 }
 
+/// What fails on one rank fails on all.
+void CandidateJobs::take_steps(const Communicator& ranks, const std::function<void()>& steps) {
+    Lockstep* const lockstep = statistics_.passes().lockstep();
+    if (lockstep == nullptr) return agree(ranks, steps);
+    try {
+        lockstep->run(steps);
+    } catch (...) {
+        // Ranks that know different things would count different things next time.
+        statistics_.forget_counts();
+        throw;
+    }
+}
+
+/// Whether one rank works it out for all.
+bool CandidateJobs::is_dealt(const StatisticRequest& request) const {
+    return statistics_.passes().lockstep() == nullptr || !is_counted(request, jobs_[request.job]);
+}
+
 /// Deals the tensors' statistics out to the ranks, in plan order to the one with the least.
 void CandidateJobs::deal_requests(int ranks, int rank) {
     mine_.clear();
@@ -102,16 +121,21 @@ void CandidateJobs::deal_requests(int ranks, int rank) {
         if (i == 0 || requests_[i].job != requests_[i - 1].job)
             owner = static_cast<std::size_t>(std::min_element(loads_.begin(), loads_.end()) -
                                              loads_.begin());
+        if (!is_dealt(requests_[i])) continue;
         loads_[owner] += requests_[i].count;
         if (owner == static_cast<std::size_t>(rank)) mine_.push_back(i);
     }
 }
 
-/// Those that are this rank's share.
+/// Those that all count together, and those that are this rank's share.
 void CandidateJobs::compute_statistics(int ranks, int rank) {
     for (std::size_t i = 0; i < used_; ++i) add_tables(jobs_[i], statistics_);
-    deal_requests(ranks, rank);
     outcomes_.assign(requests_.size(), Outcome{});
+    mine_.clear();
+    for (std::size_t i = 0; i < requests_.size(); ++i)
+        if (!is_dealt(requests_[i])) mine_.push_back(i);
+    compute_outcomes(jobs_, requests_, mine_, statistics_, cuts_, outcomes_);
+    deal_requests(ranks, rank);
     compute_outcomes(jobs_, requests_, mine_, statistics_, cuts_, outcomes_);
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +18,7 @@
 
 namespace galapagos {
 
+class Communicator;
 class TensorGroup;
 
 /// Builds the jobs of one candidate after the other over a fixed set of sources, with all that
@@ -41,7 +43,8 @@ class CandidateJobs {
                   std::uint64_t seed, TensorGroup* group, StatisticPasses& passes = cpu_passes());
 
     /// All tensors of the arena, whose memory is not touched. Collective over the group: what fails
-    /// on one rank fails on all. Throws Error where plan and arena don't fit.
+    /// on one rank fails on all. Its ranks share out the statistics, but for those that the passes
+    /// count together. Throws Error where plan and arena don't fit.
     void build(const MergePlan& plan, Arena& out);
     /// One whole tensor.
     void build(const TensorMerge& tensor, std::optional<std::uint64_t> random_seed,
@@ -59,8 +62,10 @@ class CandidateJobs {
     void add_all(const MergePlan& plan, Arena& out);
     void add(const TensorMerge& tensor, std::uint64_t mask_seed, const MutableTensorView& out,
              TensorSlice slice);
+    bool is_dealt(const StatisticRequest& request) const;
     void deal_requests(int ranks, int rank);
     void compute_statistics(int ranks, int rank);
+    void take_steps(const Communicator& ranks, const std::function<void()>& steps);
     void share_outcomes(TensorGroup& ranks);
     void apply_outcomes();
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "merge/job.hpp"
-#include "merge/plan.hpp"
 #include "merge/magnitude_cuts.hpp"
+#include "merge/plan.hpp"
 #include "merge/source_statistics.hpp"
 
 namespace galapagos {
@@ -51,6 +51,9 @@ struct StatisticRequest {
 void build_job(const TensorMerge& tensor, const std::vector<std::shared_ptr<const Source>>& sources,
                std::uint64_t seed, std::size_t job_number, TensorJob& job,
                std::vector<StatisticRequest>& requests);
+
+/// Whether it comes of those passes that the ranks of a group may make together.
+bool is_counted(const StatisticRequest& request, const TensorJob& job);
 
 /// Computes the outcomes of the requests numbered `mine`, in parallel within each; `outcomes` has a
 /// place for every request. `cuts` is scratch, reused.

@@ -109,8 +109,12 @@ void add_tables(TensorJob& job, SourceStatistics& statistics) {
     }
     for (JobInput& input : job.inputs)
         if (input.sparsity == Sparsity::by_rank)
-            input.ranks = statistics.with_ranks({job.base, input.tensor, job.count}, job.row_length)
-                              .ranks.get();
+            input.ranks = statistics.ranks({job.base, input.tensor, job.count}, job.row_length);
+}
+
+bool is_counted(const StatisticRequest& request, const TensorJob& job) {
+    if (request.kind != Statistic::whole_job) return request.kind != Statistic::slerp;
+    return job.method == Method::ramplus_tl || job.method == Method::sce;
 }
 
 void compute_outcomes(const std::vector<TensorJob>& jobs,

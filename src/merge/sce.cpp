@@ -98,10 +98,14 @@ KeyCut cut_variance(const TensorJob& job, std::int64_t k) {
 }
 
 std::vector<double> mean_squares(const TensorJob& job) {
+    return mean_of_chunks(sums_of_squares(job, 0, squares_chunks(job.count)), job);
+}
+
+std::vector<double> sums_of_squares(const TensorJob& job, std::int64_t begin_chunk,
+                                    std::int64_t end_chunk) {
     const std::size_t inputs = job.inputs.size();
-    const std::int64_t chunks = (job.count + squares_chunk - 1) / squares_chunk;
-    std::vector<double> parts(static_cast<std::size_t>(chunks) * inputs);
-    parallel_for(0, chunks, 1, [&](std::int64_t first, std::int64_t last) {
+    std::vector<double> parts(static_cast<std::size_t>(end_chunk - begin_chunk) * inputs);
+    parallel_for(begin_chunk, end_chunk, 1, [&](std::int64_t first, std::int64_t last) {
         alignas(64) float base[block_elements];
         alignas(64) float value[block_elements];
         alignas(64) std::uint32_t keys[block_elements];
@@ -118,12 +122,12 @@ std::vector<double> mean_squares(const TensorJob& job) {
                     double lanes[8] = {};
                     loops::add_dot(value, value, lanes, count);
                     for (const double lane : lanes)
-                        parts[static_cast<std::size_t>(chunk) * inputs + n] += lane;
+                        parts[static_cast<std::size_t>(chunk - begin_chunk) * inputs + n] += lane;
                 }
             }
         }
     });
-    return mean_of_chunks(parts, job);
+    return parts;
 }
 
 std::vector<double> mean_of_chunks(const std::vector<double>& sums, const TensorJob& job) {

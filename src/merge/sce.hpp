@@ -25,6 +25,13 @@ std::vector<double> mean_squares(const TensorJob& job);
 
 /// Elements whose squares are added up together, for mean_squares.
 inline constexpr std::int64_t squares_chunk = 64 * block_elements;
+/// The sums of chunks [begin_chunk, end_chunk), by all threads: one for each input of the first
+/// chunk, then of the second.
+std::vector<double> sums_of_squares(const TensorJob& job, std::int64_t begin_chunk,
+                                    std::int64_t end_chunk);
+inline std::int64_t squares_chunks(std::int64_t count) {
+    return (count + squares_chunk - 1) / squares_chunk;
+}
 /// From the sums of all chunks, one for each input of the first chunk, then of the second.
 std::vector<double> mean_of_chunks(const std::vector<double>& sums, const TensorJob& job);
 

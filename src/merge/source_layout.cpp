@@ -55,6 +55,15 @@ std::string SourceLayout::tensor_name(std::int64_t layer, std::string_view suffi
     return name;
 }
 
+std::vector<std::string> SourceLayout::tensor_names() const {
+    std::vector<std::string> names = before;
+    for (std::int64_t layer = 0; layer < layer_count(); ++layer)
+        for (const std::string& suffix : layers[static_cast<std::size_t>(layer)])
+            names.push_back(tensor_name(layer, suffix));
+    names.insert(names.end(), after.begin(), after.end());
+    return names;
+}
+
 SourceLayout lay_out(const Source& source) {
     constexpr std::int64_t most_layers = 100'000;
     const std::string what = "source '" + source.name() + "' can't be merged";

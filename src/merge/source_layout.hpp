@@ -33,6 +33,8 @@ struct SourceLayout {
 
     std::int64_t layer_count() const noexcept { return static_cast<std::int64_t>(layers.size()); }
     std::string tensor_name(std::int64_t layer, std::string_view suffix) const;
+    /// All tensors, layer by layer.
+    std::vector<std::string> tensor_names() const;
 };
 
 /// Leaves out buffers that are computed from the config (rotary frequencies, attention masks).

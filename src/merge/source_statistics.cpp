@@ -47,14 +47,13 @@ const DeltaStatistics& SourceStatistics::with_masks(const DeltaPair& pair,
     return statistics;
 }
 
-const DeltaStatistics& SourceStatistics::with_ranks(const DeltaPair& pair,
-                                                    std::int64_t row_length) {
-    DeltaStatistics& statistics = delta(pair);
-    if (!statistics.ranks) {
-        statistics.ranks = passes_->magnitude_ranks(pair, row_length);
-        statistics.ranked = pair.count;
-    }
-    return statistics;
+const std::uint16_t* SourceStatistics::ranks(const DeltaPair& pair, std::int64_t row_length) {
+    const Key key{pair.base.data, pair.source.data};
+    return made_once(ranks_, key,
+                     [&] {
+                         return Ranked{passes_->magnitude_ranks(pair, row_length), pair.count};
+                     })
+        .ranks.get();
 }
 
 namespace {
@@ -104,20 +103,26 @@ std::size_t SourceStatistics::bytes() const {
     for (const auto& entry : products_) total += entry.second.capacity() * sizeof(double);
     for (const auto& entry : fusions_) total += entry.second.divergences.capacity() * sizeof(float);
     for (const auto& entry : deltas_) {
-        total += sizeof(DeltaStatistics) +
-                 static_cast<std::size_t>(entry.second.ranked) * sizeof(std::uint16_t);
+        total += sizeof(DeltaStatistics);
         if (entry.second.ladder) total += entry.second.ladder->bytes();
         if (entry.second.masks) total += entry.second.masks->bytes();
     }
+    for (const auto& entry : ranks_)
+        total += static_cast<std::size_t>(entry.second.count) * sizeof(std::uint16_t);
     return total;
 }
 
-void SourceStatistics::clear() {
-    pairs_.clear();
+void SourceStatistics::forget_counts() {
     deltas_.clear();
+    sce_.clear();
+}
+
+void SourceStatistics::clear() {
+    forget_counts();
+    pairs_.clear();
+    ranks_.clear();
     products_.clear();
     fusions_.clear();
-    sce_.clear();
 }
 
 }  // namespace galapagos

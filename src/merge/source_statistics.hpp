@@ -22,8 +22,6 @@ struct DeltaStatistics {
     FixedPoint fixed;
     std::unique_ptr<DeltaLadder> ladder;  ///< once a magnitude threshold was asked for
     std::unique_ptr<MaskTable> masks;     ///< of the stream asked for last
-    Ranks ranks;                          ///< once asked for
-    std::int64_t ranked = 0;              ///< how many there are
 };
 
 /// Keyed by where the tensors lie: mapped sources stay where they are.
@@ -36,10 +34,9 @@ class SourceStatistics {
     /// A ladder grows finer with every cut.
     DeltaLadder& ladder(const DeltaPair& pair);
     const DeltaStatistics& with_masks(const DeltaPair& pair, const MaskStream& stream);
-
-    /// Like `with_masks`, for the ranks of magnitudes in rows of `row_length`.
-    const DeltaStatistics& with_ranks(const DeltaPair& pair, std::int64_t row_length);
     const DeltaStatistics& plain(const DeltaPair& pair) { return delta(pair); }
+    /// Ranks of magnitudes in rows of `row_length`.
+    const std::uint16_t* ranks(const DeltaPair& pair, std::int64_t row_length);
     /// Scalar products of a job's models or task vectors: of the whole, of rows, or of columns.
     enum class Products { whole, rows, columns };
     const std::vector<double>& products(const TensorJob& job, bool deltas, Products of);
@@ -56,6 +53,8 @@ class SourceStatistics {
     StatisticPasses& passes() const noexcept { return *passes_; }
 
     std::size_t bytes() const;
+    /// What was counted is counted anew when it is next asked for.
+    void forget_counts();
     void clear();
 
   private:
@@ -65,6 +64,11 @@ class SourceStatistics {
     StatisticPasses* passes_;
     std::map<Key, PairStatistics> pairs_;
     std::map<Key, DeltaStatistics> deltas_;
+    struct Ranked {
+        Ranks ranks;
+        std::int64_t count = 0;
+    };
+    std::map<Key, Ranked> ranks_;
     /// The base (if it counts), the inputs, and one of `Products`.
     using GroupKey = std::vector<std::uintptr_t>;
     std::map<GroupKey, std::vector<double>> products_;

@@ -15,6 +15,7 @@
 
 namespace galapagos {
 
+class Lockstep;
 struct CutRequest;
 struct PairProducts;
 
@@ -65,6 +66,10 @@ struct RankThinning {
 class StatisticPasses {
   public:
     virtual ~StatisticPasses() = default;
+
+    /// Set where the ranks of a group count together, each its part. All passes are then collective
+    /// and made within it, but ranks, products, divergences and importances_at.
+    virtual Lockstep* lockstep() { return nullptr; }
 
     /// The largest magnitude of a task vector, infinities and NaNs among them.
     virtual std::uint32_t largest_magnitude(const DeltaPair& pair) = 0;

@@ -5,6 +5,7 @@
 
 #include "comm/cuda/memory.hpp"
 #include "gpu/gpu_test.hpp"
+#include "merge/device_part_cases.hpp"
 #include "merge/device_statistic_cases.hpp"
 
 namespace galapagos {
@@ -54,6 +55,22 @@ TEST_F(StatisticKernel, GivesTheNumbersOfTheCpuForAllModelsOfAJob) {
                     index == 2 ? cuda::most_inputs : 1 + static_cast<std::int64_t>(index % 4), made,
                     tested);
         compare_job(made.job, tested.passes());
+    }
+}
+
+/// A rank that has all parts itself: they lie as those of several do.
+TEST_F(StatisticKernel, GivesTheNumbersOfTheCpuForTensorsThatAreCut) {
+    cuda::ResidentTensors tensors;
+    cuda::GpuStatistics gpu(tensors);
+    TensorGroup alone;
+    const std::vector<Shape> shapes =
+        emulated_ ? std::vector<Shape>{{1100}, {3, 7}, {128, 256}, {90, 257}, {2, 100, 130}}
+                  : std::vector<Shape>{{1100}, {3, 7}, {1024, 768}, {300, 257}, {2, 700, 130}};
+    for (std::uint64_t index = 0; index < (emulated_ ? 15 : 40); ++index) {
+        SCOPED_TRACE(testing::Message() << "case " << index);
+        CutModels models(index, shapes[index % shapes.size()], 2, alone, gpu, tensors, gpu_memory);
+        models.compare_pair();
+        models.compare_models();
     }
 }
 

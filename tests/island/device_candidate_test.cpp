@@ -129,13 +129,10 @@ TEST_F(DeviceCandidateTest, StatisticsAreKeptFromCandidateToCandidate) {
     candidates.expect_equal_tensors(copy_out);
     EXPECT_EQ(first.merges, 1);
     EXPECT_EQ(counts_.merges, 2);
-    if (group_.size() > 1) {  // none has whole tensors to take statistics of
-        EXPECT_EQ(counts_.statistics, 0);
-        return;
-    }
     EXPECT_GT(first.statistics, 50);
-    // Cuts inside a step are looked up again, for all tensors together.
-    EXPECT_LE(counts_.statistics - first.statistics, 4);
+    // Cuts inside a step are looked up again, for all tensors together; by several ranks a few bits
+    // at a time.
+    EXPECT_LE(counts_.statistics - first.statistics, group_.size() > 1 ? 18 : 4);
 }
 
 TEST_F(DeviceCandidateTest, TakesNoMemoryAfterItIsMade) {

@@ -118,6 +118,19 @@ inline void compare_ranks(DeltaPair pair, const FixedPoint& fixed, std::int64_t 
         EXPECT_EQ(one.norms, thinned_norms(pair, fixed, by_cpu, one.stream));
 }
 
+/// Of a task vector's statistics, those that look at no rows.
+inline void compare_counts(const DeltaPair& pair, const FixedPoint& fixed, std::uint32_t largest,
+                           StatisticPasses& passes) {
+    StatisticPasses& cpu = cpu_passes();
+    const std::uint32_t large = largest - largest / 8;
+    for (const KeyRange& range : {KeyRange{0, magnitude_bits, 15}, KeyRange{0, magnitude_bits, 18},
+                                  KeyRange{large, large + 0x7FFF, 0}, KeyRange{0, 0x7FFF, 7}})
+        EXPECT_EQ(passes.count_keys(pair, fixed, range), cpu.count_keys(pair, fixed, range));
+    compare_cuts(pair, fixed, passes);
+    const MaskStream stream{5, 6, 7};
+    EXPECT_EQ(passes.sums_by_level(pair, fixed, stream), cpu.sums_by_level(pair, fixed, stream));
+}
+
 /// All of a task vector's statistics.
 inline void compare_delta(const DeltaPair& pair, const std::vector<std::int64_t>& row_lengths,
                           TestedPasses& tested) {
@@ -126,13 +139,7 @@ inline void compare_delta(const DeltaPair& pair, const std::vector<std::int64_t>
     const std::uint32_t largest = cpu.largest_magnitude(pair);
     ASSERT_EQ(passes.largest_magnitude(pair), largest);
     const FixedPoint fixed = fixed_point_of(largest);
-    const std::uint32_t large = largest - largest / 8;
-    for (const KeyRange& range : {KeyRange{0, magnitude_bits, 15}, KeyRange{0, magnitude_bits, 18},
-                                  KeyRange{large, large + 0x7FFF, 0}, KeyRange{0, 0x7FFF, 7}})
-        EXPECT_EQ(passes.count_keys(pair, fixed, range), cpu.count_keys(pair, fixed, range));
-    compare_cuts(pair, fixed, passes);
-    const MaskStream stream{5, 6, 7};
-    EXPECT_EQ(passes.sums_by_level(pair, fixed, stream), cpu.sums_by_level(pair, fixed, stream));
+    compare_counts(pair, fixed, largest, passes);
     for (const std::int64_t row_length : row_lengths)
         if (row_length <= pair.count && pair.count <= 50 * row_length)
             compare_ranks(pair, fixed, row_length, tested);

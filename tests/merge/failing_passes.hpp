@@ -5,13 +5,14 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "comm/lockstep.hpp"
 #include "merge/magnitude_cuts.hpp"
 #include "merge/slerp.hpp"
 #include "merge/statistic_passes.hpp"
 
 namespace galapagos::test {
 
-class FailingPasses final : public StatisticPasses {
+class FailingPasses : public StatisticPasses {
   public:
     /// `fails` is asked before every pass.
     explicit FailingPasses(std::function<bool()> fails) : fails_(std::move(fails)) {}
@@ -70,13 +71,33 @@ class FailingPasses final : public StatisticPasses {
         return passes().count_changes(job);
     }
 
-  private:
+  protected:
     StatisticPasses& passes() {
         if (fails_()) throw Error("a statistic can't be had", "a test");
         return cpu_passes();
     }
 
+  private:
     std::function<bool()> fails_;
+};
+
+/// Those of a group's ranks, which count together. A pass that fails does so once all have counted,
+/// when the others go on with what was found.
+class PassesTogether final : public FailingPasses {
+  public:
+    PassesTogether(TensorGroup& group, std::function<bool()> fails)
+        : FailingPasses(std::move(fails)), lockstep_(group) {}
+
+    Lockstep* lockstep() override { return &lockstep_; }
+    std::uint32_t largest_magnitude(const DeltaPair& pair) override {
+        const std::uint32_t found =
+            lockstep_.largest([&] { return cpu_passes().largest_magnitude(pair); });
+        passes();
+        return found;
+    }
+
+  private:
+    Lockstep lockstep_;
 };
 
 }  // namespace galapagos::test

@@ -90,6 +90,35 @@ std::vector<float> merged(const CandidateJobs& jobs) {
     return values;
 }
 
+/// One of them may know more than the others when it fails: what was counted is counted anew.
+TEST(MergerGroup, RanksThatCountTogetherStartAgainTogether) {
+    TinyModelOptions options;
+    options.heads = 4;
+    options.kv_heads = 2;
+    options.layers = 1;
+    TemporaryFolder folder;
+    const Sources sources = tiny_sources(folder, {"base", "a", "b"}, options);
+    TensorGroup group{Communicator::world()};
+    const Sharding sharding(sources[0]->config(), group.size(), group.rank());
+    Arena layout(local_specs(options, sharding), ArenaUse::layout);
+    for (const std::size_t recipe : {4, 6, 10, 21, 24}) {
+        const MergePlan plan = plan_of(recipes_of_all_methods()[recipe], sources);
+        CandidateJobs alone(sources, sharding, 3, nullptr);
+        alone.build(plan, layout);
+        const std::vector<float> expected = merged(alone);
+        for (const int failing : {1, 2, 3, 5, 8}) {
+            SCOPED_TRACE(recipes_of_all_methods()[recipe] + std::to_string(failing));
+            int calls = 0;
+            PassesTogether passes(
+                group, [&] { return ++calls == failing && group.rank() == group.size() - 1; });
+            CandidateJobs jobs(sources, sharding, 3, &group, passes);
+            EXPECT_THROW(jobs.build(plan, layout), Error);
+            jobs.build(plan, layout);
+            EXPECT_EQ(merged(jobs), expected);
+        }
+    }
+}
+
 /// Whichever pass of a candidate fails, the same candidate gets its own statistics later on.
 TEST(MergerGroup, NothingIsLeftOfAStatisticThatFailed) {
     TinyModelOptions options;

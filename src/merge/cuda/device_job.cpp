@@ -60,12 +60,11 @@ bool addresses_aligned(const DeviceJob& entry) {
 }
 
 /// Adds one range's runs to a copy of `entry`.
-void append_range(DeviceJob entry, const EvenRuns& runs, std::int64_t count,
-                  std::vector<DeviceJob>& jobs) {
-    if (count == 0) return;
+void append_range(DeviceJob entry, const PartRuns& part, std::vector<DeviceJob>& jobs) {
+    const EvenRuns& runs = part.runs;
     entry.runs = runs;
-    entry.count = count;
-    const bool one_run = count == runs.length;
+    entry.count = part.count;
+    const bool one_run = part.count == runs.length;
     const auto in_steps_of = [&](std::int64_t step, std::int64_t begin, std::int64_t stride) {
         return begin % step == 0 && (one_run || (runs.length % step == 0 && stride % step == 0));
     };
@@ -120,7 +119,39 @@ Arithmetic arithmetic_of(const TensorJob& job) {
     std::abort();  // there is no other method
 }
 
+std::vector<PartRuns> runs_of(const TensorSlice& slice, const Shape& shape) {
+    std::vector<PartRuns> parts;
+    const auto add = [&](const EvenRuns& runs, std::int64_t count, std::size_t range) {
+        if (count > 0) parts.push_back({runs, count, range});
+    };
+    if (slice.whole()) {
+        const std::int64_t count = element_count(shape);
+        add({count, 0, 0, 0, 0}, count, 0);
+        return parts;
+    }
+    const auto dim = static_cast<std::size_t>(slice.dim);
+    std::int64_t outer = 1, inner = 1;
+    for (std::size_t d = 0; d < shape.size(); ++d) {
+        if (d < dim) outer *= shape[d];
+        if (d > dim) inner *= shape[d];
+    }
+    std::int64_t local = 0;
+    for (std::size_t i = 0; i < slice.ranges.size(); ++i) {
+        const Range& range = slice.ranges[i];
+        const std::int64_t length = range.size() * inner;
+        add({length, range.begin * inner, shape[dim] * inner, local, slice.extent() * inner},
+            outer * length, i);
+        local += length;
+    }
+    return parts;
+}
+
 void append_device_jobs(const TensorJob& job, const TensorSlice& slice, const Shape& shape,
+                        const DeviceAddresses& where, std::vector<DeviceJob>& jobs) {
+    append_device_jobs(job, runs_of(slice, shape), where, jobs);
+}
+
+void append_device_jobs(const TensorJob& job, std::span<const PartRuns> parts,
                         const DeviceAddresses& where, std::vector<DeviceJob>& jobs) {
     DeviceJob entry{};
     entry.arithmetic = arithmetic_of(job);
@@ -144,25 +175,7 @@ void append_device_jobs(const TensorJob& job, const TensorSlice& slice, const Sh
     }
     add_inputs(job, where, entry);
     add_lines(job, where.line_factors, entry);
-
-    if (slice.whole()) {
-        append_range(entry, {job.count, 0, 0, 0, 0}, job.count, jobs);
-        return;
-    }
-    const auto dim = static_cast<std::size_t>(slice.dim);
-    std::int64_t outer = 1, inner = 1;
-    for (std::size_t d = 0; d < shape.size(); ++d) {
-        if (d < dim) outer *= shape[d];
-        if (d > dim) inner *= shape[d];
-    }
-    std::int64_t local = 0;
-    for (const Range& range : slice.ranges) {
-        const std::int64_t length = range.size() * inner;
-        append_range(
-            entry, {length, range.begin * inner, shape[dim] * inner, local, slice.extent() * inner},
-            outer * length, jobs);
-        local += length;
-    }
+    for (const PartRuns& part : parts) append_range(entry, part, jobs);
 }
 
 std::int64_t assign_chunks(std::vector<DeviceJob>& jobs) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/host_device.hpp"
@@ -81,6 +82,16 @@ struct EvenRuns {
     }
 };
 
+/// What an entry takes of this rank's part: one range of its slice.
+struct PartRuns {
+    EvenRuns runs;
+    std::int64_t count;  ///< elements
+    std::size_t range;   ///< which of the slice's; 0 of a whole tensor
+};
+
+/// A slice of a tensor of shape `shape`, range by range, without those that are empty.
+std::vector<PartRuns> runs_of(const TensorSlice& slice, const Shape& shape);
+
 struct DeviceJob {
     Arithmetic arithmetic;
     bool normalize;
@@ -125,6 +136,10 @@ void check_inputs(std::size_t inputs);
 /// Appends the entries for a slice of a tensor of shape `shape`: one for each range of the slice.
 /// The job's own addresses are not used. Throws Error if it has too many sources.
 void append_device_jobs(const TensorJob& job, const TensorSlice& slice, const Shape& shape,
+                        const DeviceAddresses& where, std::vector<DeviceJob>& jobs);
+
+/// The same for some of the ranges.
+void append_device_jobs(const TensorJob& job, std::span<const PartRuns> parts,
                         const DeviceAddresses& where, std::vector<DeviceJob>& jobs);
 
 /// Elements that a block of threads merges at a time. A chunk belongs to one entry.

@@ -25,13 +25,6 @@ void set_runs(std::int64_t length, StatisticJob& job) {
     if (length % pack_elements != 0) job.tensors.side_by_side = false;
 }
 
-/// The bucket that holds a place of the descending order; `place` becomes the place within it.
-std::uint32_t descend(const std::vector<KeyBucket>& buckets, std::int64_t& place) {
-    std::size_t bucket = buckets.size() - 1;
-    while (bucket > 0 && place >= buckets[bucket].count) place -= buckets[bucket--].count;
-    return static_cast<std::uint32_t>(bucket);
-}
-
 }  // namespace
 
 std::vector<double> DevicePasses::run_products(StatisticJob job, std::int64_t length) {
@@ -97,18 +90,15 @@ std::vector<KeyBucket> DevicePasses::counts_of(StatisticPass pass, StatisticJob 
 
 std::uint32_t DevicePasses::key_at(StatisticPass pass, const StatisticJob& job,
                                    std::int64_t& place) {
-    constexpr int half = 16;
-    const std::uint32_t upper = descend(counts_of(pass, job, {0, magnitude_bits, half}), place)
-                                << half;
-    return upper + descend(counts_of(pass, job, {upper, upper + ((1u << half) - 1), 0}), place);
+    return key_at_place([&](const KeyRange& range) { return counts_of(pass, job, range); }, place);
 }
 
 std::vector<std::uint32_t> DevicePasses::importances_at(const TensorJob& job,
                                                         const std::vector<float>& divergences,
                                                         const std::vector<std::int64_t>& places) {
     const std::size_t bytes = divergences.size() * sizeof(float);
-    std::byte* const factors = memory_->factors.begin(bytes);
-    device_->copy_in(divergences.data(), bytes, factors);
+    std::byte* const factors = launches_.memory().factors.begin(bytes);
+    launches_.device().copy_in(divergences.data(), bytes, factors);
     StatisticJob one = entry(job, true);
     one.tensors.lines = {reinterpret_cast<const float*>(factors), job.row_length,
                          static_cast<std::int64_t>(divergences.size()), false};
@@ -118,20 +108,20 @@ std::vector<std::uint32_t> DevicePasses::importances_at(const TensorJob& job,
     return result;
 }
 
-std::vector<std::uint16_t> DevicePasses::variance_matches(StatisticJob job, std::uint32_t low,
+std::vector<std::uint32_t> DevicePasses::variance_matches(StatisticJob job, std::uint32_t low,
                                                           std::uint32_t high) {
     job.low = low;
     job.high = high;
-    return results_of<std::uint16_t>(StatisticPass::variance_matches, job,
+    return results_of<std::uint32_t>(StatisticPass::variance_matches, job,
                                      static_cast<std::size_t>(job.items),
                                      [](StatisticJob& entry, std::byte* at) {
-                                         entry.matches = reinterpret_cast<std::uint16_t*>(at);
+                                         entry.matches = reinterpret_cast<std::uint32_t*>(at);
                                      });
 }
 
 std::int64_t DevicePasses::count_varied(const TensorJob& job) {
     std::int64_t total = 0;
-    for (const std::uint16_t matches : variance_matches(entry(job, true), 1, magnitude_bits))
+    for (const std::uint32_t matches : variance_matches(entry(job, true), 1, magnitude_bits))
         total += matches;
     return total;
 }
@@ -143,7 +133,7 @@ KeyCut DevicePasses::cut_variance(const TensorJob& job, std::int64_t k) {
     cut.threshold = key_at(StatisticPass::variance_counts, one, place);
     one.low = one.high = cut.threshold;
     one.rank = place + 1;
-    const std::vector<std::uint16_t> ties = variance_matches(one, cut.threshold, cut.threshold);
+    const std::vector<std::uint32_t> ties = variance_matches(one, cut.threshold, cut.threshold);
     auto chunk = ties.begin();
     for (; *chunk < one.rank; ++chunk) one.rank -= *chunk;
     one.begin = (chunk - ties.begin()) * delta_chunk;

@@ -2,12 +2,20 @@
 
 #include <utility>
 
+#include "merge/cuda/device_passes.hpp"
+#include "merge/cuda/part_passes.hpp"
+
 namespace galapagos::cuda {
 
 namespace {
 
-StatisticPasses& passes_of(std::optional<DevicePasses>& passes) {
-    return passes ? static_cast<StatisticPasses&>(*passes) : cpu_passes();
+std::unique_ptr<StatisticPasses> make_passes(
+    const std::vector<std::shared_ptr<const Source>>& sources, const Sharding& sharding,
+    TensorGroup* group, StatisticDevice& device, MergeMemory& memory, bool streamed) {
+    if (streamed) return nullptr;
+    if (sharding.size() == 1) return std::make_unique<DevicePasses>(device, memory);
+    if (group == nullptr) return nullptr;
+    return std::make_unique<PartPasses>(CountedParts(sources, sharding), *group, device, memory);
 }
 
 }  // namespace
@@ -20,10 +28,9 @@ DeviceMerger::DeviceMerger(std::vector<std::shared_ptr<const Source>> sources, S
       launch_(std::move(launch)),
       stream_(std::move(stream)),
       memory_(memory),
-      passes_(holds_whole_tensors(sharding, stream_ ? Residency::mapped_files : Residency::device)
-                  ? std::optional<DevicePasses>(std::in_place, device, memory_)
-                  : std::nullopt),
-      candidate_(std::move(sources), std::move(sharding), seed, group, passes_of(passes_)) {}
+      passes_(make_passes(sources, sharding, group, device, memory_, stream_.has_value())),
+      candidate_(std::move(sources), std::move(sharding), seed, group,
+                 passes_ ? *passes_ : cpu_passes()) {}
 
 void DeviceMerger::merge(const MergePlan& plan, Arena& layout, std::byte* out) {
     candidate_.build(plan, layout);
@@ -93,7 +100,7 @@ DeviceAddresses DeviceMerger::addresses(const TensorJob& job, const CandidateJob
 
 const std::uint16_t* DeviceMerger::ranks_part(const std::uint16_t* ranks,
                                               const CandidateJobs::Target& target) {
-    if (passes_) return ranks;  // whole, and on the device
+    if (passes_) return ranks;  // on the device
     auto& part = rank_parts_[ranks];
     if (part == nullptr) {
         std::byte* const place =

@@ -11,9 +11,10 @@
 #include <vector>
 
 #include "merge/candidate_jobs.hpp"
-#include "merge/cuda/device_passes.hpp"
 #include "merge/cuda/merge_launch.hpp"
+#include "merge/cuda/merge_memory.hpp"
 #include "merge/cuda/source_stream.hpp"
+#include "merge/cuda/statistic_device.hpp"
 
 namespace galapagos::cuda {
 
@@ -21,14 +22,15 @@ namespace galapagos::cuda {
 using LaunchMerge = std::function<void(const MergeLaunch&)>;
 
 /// Gives the bits that the Merger gives. The parts of the sources are resident on the device, which
-/// must outlive it, or come through a window in its memory. Whole tensors that are resident have
-/// their statistics taken by the device; of others, the parts of several ranks and what only comes
-/// by, the CPU takes them, as for the Merger, and what they say of each row, column or element is
-/// put into the device's memory.
+/// must outlive it, or come through a window in its memory. Statistics of resident sources are the
+/// device's; of those that are cut over a group's ranks, what is counted is, by all devices
+/// together. All else, and what only comes by, is the CPU's, as for the Merger, and what that says
+/// of each row, column or element is put into the device's memory.
 class DeviceMerger {
   public:
-    /// Parameters as the Merger's. `memory` is the device's, and must do for all plans to come (see
-    /// merge_bytes); nothing else is allocated there. Without a stream the sources are resident.
+    /// Parameters as the Merger's; without a group several ranks' statistics are the CPU's.
+    /// `memory` is the device's, and must do for all plans to come (see merge_bytes); nothing else
+    /// is allocated there. Without a stream the sources are resident.
     DeviceMerger(std::vector<std::shared_ptr<const Source>> sources, Sharding sharding,
                  std::uint64_t seed, TensorGroup* group, StatisticDevice& device,
                  const MergeMemory& memory, LaunchMerge launch,
@@ -58,7 +60,7 @@ class DeviceMerger {
     LaunchMerge launch_;
     std::optional<SourceStream> stream_;
     MergeMemory memory_;
-    std::optional<DevicePasses> passes_;  ///< of whole resident tensors
+    std::unique_ptr<StatisticPasses> passes_;  ///< of resident sources; null: the CPU's
     CandidateJobs candidate_;
     /// Without these passes: this rank's parts of ranks, by where the whole ones lie.
     std::map<const std::uint16_t*, const std::uint16_t*> rank_parts_;

@@ -10,8 +10,6 @@ namespace galapagos::cuda {
 
 namespace {
 
-float scale_of(const FixedPoint& fixed) { return fixed.finite ? fixed.scale : 0.0f; }
-
 void set_range(const DeltaLadder::Step& step, StatisticJob& job) {
     job.low = step.low;
     job.high = step.high;
@@ -19,50 +17,13 @@ void set_range(const DeltaLadder::Step& step, StatisticJob& job) {
 
 }  // namespace
 
-std::byte* DevicePasses::start(std::size_t entries, std::size_t bytes) {
-    table_ = memory_->scratch.begin(launch_bytes(entries, bytes));
-    std::byte* const results = table_ + launch_bytes(entries, 0);
-    device_->set_to_zero(results, bytes);
-    return results;
-}
-
-void DevicePasses::launch(StatisticPass pass, std::vector<StatisticJob>& jobs, int most_blocks) {
-    const std::int64_t items = number_items(jobs);
-    device_->copy_in(jobs.data(), jobs.size() * sizeof(StatisticJob), table_);
-    device_->launch({pass, reinterpret_cast<const StatisticJob*>(table_),
-                     static_cast<int>(jobs.size()), items, most_blocks});
-}
-
 StatisticJob DevicePasses::entry(const TensorJob& job, bool with_base) const {
     if (job.count == 0) return {};
-    TensorJob plain;
-    plain.method = Method::task_arithmetic;
-    if (with_base) plain.base = job.base;
-    for (const JobInput& input : job.inputs) plain.inputs.emplace_back().tensor = input.tensor;
-    plain.numbers = job.numbers;
-    plain.epsilon = job.epsilon;
-    plain.threshold = job.threshold;
-    plain.last_tie = job.last_tie;
-    plain.count = job.count;
-    DeviceAddresses where;
-    if (with_base) where.base = device_->resident(job.base.data);
-    for (const JobInput& input : job.inputs)
-        where.inputs.push_back(device_->resident(input.tensor.data));
-    std::vector<DeviceJob> entries;
-    append_device_jobs(plain, {}, {}, where, entries);
-    StatisticJob result{};
-    result.tensors = entries.front();
-    result.items = delta_chunks(job.count);
-    return result;
+    const PartRuns whole{{job.count, 0, 0, 0, 0}, job.count, 0};
+    return statistic_jobs(job, with_base, {&whole, 1}, launches_.device()).front();
 }
 
-StatisticJob DevicePasses::entry(const DeltaPair& pair) const {
-    TensorJob job;
-    job.base = pair.base;
-    job.inputs.emplace_back().tensor = pair.source;
-    job.count = pair.count;
-    return entry(job, true);
-}
+StatisticJob DevicePasses::entry(const DeltaPair& pair) const { return entry(as_job(pair), true); }
 
 std::uint32_t DevicePasses::largest_magnitude(const DeltaPair& pair) {
     return results_of<std::uint32_t>(StatisticPass::largest_magnitude, entry(pair), 1,
@@ -106,20 +67,23 @@ void DevicePasses::count_ties(std::span<CutRequest* const> requests) {
     if (requests.empty()) return;
     std::size_t bytes = 0;
     for (const CutRequest* request : requests) bytes += tie_bytes(request->ties->size());
-    std::byte* const results = start(requests.size(), bytes);
+    std::byte* const results = launches_.start(requests.size(), bytes);
     std::byte* at = results;
     std::vector<StatisticJob> jobs;
     for (const CutRequest* request : requests) {
         StatisticJob& job = jobs.emplace_back(entry(request->ladder->pair()));
         set_range(request->step(), job);
-        job.matches = reinterpret_cast<std::uint16_t*>(at);
+        job.matches = reinterpret_cast<std::uint32_t*>(at);
         at += tie_bytes(request->ties->size());
     }
-    launch(StatisticPass::chunk_matches, jobs);
+    launches_.launch(StatisticPass::chunk_matches, jobs);
     at = results;
+    std::vector<std::uint32_t> counted;
     for (CutRequest* request : requests) {
-        device_->copy_out(at, 2 * request->ties->size(), request->ties->data());
-        at += tie_bytes(request->ties->size());
+        counted.resize(request->ties->size());
+        launches_.device().copy_out(at, counted.size() * sizeof counted.front(), counted.data());
+        std::copy(counted.begin(), counted.end(), request->ties->begin());
+        at += tie_bytes(counted.size());
     }
 }
 
@@ -127,7 +91,7 @@ void DevicePasses::find_ties(std::span<CutRequest* const> requests) {
     if (requests.empty()) return;
     std::vector<std::int64_t> elements(requests.size());
     const std::size_t bytes = elements.size() * sizeof(std::int64_t);
-    std::byte* const results = start(requests.size(), bytes);
+    std::byte* const results = launches_.start(requests.size(), bytes);
     std::vector<StatisticJob> jobs;
     for (const CutRequest* request : requests) {
         StatisticJob job = entry(request->ladder->pair());
@@ -140,8 +104,8 @@ void DevicePasses::find_ties(std::span<CutRequest* const> requests) {
         job.totals = totals_at(results) + jobs.size();
         jobs.push_back(job);
     }
-    launch(StatisticPass::nth_match, jobs);
-    device_->copy_out(results, bytes, elements.data());
+    launches_.launch(StatisticPass::nth_match, jobs);
+    launches_.device().copy_out(results, bytes, elements.data());
     for (std::size_t i = 0; i < requests.size(); ++i) {
         CutRequest& request = *requests[i];
         const DeltaLadder::Step& step = request.step();
@@ -156,7 +120,8 @@ void DevicePasses::select_keys(std::span<CutRequest* const> requests) {
     std::vector<std::uint64_t> found(select_numbers * requests.size());
     std::int64_t collected = 0;
     for (const CutRequest* request : requests) collected += request->step().count;
-    std::byte* const results = start(requests.size(), select_bytes(requests.size(), collected));
+    std::byte* const results =
+        launches_.start(requests.size(), select_bytes(requests.size(), collected));
     auto* at = reinterpret_cast<PlacedKey*>(results + select_bytes(requests.size(), 0));
     std::vector<StatisticJob> jobs;
     for (const CutRequest* request : requests) {
@@ -169,10 +134,10 @@ void DevicePasses::select_keys(std::span<CutRequest* const> requests) {
         at += request->step().count;
         jobs.push_back(job);
     }
-    launch(StatisticPass::collection, jobs);
+    launches_.launch(StatisticPass::collection, jobs);
     for (StatisticJob& job : jobs) job.items = 1;
-    launch(StatisticPass::selection, jobs);
-    device_->copy_out(results, found.size() * sizeof(std::uint64_t), found.data());
+    launches_.launch(StatisticPass::selection, jobs);
+    launches_.device().copy_out(results, found.size() * sizeof(std::uint64_t), found.data());
     for (std::size_t i = 0; i < requests.size(); ++i) {
         CutRequest& request = *requests[i];
         const std::uint64_t* numbers = &found[select_numbers * i];
@@ -186,9 +151,7 @@ std::vector<std::int64_t> DevicePasses::sums_by_level(const DeltaPair& pair,
                                                       const FixedPoint& fixed,
                                                       const MaskStream& stream) {
     StatisticJob job = entry(pair);
-    job.tensors.seed = stream.seed;
-    job.tensors.name_hash = stream.name_hash;
-    job.tensors.inputs[0].position = stream.position;
+    set_stream(stream, job);
     job.scale = scale_of(fixed);
     return results_of<std::int64_t>(
         StatisticPass::level_sums, job, probability_levels,
@@ -204,36 +167,32 @@ Ranks DevicePasses::magnitude_ranks(const DeltaPair& pair, std::int64_t row_leng
     job.items = rows;
     job.row_length = row_length;
     job.tensors.side_by_side = job.tensors.side_by_side && row_length % pack_elements == 0;
-    std::byte* result = start(1, row_sort_bytes(rows, row_length));
-    device_->copy_in(in_order.data(), 2 * in_order.size(), result);
+    std::byte* result = launches_.start(1, row_sort_bytes(rows, row_length));
+    launches_.device().copy_in(in_order.data(), 2 * in_order.size(), result);
     job.ranks_in_order = reinterpret_cast<const std::uint16_t*>(result);
     job.placed = reinterpret_cast<PlacedKey*>(result + row_sort_bytes(0, row_length));
-    job.ranks = reinterpret_cast<std::uint16_t*>(
-        memory_->ranks.take(sizeof(std::uint16_t) * static_cast<std::size_t>(pair.count)));
-    launch(StatisticPass::row_ranks, jobs, static_cast<int>(sorting_blocks(rows)));
+    job.ranks = reinterpret_cast<std::uint16_t*>(launches_.memory().ranks.take(
+        sizeof(std::uint16_t) * static_cast<std::size_t>(pair.count)));
+    launches_.launch(StatisticPass::row_ranks, jobs, static_cast<int>(sorting_blocks(rows)));
     return {Ranks(), job.ranks};  // whose memory is reserved
 }
 
 void DevicePasses::thin(std::span<RankThinning> thinnings) {
     if (thinnings.empty()) return;
     std::vector<std::uint64_t> sums(2 * thinnings.size());
-    std::byte* const results = start(thinnings.size(), thinnings.size() * thinned_sum_bytes);
+    std::byte* const results =
+        launches_.start(thinnings.size(), thinnings.size() * thinned_sum_bytes);
     std::vector<StatisticJob> jobs;
     for (const RankThinning& one : thinnings) {
         StatisticJob job = entry(one.pair);
-        job.tensors.seed = one.stream.seed;
-        job.tensors.name_hash = one.stream.name_hash;
-        DeviceInput& input = job.tensors.inputs[0];
-        input.position = one.stream.position;
-        input.ranks = one.input->ranks;
-        input.lowest = one.input->lowest;
-        input.slope = one.input->slope;
+        set_stream(one.stream, job);
+        set_thinning(*one.input, job);
         job.scale = scale_of(one.fixed);
         job.totals = totals_at(results) + 2 * jobs.size();
         jobs.push_back(job);
     }
-    launch(StatisticPass::thinned_sums, jobs);
-    device_->copy_out(results, sums.size() * sizeof(std::uint64_t), sums.data());
+    launches_.launch(StatisticPass::thinned_sums, jobs);
+    launches_.device().copy_out(results, sums.size() * sizeof(std::uint64_t), sums.data());
     for (std::size_t i = 0; i < thinnings.size(); ++i)
         thinnings[i].norms = {static_cast<std::int64_t>(sums[2 * i]),
                               static_cast<std::int64_t>(sums[2 * i + 1])};

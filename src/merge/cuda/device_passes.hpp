@@ -5,8 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "merge/cuda/merge_memory.hpp"
-#include "merge/cuda/statistic_device.hpp"
+#include "merge/cuda/pass_launches.hpp"
 #include "merge/statistic_passes.hpp"
 
 namespace galapagos::cuda {
@@ -16,8 +15,7 @@ namespace galapagos::cuda {
 class DevicePasses : public StatisticPasses {
   public:
     /// Device and memory must outlive them. Scratch, factors and ranks are theirs while they work.
-    DevicePasses(StatisticDevice& device, MergeMemory& memory)
-        : device_(&device), memory_(&memory) {}
+    DevicePasses(StatisticDevice& device, MergeMemory& memory) : launches_(device, memory) {}
 
     std::uint32_t largest_magnitude(const DeltaPair& pair) override;
     std::vector<KeyBucket> count_keys(const DeltaPair& pair, const FixedPoint& fixed,
@@ -46,42 +44,22 @@ class DevicePasses : public StatisticPasses {
     void find_ties(std::span<CutRequest* const> requests);
     void select_keys(std::span<CutRequest* const> requests);
 
-    static std::uint64_t* totals_at(std::byte* address) {
-        return reinterpret_cast<std::uint64_t*>(address);
-    }
     StatisticJob entry(const DeltaPair& pair) const;
     StatisticJob entry(const TensorJob& job, bool with_base) const;
-    /// Launches over one entry that fill results of a type. `set` is told where they go.
     template <typename Result, typename Set>
-    std::vector<Result> results_of(StatisticPass pass, StatisticJob job, std::size_t count,
-                                   const Set& set);
+    std::vector<Result> results_of(StatisticPass pass, const StatisticJob& job, std::size_t count,
+                                   const Set& set) {
+        return launches_.results_of<Result>(pass, {job}, count, set);
+    }
     std::vector<double> run_products(StatisticJob job, std::int64_t length);
     std::vector<KeyBucket> counts_of(StatisticPass pass, StatisticJob job, const KeyRange& range);
     /// The key at a place of the descending order, from 0; `place` becomes the place among those
     /// that equal it.
     std::uint32_t key_at(StatisticPass pass, const StatisticJob& job, std::int64_t& place);
-    std::vector<std::uint16_t> variance_matches(StatisticJob job, std::uint32_t low,
+    std::vector<std::uint32_t> variance_matches(StatisticJob job, std::uint32_t low,
                                                 std::uint32_t high);
-    /// Room for `entries` entries and `bytes` of results, these zero. What it held is lost.
-    std::byte* start(std::size_t entries, std::size_t bytes);
-    /// Queues a launch over entries whose results are in that memory.
-    void launch(StatisticPass pass, std::vector<StatisticJob>& jobs, int most_blocks = 0);
 
-    StatisticDevice* device_;
-    MergeMemory* memory_;
-    std::byte* table_ = nullptr;  ///< where the entries of the launch go
+    PassLaunches launches_;
 };
-
-template <typename Result, typename Set>
-std::vector<Result> DevicePasses::results_of(StatisticPass pass, StatisticJob job,
-                                             std::size_t count, const Set& set) {
-    std::vector<Result> results(count);
-    std::byte* const at = start(1, count * sizeof(Result));
-    set(job, at);
-    std::vector<StatisticJob> jobs{job};
-    launch(pass, jobs);
-    device_->copy_out(at, count * sizeof(Result), results.data());
-    return results;
-}
 
 }  // namespace galapagos::cuda

@@ -108,6 +108,7 @@ struct KeyCounts {
     }
 };
 
+/// By the chunks of the whole tensor.
 template <typename Keys>
 struct ChunkMatches {
     struct Shared {
@@ -120,18 +121,20 @@ struct ChunkMatches {
         block.each([&](int thread) {
             if (thread == 0) shared.matches = 0;
         });
+        const std::int64_t number = first_whole_chunk(job.tensors) + item;
+        const TensorChunk chunk = whole_chunk_of(job.tensors, number);
         block.each([&](int thread) {
             std::uint32_t own = 0;
-            for_each_pack(delta_chunk_of(job, item * delta_chunk), thread, Block::threads,
-                          [&](const Pack& pack) {
-                              for_each_key<Keys>(job, pack, [&](std::uint32_t key, std::int64_t) {
-                                  own += in_range(job, key) ? 1 : 0;
-                              });
-                          });
+            const auto count = [&](std::uint32_t key, std::int64_t element) {
+                own += element >= chunk.begin && in_range(job, key) ? 1 : 0;
+            };
+            for_each_pack({chunk.begin / pack_elements * pack_elements, chunk.end}, thread,
+                          Block::threads,
+                          [&](const Pack& pack) { for_each_key<Keys>(job, pack, count); });
             if (own > 0) add_to(shared.matches, own);
         });
         block.each([&](int thread) {
-            if (thread == 0) job.matches[item] = static_cast<std::uint16_t>(shared.matches);
+            if (thread == 0 && shared.matches > 0) add_to(job.matches[number], shared.matches);
         });
     }
 };
@@ -187,14 +190,15 @@ struct Collection {
     GALAPAGOS_HOST_DEVICE static void run(const Block& block, const StatisticJob& job,
                                           std::int64_t item, Shared&) {
         block.each([&](int thread) {
-            for_each_pack(
-                delta_chunk_of(job, item * delta_chunk), thread, Block::threads,
-                [&](const Pack& pack) {
-                    for_each_key<Keys>(job, pack, [&](std::uint32_t key, std::int64_t element) {
-                        if (in_range(job, key))
-                            job.placed[add_to(*job.totals, 1)] = placed_key(key, element);
-                    });
-                });
+            for_each_pack(delta_chunk_of(job, job.begin + item * delta_chunk), thread,
+                          Block::threads, [&](const Pack& pack) {
+                              for_each_key<Keys>(
+                                  job, pack, [&](std::uint32_t key, std::int64_t element) {
+                                      if (in_range(job, key))
+                                          job.placed[add_to(*job.totals, 1)] =
+                                              placed_key(key, job.tensors.runs.global(element));
+                                  });
+                          });
         });
     }
 };

@@ -64,7 +64,7 @@ Size thinning_results(Thinning thinning, const Sizes& size) {
     return 0;
 }
 
-/// The most that a launch over one tensor gives.
+/// The most that a launch over one whole tensor gives.
 Size results_of(const TensorMerge& tensor) {
     const Sizes size(tensor);
     const Size lines = lines_of(tensor, size);
@@ -82,7 +82,7 @@ Size results_of(const TensorMerge& tensor) {
             return products(size.inputs);
         case Method::sce:
             return std::max({key_count_bytes,
-                             parts(size.count, delta_chunk) * sizeof(std::uint16_t),
+                             parts(size.count, delta_chunk) * sizeof(std::uint32_t),
                              parts(size.count, squares_chunk) * size.inputs * sizeof(double)});
         case Method::ramplus_tl:
             return 2 * size.inputs * sizeof(std::int64_t);
@@ -93,42 +93,77 @@ Size results_of(const TensorMerge& tensor) {
     }
 }
 
+/// The same of a launch over the parts of one: what is counted.
+Size counts_of(const TensorMerge& tensor) {
+    switch (tensor.method) {
+        case Method::sce:
+            return std::max(key_count_bytes,
+                            tie_bytes(parts(element_count(tensor.shape), delta_chunk)));
+        case Method::ramplus_tl:
+            return results_of(tensor);
+        default:
+            break;
+    }
+    const Thinning thinning = traits_of(tensor.method).thinning;
+    if (thinning == Thinning::by_rank) return sizeof(std::uint32_t);
+    return thinning_results(thinning, Sizes(tensor));
+}
+
+/// Entries of a launch over a rank's part of a tensor.
+Size entries_of(const TensorMerge& tensor, const Sharding& sharding) {
+    const TensorSlice slice = sharding.slice(tensor.output_name, tensor.shape);
+    return slice.whole() ? 1 : slice.ranges.size();
+}
+
 /// What a candidate asks for of all thinned task vectors together.
 class Together {
   public:
-    void add(const TensorMerge& tensor) {
+    explicit Together(bool whole) : whole_(whole) {}
+
+    void add(const TensorMerge& tensor, Size entries) {
         const Thinning thinning = traits_of(tensor.method).thinning;
         const Sizes size(tensor);
-        if (thinning == Thinning::by_rank) thinned_ += size.inputs;
+        if (thinning == Thinning::by_rank) {
+            thinned_ += size.inputs;
+            thinned_entries_ += size.inputs * entries;
+        }
         if (thinning != Thinning::largest && thinning != Thinning::middle) return;
         const Size cuts = (thinning == Thinning::middle ? 2 : 1) * size.inputs;
         cuts_ += cuts;
+        entries_ += cuts * entries;
         ties_ += cuts * tie_bytes(static_cast<Size>(delta_chunks(size.count)));
-        const std::int64_t crowd = DeltaLadder::crowd(size.count);
-        collected_ += static_cast<std::int64_t>(cuts) * crowd;
-        most_at_once_ = std::max(most_at_once_, crowd);
+        std::int64_t most = DeltaLadder::crowd(size.count);
+        // Of parts, those that are equal in a chunk are collected too.
+        if (!whole_) most = std::max(most, std::min(size.count, delta_chunk));
+        collected_ += static_cast<std::int64_t>(cuts) * most;
+        most_at_once_ = std::max(most_at_once_, most);
     }
     Size scratch() const {
         const std::int64_t collected =
             std::min(collected_, std::max(most_collected, most_at_once_));
-        return std::max({launch_bytes(cuts_, ties_),
-                         launch_bytes(cuts_, select_bytes(cuts_, collected)),
-                         launch_bytes(thinned_, thinned_ * thinned_sum_bytes)});
+        const Size found = whole_ ? select_bytes(cuts_, collected) : search_bytes(cuts_, collected);
+        return std::max({launch_bytes(entries_, ties_),
+                         launch_bytes(std::max(entries_, cuts_), found),
+                         launch_bytes(thinned_entries_, thinned_ * thinned_sum_bytes)});
     }
 
   private:
+    bool whole_;
     Size cuts_ = 0, thinned_ = 0, ties_ = 0;
+    Size entries_ = 0, thinned_entries_ = 0;  ///< of cuts, and of thinned ones
     std::int64_t collected_ = 0, most_at_once_ = 0;
 };
 
-Size scratch_of(const MergePlan& plan) {
-    Together together;
+Size scratch_of(const MergePlan& plan, const Sharding& sharding) {
+    const bool whole = sharding.size() == 1;
+    Together together(whole);
     Size most = 0;
     for (const TensorMerge& tensor : plan.tensors) {
         if (tensor.copied) continue;
-        together.add(tensor);
-        if (const Size results = results_of(tensor); results > 0)
-            most = std::max(most, launch_bytes(1, results));
+        const Size entries = entries_of(tensor, sharding);
+        together.add(tensor, entries);
+        if (const Size results = whole ? results_of(tensor) : counts_of(tensor); results > 0)
+            most = std::max(most, launch_bytes(entries, results));
     }
     return std::max(most, together.scratch());
 }
@@ -167,15 +202,14 @@ MergeBytes merge_bytes(std::span<const MergePlan> forms, const Sharding& shardin
         for (const TensorMerge& tensor : form.tensors) {
             if (tensor.copied) continue;
             check_inputs(tensor.inputs.size());
-            const TensorSlice slice = sharding.slice(tensor.output_name, tensor.shape);
-            entries += slice.whole() ? 1 : slice.ranges.size();
+            entries += entries_of(tensor, sharding);
             factors += factors_of(tensor);
             ranks.add(tensor);
         }
         bytes.tables = std::max(bytes.tables, aligned(entries * sizeof(DeviceJob)));
         bytes.factors = std::max(bytes.factors, aligned(factors));
-        if (holds_whole_tensors(sharding, sources))
-            bytes.scratch = std::max(bytes.scratch, aligned(scratch_of(form)));
+        if (sources != Residency::mapped_files)  // of these the CPU takes the statistics
+            bytes.scratch = std::max(bytes.scratch, aligned(scratch_of(form, sharding)));
     }
     bytes.ranks = ranks.bytes();
     return bytes;

@@ -19,12 +19,6 @@ inline std::size_t aligned(std::size_t bytes) {
     return (bytes + memory_alignment - 1) / memory_alignment * memory_alignment;
 }
 
-/// Whether a rank's device has whole tensors of such sources in its reach for as long as it likes:
-/// it takes statistics of no others.
-inline bool holds_whole_tensors(const Sharding& sharding, Residency sources) {
-    return sharding.size() == 1 && sources != Residency::mapped_files;
-}
-
 /// Bytes of each part, multiples of the alignment.
 struct MergeBytes {
     std::size_t tables = 0;   ///< of the launches of a candidate

@@ -169,7 +169,7 @@ GALAPAGOS_HOST_DEVICE inline void store_vectors(const float (&values)[pack_eleme
     store_vector(address, low);
 }
 
-/// One element of a tensor that is whole.
+/// One element, by its number in this rank's part.
 GALAPAGOS_HOST_DEVICE inline float load_element(const DeviceJob& job, const DeviceTensor& tensor,
                                                 std::int64_t element) {
     const std::byte* address = tensor.data + element * bytes_of(tensor.dtype);

@@ -55,15 +55,9 @@ template <typename Visit>
 std::size_t for_each_part(const std::vector<std::shared_ptr<const Source>>& sources,
                           const OwnTensors& own, const Sharding& sharding, const Visit& visit) {
     Places places(sources, own, sharding);
-    for (std::size_t number = 0; number < sources.size(); ++number) {
-        const auto add = [&](const std::string& name) { places.add(number, name, visit); };
-        const SourceLayout layout = lay_out(*sources[number]);
-        for (const std::string& name : layout.before) add(name);
-        for (std::int64_t layer = 0; layer < layout.layer_count(); ++layer)
-            for (const std::string& suffix : layout.layers[static_cast<std::size_t>(layer)])
-                add(layout.tensor_name(layer, suffix));
-        for (const std::string& name : layout.after) add(name);
-    }
+    for (std::size_t number = 0; number < sources.size(); ++number)
+        for (const std::string& name : lay_out(*sources[number]).tensor_names())
+            places.add(number, name, visit);
     return places.end();
 }
 

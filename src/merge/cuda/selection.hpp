@@ -1,4 +1,4 @@
-// The n-th of the keys that were collected, by one block: byte by byte, from the highest.
+// The n-th of the keys that were collected, by one block: digit by digit, from the highest.
 #pragma once
 
 #include <cstdint>
@@ -61,6 +61,44 @@ struct Selection {
             if (thread != 0) return;
             job.totals[1] = shared.nth;
             job.totals[2] = shared.units;
+        });
+    }
+};
+
+/// One digit of several ranks' selection: what each of them has collected is counted, and the host
+/// adds up.
+struct PlacedDigits {
+    static constexpr int digit_bits = 4, digits = 1 << digit_bits;
+
+    struct Shared {
+        std::uint32_t counts[digits];
+        std::uint64_t units[digits];
+    };
+
+    template <typename Block>
+    GALAPAGOS_HOST_DEVICE static void run(const Block& block, const StatisticJob& job, std::int64_t,
+                                          Shared& shared) {
+        block.each([&](int thread) {
+            for (int i = thread; i < digits; i += Block::threads) {
+                shared.counts[i] = 0;
+                shared.units[i] = 0;
+            }
+        });
+        const auto count = static_cast<std::int64_t>(*job.totals);
+        block.each([&](int thread) {
+            for (std::int64_t i = thread; i < count; i += Block::threads) {
+                const PlacedKey placed = job.placed[i];
+                if ((placed ^ job.prefix) >> job.shift >> digit_bits != 0) continue;
+                const auto digit = placed >> job.shift & (digits - 1);
+                add_to(shared.counts[digit], 1);
+                add_to(shared.units[digit], std::uint64_t{units_of(key_of(placed), job.scale)});
+            }
+        });
+        block.each([&](int thread) {
+            for (int i = thread; i < digits; i += Block::threads) {
+                job.totals[1 + i] = shared.counts[i];
+                job.totals[1 + digits + i] = shared.units[i];
+            }
         });
     }
 };

@@ -29,6 +29,8 @@ struct PassOf<StatisticPass::collection> : Collection<DeltaKeys> {};
 template <>
 struct PassOf<StatisticPass::selection> : Selection {};
 template <>
+struct PassOf<StatisticPass::placed_digits> : PlacedDigits {};
+template <>
 struct PassOf<StatisticPass::level_sums> : LevelSums {};
 template <>
 struct PassOf<StatisticPass::thinned_sums> : ThinnedSums {};
@@ -41,6 +43,8 @@ template <>
 struct PassOf<StatisticPass::variance_matches> : ChunkMatches<VarianceKeys> {};
 template <>
 struct PassOf<StatisticPass::nth_variance> : NthMatch<VarianceKeys> {};
+template <>
+struct PassOf<StatisticPass::variance_collection> : Collection<VarianceKeys> {};
 template <>
 struct PassOf<StatisticPass::importance_counts> : KeyCounts<ImportanceKeys> {};
 template <>
@@ -110,6 +114,9 @@ bool with_delta_pass(StatisticPass pass, Run&& run) {
         case StatisticPass::selection:
             run.template operator()<StatisticPass::selection>();
             return true;
+        case StatisticPass::placed_digits:
+            run.template operator()<StatisticPass::placed_digits>();
+            return true;
         case StatisticPass::level_sums:
             run.template operator()<StatisticPass::level_sums>();
             return true;
@@ -136,6 +143,9 @@ bool with_job_pass(StatisticPass pass, Run&& run) {
             return true;
         case StatisticPass::nth_variance:
             run.template operator()<StatisticPass::nth_variance>();
+            return true;
+        case StatisticPass::variance_collection:
+            run.template operator()<StatisticPass::variance_collection>();
             return true;
         case StatisticPass::importance_counts:
             run.template operator()<StatisticPass::importance_counts>();

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "merge/cuda/merge_memory.hpp"
+#include "merge/cuda/selection.hpp"
 #include "merge/cuda/statistic_job.hpp"
 #include "merge/placed_key.hpp"
 #include "merge/statistic_passes.hpp"
@@ -22,7 +23,7 @@ inline constexpr std::size_t most_buckets = std::size_t{1} << 16;
 inline constexpr std::size_t key_count_bytes = most_buckets * sizeof(KeyBucket);
 
 /// Counters of ties in a tensor's chunks.
-inline std::size_t tie_bytes(std::size_t chunks) { return aligned(chunks * sizeof(std::uint16_t)); }
+inline std::size_t tie_bytes(std::size_t chunks) { return aligned(chunks * sizeof(std::uint32_t)); }
 
 /// Elements that are collected at a time, unless a single tensor has more.
 inline constexpr std::int64_t most_collected = std::int64_t{1} << 23;
@@ -31,6 +32,14 @@ inline constexpr std::size_t select_numbers = 3;
 /// Selections of `requests` tensors among `collected` elements.
 inline std::size_t select_bytes(std::size_t requests, std::int64_t collected) {
     return aligned(select_numbers * requests * sizeof(std::uint64_t)) +
+           static_cast<std::size_t>(collected) * sizeof(PlacedKey);
+}
+
+/// Of an element that is searched for on several ranks: how many each has collected, and how many
+/// of them go on with each digit, with the sums of their units.
+inline constexpr std::size_t digit_numbers = 1 + 2 * PlacedDigits::digits;
+inline std::size_t search_bytes(std::size_t searches, std::int64_t collected) {
+    return aligned(digit_numbers * searches * sizeof(std::uint64_t)) +
            static_cast<std::size_t>(collected) * sizeof(PlacedKey);
 }
 
