@@ -1,7 +1,9 @@
-// Queues of work, as lazy as they may be.
+// Queues of work, as lazy as they may be, or as hasty.
 //
 // Work that is queued does nothing until the host waits for it: what reads a result too early
-// finds the old one, and what reuses memory too early spoils the copy that still needs it.
+// finds the old one, and what reuses memory too early spoils the copy that still needs it. With
+// GALAPAGOS_EMULATED_STREAMS_ARE_HASTY a stream begins at once now and then, before others have
+// done what was queued there before: what should have waited for them doesn't.
 #pragma once
 
 #include <cstdint>
@@ -50,9 +52,10 @@ class Stream {
     /// Tries the next piece of work. A stream that is asked again and again gets on.
     void step();
     void finish();
-    void reach(const std::uint64_t& reached, std::uint64_t wanted);
 
   private:
+    void get_on();
+
     std::deque<Task> tasks_;
     Tasks recorded_;
     bool recording_ = false;
