@@ -25,7 +25,7 @@ if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
 endif()
 enable_language(CUDA)
 find_package(CUDAToolkit REQUIRED)
-find_package(NCCL 2.18 REQUIRED)
+find_package(NCCL 2.19 REQUIRED)
 # The standard as an option: CMake 3.25 doesn't know cuda_std_20.
 target_compile_options(galapagos_options INTERFACE
   "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;-Xcompiler=-Wall,-Wextra;$<$<BOOL:${GALAPAGOS_WERROR}>:-Werror=all-warnings>>")

@@ -129,8 +129,8 @@ void visit_evaluation(OptionVisitor& v, EvaluationSettings& s) {
     v.choice(
         "reductions", s.reductions, {"exact", "fast"},
         {.help = "how GPUs add up the shares of tensor-parallel ranks; exact: in rank order, "
-                 "with the same bits on every machine; fast: as NCCL does, with fewer bytes to "
-                 "move. The CPU's are always exact"});
+                 "with the same bits on every machine; fast: by NCCL, in the order that it finds "
+                 "fastest. The CPU's are always exact"});
     v.whole("threads", s.threads,
             {.help = "threads of a rank; 0: the node's cores shared out", .minimum = 0});
     v.choice("device", s.device, {"cpu", "gpu", "auto"},

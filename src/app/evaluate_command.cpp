@@ -191,7 +191,7 @@ Command add_evaluate_command(CLI::App& program) {
     command
         ->add_option("--reductions", a->reductions,
                      "how GPUs add up the shares of tensor-parallel ranks: exact (default), in "
-                     "rank order, or fast, as NCCL does")
+                     "rank order, or fast, by NCCL in its own")
         ->transform(CLI::CheckedTransformer(std::map<std::string, Reductions>{
             {"exact", Reductions::exact}, {"fast", Reductions::fast}}));
     command->add_option("--threads", a->threads, "a rank; 0: this rank's share of the cores")

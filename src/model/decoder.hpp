@@ -19,7 +19,7 @@ class ForwardPass;
 /// How the shares of tensor-parallel ranks are added up.
 enum class Reductions {
     exact,  ///< in rank order: the same bits on every machine
-    fast,   ///< on GPUs in NCCL's order, which moves fewer bytes. The CPU's are always exact
+    fast,   ///< on GPUs by NCCL, in an order of its own. The CPU's are always exact
 };
 
 struct DecoderOptions {

@@ -10,6 +10,8 @@
 #include <functional>
 #include <memory>
 #include <random>
+#include <set>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -21,11 +23,16 @@ using namespace galapagos::emulator;
 
 struct ncclComm {
     std::shared_ptr<RankGroup> group;
-    std::function<bool()> under_way;  ///< a call that isn't done; may be empty
+    std::function<bool()> under_way = {};  ///< a call that isn't done; may be empty
+    std::set<const void*> windows = {};
     std::shared_ptr<bool> aborted = std::make_shared<bool>(false);
 };
 
 namespace {
+
+std::size_t size_of(ncclDataType_t type) {
+    return type == ncclFloat ? sizeof(float) : sizeof(std::uint16_t);
+}
 
 /// Gathers on the stream: `mine` is `bytes` of the device, of which `all` gets those of all ranks
 /// through `take`.
@@ -51,6 +58,35 @@ void refuse_to_hang(ncclComm_t comm) {
     std::fprintf(stderr,
                  "NCCL would wait for ever: graphs hold work of a communicator that ends\n");
     std::abort();
+}
+
+/// Sends and receives of one group call, which must be an exchange of slices: as many bytes from
+/// every rank to every rank.
+struct Slices {
+    bool open = false;
+    ncclComm_t comm = nullptr;
+    cudaStream_t stream = nullptr;
+    std::size_t bytes = 0;
+    std::vector<const void*> sent;
+    std::vector<void*> received;
+    ncclResult_t code = ncclSuccess;
+};
+Slices slices;
+
+/// Notes one more, if it is the next one's.
+template <typename Address>
+ncclResult_t add_slice(std::vector<Address>& all, Address address, std::size_t count,
+                       ncclDataType_t type, int peer, ncclComm_t comm, cudaStream_t stream) {
+    const bool first = slices.sent.empty() && slices.received.empty();
+    if (first) {
+        slices.comm = comm;
+        slices.stream = stream;
+        slices.bytes = count * size_of(type);
+    }
+    const bool fits = slices.open && comm == slices.comm && stream == slices.stream &&
+                      peer == static_cast<int>(all.size()) && count * size_of(type) == slices.bytes;
+    all.push_back(address);
+    return fits ? ncclSuccess : slices.code = ncclInvalidArgument;
 }
 
 /// What a rank says in a split.
@@ -150,13 +186,13 @@ ncclResult_t ncclCommCount(const ncclComm_t comm, int* size) {
 
 ncclResult_t ncclAllGather(const void* mine, void* all, std::size_t count, ncclDataType_t type,
                            ncclComm_t comm, cudaStream_t stream) {
-    if (type != ncclFloat || count * sizeof(float) > RankGroup::most_bytes)
+    const std::size_t bytes_of_one = count * size_of(type);
+    if ((type != ncclFloat && type != ncclBfloat16) || bytes_of_one > RankGroup::most_bytes)
         return ncclInvalidArgument;
-    queue_exchange(comm, mine, count * sizeof(float), stream,
-                   [all](const std::vector<std::byte>& bytes) {
-                       std::memcpy(device_bytes(all, bytes.size(), "what all ranks give"),
-                                   bytes.data(), bytes.size());
-                   });
+    queue_exchange(comm, mine, bytes_of_one, stream, [all](const std::vector<std::byte>& bytes) {
+        std::memcpy(device_bytes(all, bytes.size(), "what all ranks give"), bytes.data(),
+                    bytes.size());
+    });
     return ncclSuccess;
 }
 ncclResult_t ncclAllReduce(const void* mine, void* sum, std::size_t count, ncclDataType_t type,
@@ -173,6 +209,74 @@ ncclResult_t ncclAllReduce(const void* mine, void* sum, std::size_t count, ncclD
                                    values.data(), count * sizeof(float));
                    });
     return ncclSuccess;
+}
+
+ncclResult_t ncclGroupStart() {
+    if (slices.open) return ncclInvalidUsage;
+    slices = {};
+    slices.open = true;
+    return ncclSuccess;
+}
+ncclResult_t ncclSend(const void* from, std::size_t count, ncclDataType_t type, int peer,
+                      ncclComm_t comm, cudaStream_t stream) {
+    return add_slice(slices.sent, from, count, type, peer, comm, stream);
+}
+ncclResult_t ncclRecv(void* to, std::size_t count, ncclDataType_t type, int peer, ncclComm_t comm,
+                      cudaStream_t stream) {
+    return add_slice(slices.received, to, count, type, peer, comm, stream);
+}
+/// Slices must lie one after the other.
+ncclResult_t ncclGroupEnd() {
+    const Slices all = std::exchange(slices, {});
+    if (!all.open || all.code != ncclSuccess) return ncclInvalidUsage;
+    const auto ranks = static_cast<std::size_t>(all.comm->group->size());
+    const std::size_t bytes = ranks * all.bytes;
+    if (all.sent.size() != ranks || all.received.size() != ranks || bytes > RankGroup::most_bytes)
+        return ncclInvalidArgument;
+    for (std::size_t rank = 0; rank < ranks; ++rank)
+        if (static_cast<const std::byte*>(all.sent[rank]) !=
+                static_cast<const std::byte*>(all.sent[0]) + rank * all.bytes ||
+            static_cast<std::byte*>(all.received[rank]) !=
+                static_cast<std::byte*>(all.received[0]) + rank * all.bytes)
+            return ncclInvalidArgument;
+    const auto me = static_cast<std::size_t>(all.comm->group->rank());
+    queue_exchange(all.comm, all.sent[0], bytes, all.stream,
+                   [all, ranks, bytes, me](const std::vector<std::byte>& given) {
+                       std::byte* to = device_bytes(all.received[0], bytes, "slices of all ranks");
+                       for (std::size_t rank = 0; rank < ranks; ++rank)
+                           std::memcpy(to + rank * all.bytes, &given[rank * bytes + me * all.bytes],
+                                       all.bytes);
+                   });
+    return ncclSuccess;
+}
+
+ncclResult_t ncclMemAlloc(void** memory, std::size_t bytes) {
+    return cudaMalloc(memory, bytes) == cudaSuccess ? ncclSuccess : ncclUnhandledCudaError;
+}
+ncclResult_t ncclMemFree(void* memory) {
+    return cudaFree(memory) == cudaSuccess ? ncclSuccess : ncclUnhandledCudaError;
+}
+/// All ranks must register as many bytes, of memory of their own.
+ncclResult_t ncclCommWindowRegister(ncclComm_t comm, void* memory, std::size_t bytes,
+                                    ncclWindow_t* window, int flags) {
+    if (comm->under_way || flags != NCCL_WIN_COLL_SYMMETRIC) return ncclInvalidUsage;
+    device_bytes(memory, bytes, "a window");
+    comm->under_way = [comm, memory, bytes, window,
+                       exchange = RankGroup::Exchange(*comm->group, Channel::host)]() mutable {
+        std::vector<std::size_t> all(static_cast<std::size_t>(comm->group->size()));
+        if (!exchange.try_once(std::as_bytes(std::span(&bytes, 1)),
+                               reinterpret_cast<std::byte*>(all.data())))
+            return false;
+        if (std::any_of(all.begin(), all.end(), [&](std::size_t of) { return of != bytes; }))
+            throw std::runtime_error("the emulated NCCL has windows of different sizes");
+        comm->windows.insert(memory);
+        *window = static_cast<ncclWindow_t>(memory);
+        return true;
+    };
+    return ncclInProgress;
+}
+ncclResult_t ncclCommWindowDeregister(ncclComm_t comm, ncclWindow_t window) {
+    return comm->windows.erase(window) == 1 ? ncclSuccess : ncclInvalidUsage;
 }
 
 const char* ncclGetErrorString(ncclResult_t code) {

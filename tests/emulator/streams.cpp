@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <random>
 #include <thread>
 #include <utility>
 
@@ -36,8 +37,8 @@ void Stream::queue_task(Task task) {
         recorded_.push_back(std::move(task));
     else
         tasks_.push_back(std::move(task));
-    static std::uint32_t turn = 0;
-    if (hasty() && !recording_ && (++turn * 2654435761U) >> 31) get_on();
+    static std::minstd_rand chance;
+    if (hasty() && !recording_ && chance() % 4 == 0) get_on();
 }
 
 /// As far as it goes without waiting.
@@ -62,10 +63,10 @@ void Stream::record(Event& event) {
 
 void Stream::wait_for(const Event& event) {
     if (event.recorded == 0) return;
-    queue_task([reached = event.reached, number = event.recorded, other = event.stream] {
+    queue_task({[reached = event.reached, number = event.recorded, other = event.stream] {
         if (*reached < number) other->step();
         return *reached >= number || other->idle();
-    });
+    }});
 }
 
 void Stream::step() {

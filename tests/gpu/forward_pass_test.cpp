@@ -31,10 +31,7 @@ class SharedMemory {
         std::memset(memory, 0xFF, bytes);
     }
     std::byte* data() const { return memory_.get(); }
-    std::vector<std::byte> contents() const { return {data(), data() + bytes_}; }
-    void restore(const std::vector<std::byte>& contents) {
-        std::memcpy(data(), contents.data(), bytes_);
-    }
+    std::size_t bytes() const { return bytes_; }
 
   private:
     struct Free {
@@ -53,8 +50,10 @@ class MirroredWork final : public cuda::DeviceWork<T> {
 
     std::byte* reserve(std::size_t bytes) override {
         gpu_.reserve(0);  // for its products
-        memory_.emplace(bytes);
-        return memory_->data();
+        return memory_.emplace_back(bytes).data();
+    }
+    std::byte* reserve_exchanged(std::size_t bytes) override {
+        return memory_.emplace_back(bytes).data();
     }
     void run(const cuda::ForwardJob<T>& job) override {
         compare("kernel " + std::to_string(job.index()), may_differ(job) ? rounding : 0,
@@ -72,7 +71,13 @@ class MirroredWork final : public cuda::DeviceWork<T> {
         });
     }
     void gather_shares(float*, std::int64_t) override { FAIL() << "there is one rank"; }
+    void exchange_shares(const float*, float*, std::int64_t) override {
+        FAIL() << "there is one rank";
+    }
+    void gather_rows(T*, std::int64_t) override { FAIL() << "there is one rank"; }
     void sum_shares(float*, std::int64_t) override { FAIL() << "there is one rank"; }
+    void beside(int, const std::function<void()>&) override { FAIL() << "there is one rank"; }
+    void await(int) override { FAIL() << "there is one rank"; }
     void replay(const cuda::StepShape&, const std::function<void()>& step) override { step(); }
     void forget_steps() override {}
     void copy_in(const void* from, std::size_t bytes, void* to) override {
@@ -95,17 +100,32 @@ class MirroredWork final : public cuda::DeviceWork<T> {
 
     template <typename Work>
     void compare(const std::string& what, double tolerance, Work&& work) {
-        const auto before = memory_->contents();
+        const auto before = contents();
         work(gpu_);
         stream_.synchronize();
-        const auto found = memory_->contents();
-        memory_->restore(before);
+        const auto found = contents();
+        restore(before);
         work(host_);
-        const auto expected = memory_->contents();
+        const auto expected = contents();
         if (tolerance == 0) {
             EXPECT_EQ(found, expected) << what;
         } else {
             expect_near(found, expected, before, tolerance, what);
+        }
+    }
+
+    /// Of all memory.
+    std::vector<std::byte> contents() const {
+        std::vector<std::byte> all;
+        for (const SharedMemory& memory : memory_)
+            all.insert(all.end(), memory.data(), memory.data() + memory.bytes());
+        return all;
+    }
+    void restore(const std::vector<std::byte>& contents) {
+        std::size_t at = 0;
+        for (SharedMemory& memory : memory_) {
+            std::memcpy(memory.data(), &contents[at], memory.bytes());
+            at += memory.bytes();
         }
     }
 
@@ -141,7 +161,7 @@ class MirroredWork final : public cuda::DeviceWork<T> {
     cuda::Stream stream_;
     cuda::CudaWork<T> gpu_;
     test::HostWork<T> host_;
-    std::optional<SharedMemory> memory_;
+    std::vector<SharedMemory> memory_;
 };
 
 DecoderOptions options_of(DType dtype) {

@@ -48,6 +48,35 @@ TEST_F(NcclOnGpus, SumsOverAllRanks) {
     EXPECT_THROW(group.size(), Error);
 }
 
+TEST_F(NcclOnGpus, HasMemoryThatItsCollectivesWorkOn) {
+    cuda::NcclCommunicator group(world_);
+    const auto ranks = static_cast<std::size_t>(world_.size());
+    constexpr std::size_t count = 1000;
+    auto* values = reinterpret_cast<float*>(group.allocate(ranks * count * sizeof(float)));
+    auto* others = reinterpret_cast<float*>(group.allocate(ranks * count * sizeof(float)));
+    EXPECT_NE(values, others);
+    const std::vector<float> mine(count, static_cast<float>(world_.rank()));
+    const cuda::Stream stream;
+    float* own = values + static_cast<std::size_t>(world_.rank()) * count;
+    cuda::check(cudaMemcpyAsync(own, mine.data(), count * sizeof(float), cudaMemcpyHostToDevice,
+                                stream.handle()),
+                "can't copy to the GPU");
+    group.run("gathering failed", [&](ncclComm_t comm) {
+        return ncclAllGather(own, values, count, ncclFloat, comm, stream.handle());
+    });
+    group.run("a sum failed", [&](ncclComm_t comm) {
+        return ncclAllReduce(values, others, ranks * count, ncclFloat, ncclSum, comm,
+                             stream.handle());
+    });
+    group.wait(stream, "a sum failed");
+    std::vector<float> all(ranks * count);
+    cuda::check(cudaMemcpy(all.data(), others, all.size() * sizeof(float), cudaMemcpyDeviceToHost),
+                "can't copy from the GPU");
+    for (std::size_t i = 0; i < all.size(); ++i)
+        ASSERT_EQ(all[i], static_cast<float>(i / count * ranks));
+    group.close();
+}
+
 TEST_F(NcclOnGpus, SplitsIntoGroupsThatSumOnTheirOwn) {
     cuda::NcclCommunicator group(world_);
     auto part = group.split(world_.rank() % 2, world_.rank());

@@ -1,7 +1,10 @@
 // The forward pass of several ranks on real GPUs: what NCCL brings is added up as on the host.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
+#include <optional>
 
 #include "base/error.hpp"
 #include "comm/cuda/memory.hpp"
@@ -25,6 +28,9 @@ class SumsOnHost final : public cuda::DeviceWork<T> {
     SumsOnHost(cuda::CudaWork<T>& gpu, TensorGroup& group) : gpu_(gpu), group_(group) {}
 
     std::byte* reserve(std::size_t bytes) override { return gpu_.reserve(bytes); }
+    std::byte* reserve_exchanged(std::size_t bytes) override {
+        return gpu_.reserve_exchanged(bytes);
+    }
     void run(const cuda::ForwardJob<T>& job) override { gpu_.run(job); }
     void multiply(const T* input, std::int64_t rows,
                   std::span<const Product<T>> products) override {
@@ -44,6 +50,26 @@ class SumsOnHost final : public cuda::DeviceWork<T> {
         group_.all_reduce_sum(sum);
         gpu_.copy_in(all.data(), all.size() * sizeof(float), shares);
     }
+    /// The same of this rank's slice.
+    void exchange_shares(const float* shares, float* received, std::int64_t count) override {
+        ++exchanges;
+        std::vector<float> all(static_cast<std::size_t>(count * group_.size()));
+        gpu_.copy_out(shares, all.size() * sizeof(float), all.data());
+        group_.all_reduce_sum(all);
+        const auto mine = all.begin() + group_.rank() * count;
+        std::copy(mine, mine + count, all.begin());
+        std::fill(all.begin() + count, all.end(), 0.0F);
+        gpu_.copy_in(all.data(), all.size() * sizeof(float), received);
+    }
+    void gather_rows(T* rows, std::int64_t count) override {
+        std::vector<T> mine(static_cast<std::size_t>(count));
+        std::vector<T> all(mine.size() * static_cast<std::size_t>(group_.size()));
+        gpu_.copy_out(rows + group_.rank() * count, mine.size() * sizeof(T), mine.data());
+        group_.all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)));
+        gpu_.copy_in(all.data(), all.size() * sizeof(T), rows);
+    }
+    void beside(int, const std::function<void()>& queue) override { queue(); }
+    void await(int) override {}
     void replay(const cuda::StepShape&, const std::function<void()>& step) override { step(); }
     void forget_steps() override {}
     void copy_in(const void* from, std::size_t bytes, void* to) override {
@@ -53,16 +79,60 @@ class SumsOnHost final : public cuda::DeviceWork<T> {
         gpu_.copy_out(from, bytes, to);
     }
 
+    int exchanges = 0;
+
   private:
     cuda::CudaWork<T>& gpu_;
     TensorGroup& group_;
 };
 
+enum class Sums { by_nccl, by_host };
+
+/// A tiny model on this rank's GPU, and passes of it one after the other.
+template <typename T>
+class RanksModel {
+  public:
+    RanksModel(const test::DeviceModel& model, TensorGroup& group)
+        : group_(group), model_(model, dtype, group.size(), group.rank()), weights_(plan()) {}
+
+    /// Ends the pass before.
+    ForwardPass* pass(const DecoderOptions& options, Sums sums,
+                      cuda::Patience patience = std::chrono::minutes(2)) {
+        pass_.reset();
+        by_host_.reset();
+        gpu_.emplace(stream_, group_, patience);
+        gpu_->copy_in(model_.arena.span().data(), model_.arena.bytes(), weights_.at(0));
+        by_host_.emplace(*gpu_, group_);
+        cuda::DeviceWork<T>* work = &*gpu_;
+        if (sums == Sums::by_host) work = &*by_host_;
+        pass_ = cuda::make_device_pass<T>(model_.architecture, model_.sharding, model_.arena,
+                                          weights_.at(0), *work, group_, options,
+                                          LayerRoute::plain(model_.architecture.layers));
+        return pass_.get();
+    }
+    int exchanges_by_host() const { return by_host_->exchanges; }
+
+    static constexpr DType dtype = std::is_same_v<T, float> ? DType::f32 : DType::bf16;
+
+  private:
+    cuda::MemoryPlan plan() const {
+        cuda::MemoryPlan plan;
+        plan.add("candidate", model_.arena.bytes());
+        return plan;
+    }
+
+    TensorGroup& group_;
+    test::DrawnModel model_;
+    cuda::DeviceArena weights_;
+    cuda::Stream stream_;
+    std::optional<cuda::CudaWork<T>> gpu_;
+    std::optional<SumsOnHost<T>> by_host_;
+    std::unique_ptr<ForwardPass> pass_;
+};
+
 template <typename T>
 class ForwardPassOfRanks : public test::RanksOnGpus {
   protected:
-    static constexpr DType dtype = std::is_same_v<T, float> ? DType::f32 : DType::bf16;
-
     void SetUp() override {
         test::RanksOnGpus::SetUp();
         if (!IsSkipped()) group_ = TensorGroup(world_);
@@ -71,7 +141,7 @@ class ForwardPassOfRanks : public test::RanksOnGpus {
     static DecoderOptions options(Reductions reductions) {
         DecoderOptions options;
         options.reductions = reductions;
-        options.dtype = dtype;
+        options.dtype = RanksModel<T>::dtype;
         options.max_batch = 3;
         options.max_tokens = 64;
         options.batch_tokens = 64;
@@ -116,50 +186,57 @@ using ElementTypes = ::testing::Types<float, Bf16>;
 TYPED_TEST_SUITE(ForwardPassOfRanks, ElementTypes);
 
 TYPED_TEST(ForwardPassOfRanks, HasTheBitsOfSumsOnTheHost) {
-    using T = TypeParam;
     for (const test::DeviceModel& each : test::device_models()) {
         SCOPED_TRACE(each.name);
-        test::DrawnModel model(each, this->dtype, this->group_.size(), this->group_.rank());
-        cuda::MemoryPlan plan;
-        plan.add("candidate", model.arena.bytes());
-        const cuda::DeviceArena weights(plan);
-        const cuda::Stream stream;
-        const auto logits_over = [&](cuda::DeviceWork<T>& work, Reductions reductions) {
-            work.copy_in(model.arena.span().data(), model.arena.bytes(), weights.at(0));
-            const auto pass = cuda::make_device_pass<T>(
-                model.architecture, model.sharding, model.arena, weights.at(0), work, this->group_,
-                this->options(reductions), LayerRoute::plain(model.architecture.layers));
-            return this->logits_of(*pass);
-        };
-        cuda::CudaWork<T> first(stream, this->group_), second(stream, this->group_),
-            third(stream, this->group_);
-        SumsOnHost<T> by_host(second, this->group_);
-        const auto expected = logits_over(by_host, Reductions::exact);
-        EXPECT_EQ(logits_over(first, Reductions::exact), expected);
+        RanksModel<TypeParam> model(each, this->group_);
+        const DecoderOptions options = this->options(Reductions::exact);
+        const auto expected = this->logits_of(*model.pass(options, Sums::by_host));
+        EXPECT_EQ(this->logits_of(*model.pass(options, Sums::by_nccl)), expected);
         for (const float logit : expected) ASSERT_TRUE(std::isfinite(logit));
         if (each.config.contains("num_local_experts")) continue;  // roundings may choose others
-        const auto fast = logits_over(third, Reductions::fast);
+        const auto fast =
+            this->logits_of(*model.pass(this->options(Reductions::fast), Sums::by_nccl));
         EXPECT_THAT(fast, ::testing::Pointwise(::testing::FloatNear(this->rounding), expected));
     }
 }
 
 /// Its graphs are gone before NCCL aborts, which would wait for them.
 TYPED_TEST(ForwardPassOfRanks, ARecordedStepThatOthersDoNotMakeEndsInAnErrorAndNotInAHang) {
-    using T = TypeParam;
-    const test::DeviceModel any = test::device_models().front();
-    test::DrawnModel model(any, this->dtype, this->group_.size(), this->group_.rank());
-    cuda::MemoryPlan plan;
-    plan.add("candidate", model.arena.bytes());
-    const cuda::DeviceArena weights(plan);
-    const cuda::Stream stream;
-    cuda::CudaWork<T> work(stream, this->group_, this->patience_);
-    work.copy_in(model.arena.span().data(), model.arena.bytes(), weights.at(0));
-    const auto pass = cuda::make_device_pass<T>(
-        model.architecture, model.sharding, model.arena, weights.at(0), work, this->group_,
-        this->options(Reductions::exact), LayerRoute::plain(model.architecture.layers));
+    RanksModel<TypeParam> model(test::device_models().front(), this->group_);
+    ForwardPass* pass =
+        model.pass(this->options(Reductions::exact), Sums::by_nccl, this->patience_);
     this->logits_of(*pass);
     if (this->world_.rank() == 0) this->wait_in_vain(*pass);
     this->world_.barrier();
+}
+
+/// While the GPUs exchange shares of one half, they work on the other.
+TYPED_TEST(ForwardPassOfRanks, HasTheSameBitsInTwoHalves) {
+    RanksModel<TypeParam> model(test::device_models().front(), this->group_);
+    DecoderOptions options = this->options(Reductions::exact);
+    options.max_batch = 10;
+    options.max_tokens = 104;
+    options.batch_tokens = options.max_batch * options.max_tokens;
+    Ids ids, wanted;
+    std::vector<Segment> segments;
+    for (std::int64_t row = 0; row < options.max_batch; ++row) {
+        segments.push_back({row, 0, options.max_tokens});
+        for (std::int64_t at = 0; at < options.max_tokens; ++at)
+            ids.push_back(static_cast<std::int32_t>((row + at * at * 7) % vocabulary));
+        wanted.push_back(static_cast<std::int32_t>(ids.size()) - 1 - row % 3);
+    }
+    const auto logits_of = [&](ForwardPass& pass) {
+        pass.run(ids, segments, wanted);
+        std::vector<float> logits(wanted.size() * vocabulary);
+        pass.logits(logits.data());
+        return logits;
+    };
+    const auto expected = logits_of(*model.pass(options, Sums::by_host));
+    EXPECT_GT(model.exchanges_by_host(), 0);
+    EXPECT_EQ(logits_of(*model.pass(options, Sums::by_nccl)), expected);
+    options.reductions = Reductions::fast;
+    EXPECT_THAT(logits_of(*model.pass(options, Sums::by_nccl)),
+                ::testing::Pointwise(::testing::FloatNear(this->rounding), expected));
 }
 
 }  // namespace

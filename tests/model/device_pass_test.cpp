@@ -197,21 +197,15 @@ TYPED_TEST(DevicePass, ReservesWhatWasPlanned) {
     options.max_tokens = 700;
     for (const DeviceModel& each : test::device_models()) {
         SCOPED_TRACE(each.name);
-        std::vector<std::size_t> reserved;
         for (const Reductions reductions : {Reductions::exact, Reductions::fast}) {
             options.reductions = reductions;
             BothPasses<T> both(each, this->group_, options);
             const DrawnModel& model = both.model();
-            reserved.push_back(both.work().reserved());
             EXPECT_EQ(
                 cuda::device_pass_bytes<T>(model.architecture, model.sharding, model.arena, options,
                                            LayerRoute::plain(model.architecture.layers)),
-                reserved.back() + cuda::beside_pass_bytes(this->group_.size()));
+                both.work().reserved() + cuda::beside_pass_bytes(this->group_.size()));
         }
-        const auto other_ranks = static_cast<std::size_t>(this->group_.size() - 1);
-        const auto hidden =
-            static_cast<std::size_t>(Architecture::from_config(each.config, each.name).hidden);
-        EXPECT_EQ(reserved[0] - reserved[1], other_ranks * 32 * hidden * sizeof(float));
     }
 }
 

@@ -4,12 +4,16 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <typeinfo>
+#include <vector>
 
 #include "comm/tensor_group.hpp"
 #include "model/buffer.hpp"
+#include "model/cuda/beside_pass.hpp"
 #include "model/cuda/device_work.hpp"
 #include "model/device_twin.hpp"
 #include "model/step_log.hpp"
@@ -28,13 +32,15 @@ inline void run_on_host(const cuda::AttendTiles& job) {
 template <typename T>
 class HostWork final : public cuda::DeviceWork<T> {
   public:
-    explicit HostWork(TensorGroup& group) : group_(group) {}
+    /// Work beside other work may be done as soon as it is asked for, or as late as it is awaited.
+    enum class Beside { soon, late };
+    explicit HostWork(TensorGroup& group, Beside beside = Beside::soon)
+        : group_(group), beside_(beside) {}
 
-    std::byte* reserve(std::size_t bytes) override {
-        EXPECT_EQ(memory_.size(), 0) << "a pass reserves once";
-        memory_ = Buffer<std::byte>(static_cast<std::int64_t>(bytes));
-        std::memset(memory_.data(), 0xFF, bytes);  // NaN: what was never written shows
-        return memory_.data();
+    std::byte* reserve(std::size_t bytes) override { return reserve(memory_, bytes); }
+    std::byte* reserve_exchanged(std::size_t bytes) override {
+        constexpr std::size_t unit = cuda::exchanged_unit;
+        return reserve(exchanged_, (bytes + unit - 1) / unit * unit);
     }
     void run(const cuda::ForwardJob<T>& job) override {
         std::visit(
@@ -64,10 +70,46 @@ class HostWork final : public cuda::DeviceWork<T> {
         group_.all_gather(std::as_bytes(std::span(shares + rank * one, one)),
                           std::as_writable_bytes(std::span(shares, ranks * one)));
     }
+    void exchange_shares(const float* shares, float* received, std::int64_t count) override {
+        note("exchange", shares, received, count);
+        ++exchanges_;
+        const auto slice = static_cast<std::size_t>(count);
+        const auto ranks = static_cast<std::size_t>(group_.size());
+        std::vector<float> all(ranks * ranks * slice);
+        group_.all_gather(std::as_bytes(std::span(shares, ranks * slice)),
+                          std::as_writable_bytes(std::span(all)));
+        for (std::size_t rank = 0; rank < ranks; ++rank)
+            std::memcpy(received + rank * slice,
+                        &all[(rank * ranks + static_cast<std::size_t>(group_.rank())) * slice],
+                        slice * sizeof(float));
+    }
+    void gather_rows(T* rows, std::int64_t count) override {
+        note("rows", rows, count);
+        const auto one = static_cast<std::size_t>(count);
+        const auto ranks = static_cast<std::size_t>(group_.size());
+        const std::vector<T> mine(rows + group_.rank() * count, rows + (group_.rank() + 1) * count);
+        group_.all_gather(std::as_bytes(std::span(mine)),
+                          std::as_writable_bytes(std::span(rows, ranks * one)));
+    }
     void sum_shares(float* share, std::int64_t count) override {
         note("sum", share, count);
         ++sums_;
         group_.all_reduce_sum({share, static_cast<std::size_t>(count)});
+    }
+    void beside(int number, const std::function<void()>& queue) override {
+        EXPECT_EQ(log_, nullptr) << "steps of single tokens are not cut in two";
+        auto& waiting = waiting_[static_cast<std::size_t>(number)];
+        EXPECT_FALSE(waiting) << "the last work of that number was not awaited";
+        ++beside_others_;
+        if (beside_ == Beside::late)
+            waiting = queue;
+        else
+            queue();
+    }
+    void await(int number) override {
+        auto& waiting = waiting_[static_cast<std::size_t>(number)];
+        if (waiting) waiting();
+        waiting = nullptr;
     }
     /// Takes every step, and compares what it asks for with the first of its shape.
     void replay(const cuda::StepShape& shape, const std::function<void()>& step) override {
@@ -93,25 +135,37 @@ class HostWork final : public cuda::DeviceWork<T> {
         ++waits_;
     }
 
-    std::size_t reserved() const { return static_cast<std::size_t>(memory_.size()); }
+    std::size_t reserved() const {
+        return static_cast<std::size_t>(memory_.size() + exchanged_.size());
+    }
     int waits() const { return waits_; }
     int gathers() const { return gathers_; }
+    int exchanges() const { return exchanges_; }
     int sums() const { return sums_; }
+    int beside_others() const { return beside_others_; }
     /// Steps that were like an earlier one, and shapes of those before.
     int replays() const { return replays_; }
     std::size_t shapes() const { return steps_.size(); }
 
   private:
+    static std::byte* reserve(Buffer<std::byte>& memory, std::size_t bytes) {
+        EXPECT_EQ(memory.size(), 0) << "a pass reserves once";
+        memory = Buffer<std::byte>(static_cast<std::int64_t>(bytes));
+        std::memset(memory.data(), 0xFF, bytes);  // NaN: what was never written shows
+        return memory.data();
+    }
     template <typename... Arguments>
     void note(const char* call, const Arguments&... arguments) {
         if (log_ != nullptr) log_->add(call, arguments...);
     }
 
     TensorGroup& group_;
-    Buffer<std::byte> memory_;
+    Beside beside_;
+    Buffer<std::byte> memory_, exchanged_;
+    std::array<std::function<void()>, 2> waiting_;
     StepLog* log_ = nullptr;  ///< of the step that is being taken
     std::map<cuda::StepShape, StepLog> steps_;
-    int waits_ = 0, replays_ = 0, gathers_ = 0, sums_ = 0;
+    int waits_ = 0, replays_ = 0, gathers_ = 0, exchanges_ = 0, sums_ = 0, beside_others_ = 0;
 };
 
 }  // namespace galapagos::test

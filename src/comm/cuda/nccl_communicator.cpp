@@ -102,6 +102,33 @@ NcclCommunicator NcclCommunicator::split(int color, int key) {
     return result;
 }
 
+std::byte* NcclCommunicator::allocate(std::size_t bytes) {
+    const std::string what =
+        fmt::format("can't reserve {:.2f} GiB on the GPU for what GPUs exchange",
+                    static_cast<double>(bytes) / 0x1p30);
+    const ncclComm_t comm = open(what);
+    void* memory = nullptr;
+    check(ncclMemAlloc(&memory, bytes), what);
+    Exchanged& exchanged = memory_.emplace_back();
+    exchanged.memory.reset(static_cast<std::byte*>(memory));
+    exchanged.window = symmetric_window(comm, exchanged.memory.get(), bytes);
+    return exchanged.memory.get();
+}
+
+/// Null where the GPUs can't reach each other's memory. NCCL_WIN_ENABLE=0 forbids it.
+void* NcclCommunicator::symmetric_window([[maybe_unused]] ncclComm_t comm,
+                                         [[maybe_unused]] std::byte* memory,
+                                         [[maybe_unused]] std::size_t bytes) {
+#if NCCL_VERSION_CODE >= NCCL_VERSION(2, 27, 0)
+    ncclWindow_t window = nullptr;
+    settle(ncclCommWindowRegister(comm, memory, bytes, &window, NCCL_WIN_COLL_SYMMETRIC),
+           "GPUs can't share memory (NCCL_WIN_ENABLE=0 does without)");
+    return window;
+#else
+    return nullptr;
+#endif
+}
+
 template <typename Done>
 void NcclCommunicator::wait_until(Done&& done, std::string_view what) {
     const ncclComm_t comm = open(what);
@@ -131,8 +158,14 @@ void NcclCommunicator::check_health() {
 
 void NcclCommunicator::close() {
     constexpr std::string_view what = "a group of GPUs can't be closed";
+#if NCCL_VERSION_CODE >= NCCL_VERSION(2, 27, 0)
+    for (Exchanged& exchanged : memory_)
+        settle(ncclCommWindowDeregister(open(what), static_cast<ncclWindow_t>(exchanged.window)),
+               what);
+#endif
     settle(ncclCommFinalize(open(what)), what);
     check(ncclCommDestroy(comm_.release()), what);
+    memory_.clear();
 }
 
 }  // namespace galapagos::cuda

@@ -16,6 +16,8 @@ struct TokenTile {
     std::int32_t count;  ///< at most tile_tokens
 };
 inline constexpr int tile_tokens = 64;
+/// Segments of fewer tokens attend one by one: a tile would be mostly empty.
+inline constexpr std::int64_t fewest_tiled_tokens = 8;
 /// Wider heads attend one token at a time.
 inline constexpr int widest_tiled_head = 128;
 

@@ -17,6 +17,9 @@ inline constexpr std::size_t graph_bytes = std::size_t{2} << 20;
 /// MiB for each of its channels.
 inline constexpr std::size_t nccl_bytes = std::size_t{512} << 20;
 
+/// What ranks exchange is reserved in multiples of this.
+inline constexpr std::size_t exchanged_unit = std::size_t{2} << 20;
+
 inline constexpr std::size_t beside_pass_bytes(int ranks) {
     return product_bytes + most_graphs * graph_bytes + (ranks > 1 ? nccl_bytes : 0);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "base/error.hpp"
 #include "comm/cuda/errors.hpp"
@@ -18,14 +19,36 @@ constexpr const char* group_failed = "work on the GPUs of an evaluator failed";
 /// much as these. By then cuBLAS has made its choices and NCCL its connections.
 constexpr int seen_before_recording = 3;
 
+/// Sends every rank its slice of this rank's [ranks][count], and receives those of all for this
+/// rank.
+ncclResult_t exchange_slices(const float* slices, float* received, std::size_t count,
+                             ncclComm_t gpus, cudaStream_t stream) {
+    int ranks = 0;
+    ncclResult_t code = ncclCommCount(gpus, &ranks);
+    if (code == ncclSuccess) code = ncclGroupStart();
+    if (code != ncclSuccess) return code;
+    for (std::size_t rank = 0; rank < static_cast<std::size_t>(ranks); ++rank) {
+        const auto queued = [&](ncclResult_t result) {
+            if (code == ncclSuccess && result != ncclInProgress) code = result;
+        };
+        queued(ncclSend(slices + rank * count, count, ncclFloat, static_cast<int>(rank), gpus,
+                        stream));
+        queued(ncclRecv(received + rank * count, count, ncclFloat, static_cast<int>(rank), gpus,
+                        stream));
+    }
+    const ncclResult_t end = ncclGroupEnd();
+    return code == ncclSuccess ? end : code;
+}
+
 }  // namespace
 
 template <typename T>
 CudaWork<T>::CudaWork(const Stream& stream, const TensorGroup& group, Patience patience)
-    : stream_(stream), rank_(group.rank()), bounce_(staging_bytes, 4) {
+    : stream_(stream), queue_(&stream), rank_(group.rank()), bounce_(staging_bytes, 4) {
     if (group.size() == 1) return;
     gpus_.emplace(group.communicator(), patience);
     gpus_->before_abort([this] { drop_graphs(); });
+    side_.emplace();
 }
 
 template <typename T>
@@ -41,8 +64,16 @@ std::byte* CudaWork<T>::reserve(std::size_t bytes) {
 }
 
 template <typename T>
+std::byte* CudaWork<T>::reserve_exchanged(std::size_t bytes) {
+    if (gpus_) return gpus_->allocate(bytes);
+    MemoryPlan plan;
+    plan.add("forward pass", bytes);
+    return exchanged_.emplace(plan).at(0);
+}
+
+template <typename T>
 void CudaWork<T>::run(const ForwardJob<T>& job) {
-    std::visit([&](const auto& kind) { run_kernel(kind, stream_); }, job);
+    std::visit([&](const auto& kind) { run_kernel(kind, *queue_); }, job);
 }
 
 template <typename T>
@@ -62,7 +93,24 @@ template <typename T>
 void CudaWork<T>::gather_shares(float* shares, std::int64_t count) {
     gpus_.value().run(group_failed, [&](ncclComm_t gpus) {
         return ncclAllGather(shares + rank_ * count, shares, static_cast<std::size_t>(count),
-                             ncclFloat, gpus, stream_.handle());
+                             ncclFloat, gpus, queue_->handle());
+    });
+}
+
+template <typename T>
+void CudaWork<T>::exchange_shares(const float* shares, float* received, std::int64_t count) {
+    gpus_.value().run(group_failed, [&](ncclComm_t gpus) {
+        return exchange_slices(shares, received, static_cast<std::size_t>(count), gpus,
+                               queue_->handle());
+    });
+}
+
+template <typename T>
+void CudaWork<T>::gather_rows(T* rows, std::int64_t count) {
+    gpus_.value().run(group_failed, [&](ncclComm_t gpus) {
+        return ncclAllGather(rows + rank_ * count, rows, static_cast<std::size_t>(count),
+                             std::is_same_v<T, float> ? ncclFloat : ncclBfloat16, gpus,
+                             queue_->handle());
     });
 }
 
@@ -70,8 +118,24 @@ template <typename T>
 void CudaWork<T>::sum_shares(float* share, std::int64_t count) {
     gpus_.value().run(group_failed, [&](ncclComm_t gpus) {
         return ncclAllReduce(share, share, static_cast<std::size_t>(count), ncclFloat, ncclSum,
-                             gpus, stream_.handle());
+                             gpus, queue_->handle());
     });
+}
+
+template <typename T>
+void CudaWork<T>::beside(int number, const std::function<void()>& queue) {
+    Side& side = side_.value();
+    side.begin.record(stream_);
+    side.stream.wait_for(side.begin);
+    queue_ = &side.stream;
+    queue();
+    queue_ = &stream_;
+    side.ends.at(static_cast<std::size_t>(number)).record(side.stream);
+}
+
+template <typename T>
+void CudaWork<T>::await(int number) {
+    stream_.wait_for(side_.value().ends.at(static_cast<std::size_t>(number)));
 }
 
 template <typename T>

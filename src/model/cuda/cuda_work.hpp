@@ -1,6 +1,7 @@
 // A device pass's work on a GPU.
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 
@@ -15,8 +16,8 @@
 
 namespace galapagos::cuda {
 
-/// Queues everything on one stream of the current device. Where it waits for the device, a lost
-/// rank of the group ends in an Error.
+/// Queues everything on one stream of the current device, but for what goes beside it. Where it
+/// waits for the device, a lost rank of the group ends in an Error.
 template <typename T>
 class CudaWork final : public DeviceWork<T> {
   public:
@@ -29,13 +30,20 @@ class CudaWork final : public DeviceWork<T> {
 
     /// Takes the workspace of the products too.
     std::byte* reserve(std::size_t bytes) override;
+    /// Several ranks' is NCCL's own.
+    std::byte* reserve_exchanged(std::size_t bytes) override;
     void run(const ForwardJob<T>& job) override;
     void multiply(const T* input, std::int64_t rows, std::span<const Product<T>> products) override;
     void multiply_partial(const Linear<T>& layer, const T* input, std::int64_t rows,
                           float* output) override;
     /// From GPU to GPU.
     void gather_shares(float* shares, std::int64_t count) override;
+    void exchange_shares(const float* shares, float* received, std::int64_t count) override;
+    void gather_rows(T* rows, std::int64_t count) override;
     void sum_shares(float* share, std::int64_t count) override;
+    /// On a stream of its own, which goes first where both wait for a place on the GPU.
+    void beside(int number, const std::function<void()>& queue) override;
+    void await(int number) override;
     /// Records a shape of steps that comes often as a graph.
     void replay(const StepShape& shape, const std::function<void()>& step) override;
     void forget_steps() override;
@@ -49,17 +57,26 @@ class CudaWork final : public DeviceWork<T> {
     };
     static constexpr std::size_t staging_bytes = std::size_t{256} << 10;
 
+    /// A second stream, and points in both.
+    struct Side {
+        Stream stream{Stream::Priority::high};
+        Event begin;
+        std::array<Event, 2> ends;
+    };
+
     void wait();
     void drop_graphs();
 
     const Stream& stream_;
+    const Stream* queue_;  ///< where kernels and collectives go: the stream, or the one beside it
     int rank_;
     /// Of the group's ranks, if there are several. Goes after the graphs that it is in.
     std::optional<NcclCommunicator> gpus_;
+    std::optional<Side> side_;  ///< of several ranks
     std::map<StepShape, Step> steps_;
     int graphs_ = 0;
     MatrixProducts<T> products_;
-    std::optional<DeviceArena> memory_;
+    std::optional<DeviceArena> memory_, exchanged_;
     BounceBuffers bounce_;
     PinnedBuffer arrived_{staging_bytes};
 };

@@ -70,7 +70,7 @@ class DevicePass final : public ForwardPass {
                const DecoderOptions& options, const LayerRoute& route)
         : architecture_(architecture),
           most_hops_(std::max(static_cast<std::int64_t>(route.hops.size()), options.max_hops)),
-          context_{work, group, options.reductions, {}, true, nullptr},
+          context_{work, group, {work, sharding.rank(), sharding.size(), options.reductions}},
           weights_(
               ArenaCopy(arena, device_weights)
                   .moved(WeightBinder<T>(architecture_, heads_of(sharding, architecture), arena)
@@ -84,7 +84,7 @@ class DevicePass final : public ForwardPass {
                         sharding.intermediate_end() - sharding.intermediate_begin(), tokens_),
           head_(context_, weights_.head, vocabulary_, architecture.logit_softcap, tokens_) {
         set_route(route);
-        reserve(sharding.size());
+        reserve();
         attention_.copy_tables(options.dtype);
         if (architecture.scaled_embeddings)
             embedding_scale_ =
@@ -100,12 +100,12 @@ class DevicePass final : public ForwardPass {
 
     void run(std::span<const int32_t> tokens, std::span<const Segment> segments,
              std::span<const int32_t> wanted) override {
-        attention_.plan(segments);
+        const auto rows = static_cast<std::int64_t>(tokens.size());
+        plan(segments, rows);
         inputs_.copy(attention_.places(), attention_.tiles(), tokens, wanted, context_.work);
         stream_ = buffers_.stream;
         normed_ = buffers_.normed;
         kept_ = static_cast<std::int64_t>(wanted.size());
-        const auto rows = static_cast<std::int64_t>(tokens.size());
         const std::optional<StepShape> step = attention_.step();
         context_.may_wait = !step || kept_ != rows;
         if (!context_.may_wait)
@@ -128,27 +128,62 @@ class DevicePass final : public ForwardPass {
         T* mlp_delta = nullptr;  ///< where attention's share waits in delta
     };
 
-    void reserve(std::int64_t ranks) {
-        const std::int64_t size = tokens_ * architecture_.hidden;
-        PassMemory& memory = context_.memory;
+    void reserve() {
+        const std::int64_t hidden = architecture_.hidden;
+        const std::int64_t in_parts = context_.sums.rows_in_parts(tokens_);
+        PassMemory &memory = context_.memory, &exchanged = context_.exchanged;
         inputs_.add_to(memory);
-        for (T** buffer : {&buffers_.stream, &buffers_.normed, &buffers_.delta})
-            memory.add(*buffer, size);
-        if (architecture_.parallel_residual) memory.add(buffers_.mlp_delta, size);
-        if (ranks > 1 || architecture_.experts > 0) context_.add_shares(ranks, size);
+        memory.add(buffers_.stream, in_parts * hidden);
+        memory.add(buffers_.normed, tokens_ * hidden);
+        exchanged.add(buffers_.delta, in_parts * hidden);
+        if (architecture_.parallel_residual) exchanged.add(buffers_.mlp_delta, in_parts * hidden);
+        context_.sums.add_to(exchanged, tokens_, hidden);
         memory.place(context_.work.reserve(memory.bytes()));
+        exchanged.place(context_.work.reserve_exchanged(exchanged.bytes()));
     }
 
-    /// Everything between the tokens and the final hidden states of those wanted.
+    /// Long passes of several ranks go in two parts.
+    void plan(std::span<const Segment> segments, std::int64_t rows) {
+        if (context_.group.size() == 1 || rows < fewest_halved_rows) {
+            attention_.plan(segments);
+            parts_ = {{0, 0, rows, 0}};
+            return;
+        }
+        const SegmentHalves halves = halve(segments);
+        attention_.plan(halves.first, halves.second);
+        std::int64_t first = 0;
+        for (const Segment& segment : halves.first) first += segment.count;
+        parts_ = {{0, 0, first, 0}, {1, first, rows - first, context_.sums.place_after(first)}};
+    }
+
+    /// Everything between the tokens and the final hidden states of those wanted. Between a part's
+    /// two sums in a layer the other part is worked on.
     void queue(std::int64_t rows) {
         embed(rows);
-        const T* delta = nullptr;
+        std::vector<PassPart> parts = parts_;
+        context_.sums.make_beside(parts.size() > 1);
+        const LayerWeights<T>* before = nullptr;
         for (std::size_t hop = 0; hop < route_.hops.size(); ++hop) {
-            const bool final_hop = hop + 1 == route_.hops.size();
-            rows = run_layer(hop, delta, rows, final_hop ? kept_ : rows);
-            delta = buffers_.delta;
+            const LayerWeights<T>& layer =
+                weights_.layers[static_cast<std::size_t>(route_.hops[hop].slot)];
+            const bool some_rows = hop + 1 == route_.hops.size() && kept_ < rows;
+            for (const PassPart& part : parts) {
+                if (before != nullptr) finish_layer(*before, part);
+                attend(hop, layer, before != nullptr, part);
+                if (!some_rows) project(layer, part);
+            }
+            if (some_rows) {
+                parts = keep_wanted();
+                project(layer, parts.front());
+            }
+            for (const PassPart& part : parts) feed_forward(layer, part);
+            before = &layer;
         }
-        normalise(rows, delta, weights_.final_norm);
+        for (const PassPart& part : parts) {
+            if (before != nullptr) finish_layer(*before, part);
+            normalise(part, before != nullptr ? delta_of(part) : nullptr, weights_.final_norm);
+        }
+        context_.sums.make_beside(false);
     }
 
     void embed(std::int64_t rows) {
@@ -163,13 +198,24 @@ class DevicePass final : public ForwardPass {
         job.scale = embedding_scale_;
         job.positions = weights_.positions;
         job.places = inputs_.places();
-        if (context_.group.size() > 1) {
-            job.own_share = context_.own_share(rows * job.width);
-            context_.work.run(job);
-            job.own_share = nullptr;
-            job.shares = context_.join_shares(rows * job.width);
-        }
+        if (context_.group.size() == 1) return context_.work.run(job);
+        const PassPart all{0, 0, rows, 0};
+        job.own_share = context_.sums.own_share(all, job.width);
         context_.work.run(job);
+        job.own_share = nullptr;
+        context_.sums.finish(
+            all, job.width, stream_,
+            [job](const RankShares& shares, std::int64_t first, std::int64_t count) {
+                return job.of_rows(shares, first, count);
+            });
+    }
+
+    T* of(T* rows, const PassPart& part) const { return rows + part.first * architecture_.hidden; }
+    T* delta_of(const PassPart& part) const {
+        return buffers_.delta + part.place * architecture_.hidden;
+    }
+    T* mlp_delta_of(const PassPart& part) const {
+        return buffers_.mlp_delta + part.place * architecture_.hidden;
     }
 
     NormRows<T> norm_job(std::int64_t rows, T* residual, const T* delta, T* normed,
@@ -184,61 +230,71 @@ class DevicePass final : public ForwardPass {
         return job;
     }
 
-    void normalise(std::int64_t rows, const T* delta, const Norm<T>& norm) {
-        context_.work.run(norm_job(rows, stream_, delta, normed_, norm));
-    }
-
-    /// The same before a layer runs, with its hop's scale.
-    void enter(float scale, std::int64_t rows, const T* delta, const Norm<T>& norm) {
-        NormRows<T> job = norm_job(rows, stream_, delta, normed_, norm);
-        if (scale != 1)
-            job.scaled = delta != nullptr && route_.rule == ScaleRule::branch ? Scaled::delta
-                                                                              : Scaled::stream;
-        job.scale = scale;
-        context_.work.run(job);
+    void normalise(const PassPart& part, const T* delta, const Norm<T>& norm) {
+        context_.work.run(norm_job(part.rows, of(stream_, part), delta, of(normed_, part), norm));
     }
 
     /// Normalises the delta itself, in architectures that do.
-    void normalise_delta(std::int64_t rows, const Norm<T>& norm) {
-        if (norm.weight != nullptr)
-            context_.work.run(norm_job(rows, buffers_.delta, nullptr, buffers_.delta, norm));
+    void normalise_delta(const PassPart& part, const Norm<T>& norm) {
+        if (norm.weight == nullptr) return;
+        context_.work.run(norm_job(part.rows, delta_of(part), nullptr, delta_of(part), norm));
     }
 
-    /// The layer of one hop, with the cache of that hop; leaves what it adds to the stream in the
-    /// delta. Fewer `rows_after`: only the wanted tokens go on after attention.
-    std::int64_t run_layer(std::size_t hop, const T* delta, std::int64_t rows,
-                           std::int64_t rows_after) {
+    /// The first half of the layer of one hop, with the cache of that hop, up to the output
+    /// projection. Takes the hop's scale and what the layer before left in the delta, if one did.
+    void attend(std::size_t hop, const LayerWeights<T>& layer, bool has_delta,
+                const PassPart& part) {
         const auto [slot, scale] = route_.hops[hop];
-        const LayerWeights<T>& layer = weights_.layers[static_cast<std::size_t>(slot)];
-        enter(scale, rows, delta, layer.attention_norm);
+        NormRows<T> job =
+            norm_job(part.rows, of(stream_, part), has_delta ? delta_of(part) : nullptr,
+                     of(normed_, part), layer.attention_norm);
+        if (scale != 1)
+            job.scaled =
+                has_delta && route_.rule == ScaleRule::branch ? Scaled::delta : Scaled::stream;
+        job.scale = scale;
+        context_.work.run(job);
         attention_.run(layer, architecture_.layer_settings[static_cast<std::size_t>(slot)],
-                       static_cast<std::int64_t>(hop), normed_, inputs_.places(), inputs_.tiles());
-        if (rows_after < rows) keep_wanted(rows_after);
-        context_.sliced_linear(layer.attention_output, attention_.attended(), rows_after,
-                               buffers_.delta);
-        normalise_delta(rows_after, layer.attention_post_norm);
-        if (architecture_.parallel_residual) {
-            normalise(rows_after, nullptr, layer.mlp_norm);
-            feed_forward_.run(layer, normed_, rows_after, buffers_.mlp_delta);
-            context_.work.run(AddRows<T>{{rows_after, architecture_.hidden},
-                                         buffers_.mlp_delta,
-                                         buffers_.delta,
-                                         buffers_.delta});
-            return rows_after;
-        }
-        normalise(rows_after, buffers_.delta, layer.mlp_norm);
-        feed_forward_.run(layer, normed_, rows_after, buffers_.delta);
-        normalise_delta(rows_after, layer.mlp_post_norm);
-        return rows_after;
+                       static_cast<std::int64_t>(hop), part, of(normed_, part), inputs_.places(),
+                       inputs_.tiles());
     }
 
-    /// After the last attention only the wanted tokens matter. The stream changes places with the
-    /// norm's output, which attention has read.
-    void keep_wanted(std::int64_t count) {
-        attention_.keep(inputs_.wanted(), count);
+    /// The output projection, into the delta.
+    void project(const LayerWeights<T>& layer, const PassPart& part) {
+        context_.sliced_linear(layer.attention_output, attention_.attended(part), part,
+                               delta_of(part));
+    }
+
+    /// The second half of a layer.
+    void feed_forward(const LayerWeights<T>& layer, const PassPart& part) {
+        context_.sums.await(part);
+        normalise_delta(part, layer.attention_post_norm);
+        const bool parallel = architecture_.parallel_residual;
+        normalise(part, parallel ? nullptr : delta_of(part), layer.mlp_norm);
+        feed_forward_.run(layer, of(normed_, part), part,
+                          parallel ? mlp_delta_of(part) : delta_of(part));
+    }
+
+    /// Leaves what the layer adds to the stream in the delta.
+    void finish_layer(const LayerWeights<T>& layer, const PassPart& part) {
+        context_.sums.await(part);
+        if (architecture_.parallel_residual)
+            context_.work.run(AddRows<T>{{part.rows, architecture_.hidden},
+                                         mlp_delta_of(part),
+                                         delta_of(part),
+                                         delta_of(part)});
+        else
+            normalise_delta(part, layer.mlp_post_norm);
+    }
+
+    /// After the last attention only the wanted tokens matter, all of them together. The stream
+    /// changes places with the norm's output, which attention has read.
+    std::vector<PassPart> keep_wanted() {
+        context_.sums.make_beside(false);
+        attention_.keep(inputs_.wanted(), kept_);
         context_.work.run(
-            GatherRows<T>{{count, architecture_.hidden}, stream_, inputs_.wanted(), normed_});
+            GatherRows<T>{{kept_, architecture_.hidden}, stream_, inputs_.wanted(), normed_});
         std::swap(stream_, normed_);
+        return {{0, 0, kept_, 0}};
     }
 
     Architecture architecture_;
@@ -253,6 +309,7 @@ class DevicePass final : public ForwardPass {
     PassFeedForward<T> feed_forward_;
     PassHead<T> head_;
     Buffers buffers_;
+    std::vector<PassPart> parts_;
     T *stream_ = nullptr, *normed_ = nullptr;  ///< of the current run
     float embedding_scale_ = 1;
     std::int64_t kept_ = 0;

@@ -44,6 +44,8 @@ class DeviceWork {
 
     /// Memory for as long as the work lives. Called while a pass is made, never later.
     virtual std::byte* reserve(std::size_t bytes) = 0;
+    /// The same for what ranks exchange, of one size on all of them. Collective.
+    virtual std::byte* reserve_exchanged(std::size_t bytes) = 0;
 
     virtual void run(const ForwardJob<T>& job) = 0;
 
@@ -55,9 +57,20 @@ class DeviceWork {
 
     /// `shares`: [ranks][count]. This rank's are in their place, the others' are brought.
     virtual void gather_shares(float* shares, std::int64_t count) = 0;
+    /// `shares`: [ranks][count], of which each rank gets its slice, in `received`: [ranks][count].
+    virtual void exchange_shares(const float* shares, float* received, std::int64_t count) = 0;
+    /// `rows`: [ranks][count], as gather_shares.
+    virtual void gather_rows(T* rows, std::int64_t count) = 0;
     /// `share`: [count], this rank's, which becomes the sum of all ranks', the same on each of
     /// them, made in an order of the device's own.
     virtual void sum_shares(float* share, std::int64_t count) = 0;
+
+    /// Does what `queue` asks for after everything before it, but beside what comes after it.
+    /// `number`, 0 or 1, is for `await`, which must come before the next of that number.
+    virtual void beside(int number, const std::function<void()>& queue) = 0;
+    /// What comes next is done after what was last asked for beside it under the number, if
+    /// anything was.
+    virtual void await(int number) = 0;
 
     /// Does what `step` asks for with these calls. Steps of one shape ask for the same with the
     /// same arguments, so that a device may record one and do it again.

@@ -8,9 +8,6 @@
 namespace galapagos::cuda {
 namespace {
 
-/// Segments of fewer tokens attend one by one: a tile would be mostly empty.
-constexpr std::int64_t fewest_tiled_tokens = 8;
-
 /// Positions that a block takes of one token's: few enough that a small batch keeps a GPU busy, so
 /// many that putting them together is little work.
 std::int64_t stretch_of(std::int64_t max_tokens) {
@@ -69,17 +66,27 @@ void PassAttention<T>::copy_tables(DType dtype) {
 }
 
 template <typename T>
-void PassAttention<T>::plan(std::span<const Segment> segments) {
+void PassAttention<T>::plan(std::span<const Segment> segments,
+                            std::span<const Segment> second_part) {
     kept_ = false;
     places_.clear();
     tiles_.clear();
     singles_.clear();
     waves_.clear();
-    std::fill(row_wave_.begin(), row_wave_.end(), 0);
+    plan_part(segments);
+    second_waves_ = waves_.size();
+    plan_part(second_part);
+}
+
+/// The part begins with a wave of its own.
+template <typename T>
+void PassAttention<T>::plan_part(std::span<const Segment> segments) {
+    const std::size_t earlier = waves_.size();
+    std::fill(row_wave_.begin(), row_wave_.end(), earlier);
     for (const Segment& segment : segments) {
         std::size_t& seen_in = row_wave_.at(static_cast<std::size_t>(segment.row));
         const auto token = static_cast<std::int64_t>(places_.size());
-        if (waves_.empty() || seen_in == waves_.size())
+        if (seen_in == waves_.size())
             waves_.push_back(
                 {token, token, singles_.size(), singles_.size(), tiles_.size(), tiles_.size()});
         seen_in = waves_.size();
@@ -114,14 +121,16 @@ void PassAttention<T>::add_to_wave(const Segment& segment, Wave& wave) {
 
 template <typename T>
 void PassAttention<T>::run(const LayerWeights<T>& layer, const LayerSettings& settings,
-                           std::int64_t slot, const T* normed, const Place* places,
-                           const TokenTile* tiles) {
-    project(layer, normed);
-    PlaceHeads<T> placing = this->placing(layer, settings);
+                           std::int64_t slot, const PassPart& part, const T* normed,
+                           const Place* places, const TokenTile* tiles) {
+    project(layer, part, normed);
+    PlaceHeads<T> placing = this->placing(layer, settings, part);
     AttendTokens<T> attending = this->attending(settings);
     placing.places = attending.places = places;
     placing.cache = attending.cache = cache_of(slot);
-    for (const Wave& wave : waves_) {
+    const std::size_t first = part.number == 0 ? 0 : second_waves_;
+    const std::size_t last = part.number == 0 ? second_waves_ : waves_.size();
+    for (const Wave& wave : std::span(waves_).subspan(first, last - first)) {
         placing.first_token = wave.first_token;
         placing.tokens = wave.last_token - wave.first_token;
         context_.work.run(placing);
@@ -187,36 +196,42 @@ AttendTokens<T> PassAttention<T>::attending(const LayerSettings& settings) const
 }
 
 template <typename T>
-void PassAttention<T>::project(const LayerWeights<T>& layer, const T* normed) {
-    const auto rows = static_cast<std::int64_t>(places_.size());
+void PassAttention<T>::project(const LayerWeights<T>& layer, const PassPart& part,
+                               const T* normed) {
+    T* const queries = projected(part);
     if (layer.query_key_value.weight != nullptr)
-        return context_.linear(layer.query_key_value, normed, rows, projected_);
-    T* const keys = projected_ + rows * query_width_;
-    context_.work.multiply(normed, rows,
-                           std::array<Product<T>, 3>{{{layer.query, projected_},
-                                                      {layer.key, keys},
-                                                      {layer.value, keys + rows * kv_width_}}});
+        return context_.linear(layer.query_key_value, normed, part.rows, queries);
+    T* const keys = queries + part.rows * query_width_;
+    context_.work.multiply(
+        normed, part.rows,
+        std::array<Product<T>, 3>{{{layer.query, queries},
+                                   {layer.key, keys},
+                                   {layer.value, keys + part.rows * kv_width_}}});
 }
 
-/// How the layer's heads come out of `projected_`.
+/// How the layer's heads come out of `projected`. Jobs count tokens from the first of the pass.
 template <typename T>
-PlaceHeads<T> PassAttention<T>::placing(const LayerWeights<T>& layer,
-                                        const LayerSettings& settings) const {
+PlaceHeads<T> PassAttention<T>::placing(const LayerWeights<T>& layer, const LayerSettings& settings,
+                                        const PassPart& part) const {
     const std::int64_t dim = heads_.head_dim, all = query_width_ + 2 * kv_width_;
+    const auto heads_at = [&](std::int64_t begin, std::int64_t token_stride,
+                              std::int64_t head_stride) {
+        return HeadSource<T>{projected(part) + begin - part.first * token_stride, token_stride,
+                             head_stride};
+    };
     PlaceHeads<T> job;
     if (layer.query_key_value.weight == nullptr) {
-        const auto rows = static_cast<std::int64_t>(places_.size());
-        job.query = {projected_, query_width_, dim};
-        job.key = {projected_ + rows * query_width_, kv_width_, dim};
-        job.value = {projected_ + rows * (query_width_ + kv_width_), kv_width_, dim};
+        job.query = heads_at(0, query_width_, dim);
+        job.key = heads_at(part.rows * query_width_, kv_width_, dim);
+        job.value = heads_at(part.rows * (query_width_ + kv_width_), kv_width_, dim);
     } else if (query_key_value_ == QueryKeyValue::per_head) {
-        job.query = {projected_, all, 3 * dim};
-        job.key = {projected_ + dim, all, 3 * dim};
-        job.value = {projected_ + 2 * dim, all, 3 * dim};
+        job.query = heads_at(0, all, 3 * dim);
+        job.key = heads_at(dim, all, 3 * dim);
+        job.value = heads_at(2 * dim, all, 3 * dim);
     } else {
-        job.query = {projected_, all, dim};
-        job.key = {projected_ + query_width_, all, dim};
-        job.value = {projected_ + query_width_ + kv_width_, all, dim};
+        job.query = heads_at(0, all, dim);
+        job.key = heads_at(query_width_, all, dim);
+        job.value = heads_at(query_width_ + kv_width_, all, dim);
     }
     job.queries = queries_;
     job.query_heads = static_cast<int>(heads_.query);

@@ -23,25 +23,28 @@ class PassAttention {
     /// Once the context's memory has its place.
     void copy_tables(DType dtype);
 
-    /// Notes where the tokens of the next passes lie. A later segment may overwrite positions of an
-    /// earlier one's row.
-    void plan(std::span<const Segment> segments);
+    /// Notes where the tokens of the next passes lie, the second part's after the first's. A later
+    /// segment may overwrite positions of an earlier one's row.
+    void plan(std::span<const Segment> segments, std::span<const Segment> second_part = {});
     /// What the device must know of the plan.
     const std::vector<Place>& places() const { return places_; }
     const std::vector<TokenTile>& tiles() const { return tiles_; }
     /// What jobs depend on if every token of the plan goes on with a row of its own.
     std::optional<StepShape> step() const;
 
-    /// Attends from `normed` [tokens, hidden]; `places` and `tiles`: those of the plan, on the
-    /// device. Keys and values go to the slot's cache.
+    /// Attends from `normed` [the part's tokens, hidden]; `places` and `tiles`: those of the plan,
+    /// on the device. Keys and values go to the slot's cache.
     void run(const LayerWeights<T>& layer, const LayerSettings& settings, std::int64_t slot,
-             const T* normed, const Place* places, const TokenTile* tiles);
+             const PassPart& part, const T* normed, const Place* places, const TokenTile* tiles);
 
     /// Leaves the answers of some rows (on the device, ascending) alone in `attended`.
     void keep(const std::int32_t* wanted, std::int64_t count);
 
-    /// What the last run found, [tokens, this rank's query heads * head_dim].
-    const T* attended() const { return kept_ ? queries_ : attended_; }
+    /// What was found for a part's tokens, or those kept: [rows, this rank's query heads *
+    /// head_dim].
+    const T* attended(const PassPart& part) const {
+        return (kept_ ? queries_ : attended_) + part.first * query_width_;
+    }
 
   private:
     /// Neighbouring tokens that attend one by one. Those of segments of one token may share out
@@ -62,12 +65,18 @@ class PassAttention {
         float* sines = nullptr;
     };
 
+    void plan_part(std::span<const Segment> segments);
     void add_to_wave(const Segment& segment, Wave& wave);
     AttendTokens<T> attending(const LayerSettings& settings) const;
     void attend_singles(AttendTokens<T> job, const Singles& singles);
     std::int64_t stretches_of(std::int64_t positions) const;
-    void project(const LayerWeights<T>& layer, const T* normed);
-    PlaceHeads<T> placing(const LayerWeights<T>& layer, const LayerSettings& settings) const;
+    /// Where products leave a part's queries, keys and values: one after the other, or fused.
+    T* projected(const PassPart& part) const {
+        return projected_ + part.first * (query_width_ + 2 * kv_width_);
+    }
+    void project(const LayerWeights<T>& layer, const PassPart& part, const T* normed);
+    PlaceHeads<T> placing(const LayerWeights<T>& layer, const LayerSettings& settings,
+                          const PassPart& part) const;
     CacheSlot<T> cache_of(std::int64_t slot) const;
 
     PassContext<T>& context_;
@@ -81,6 +90,7 @@ class PassAttention {
     std::vector<TokenTile> tiles_;
     std::vector<Singles> singles_;
     std::vector<Wave> waves_;
+    std::size_t second_waves_ = 0;       ///< where the second part's begin
     std::vector<std::size_t> row_wave_;  ///< number of the last wave that holds each cache row
     bool kept_ = false;
     T *keys_ = nullptr, *values_ = nullptr;  ///< [hop][row][kv head][position][head_dim]

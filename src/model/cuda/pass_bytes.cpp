@@ -15,11 +15,18 @@ class NoWork final : public DeviceWork<T> {
         // Any address: nothing is read or written there.
         return reinterpret_cast<std::byte*>(std::uintptr_t{256});
     }
+    std::byte* reserve_exchanged(std::size_t bytes) override {
+        return reserve((bytes + exchanged_unit - 1) / exchanged_unit * exchanged_unit);
+    }
     void run(const ForwardJob<T>&) override {}
     void multiply(const T*, std::int64_t, std::span<const Product<T>>) override {}
     void multiply_partial(const Linear<T>&, const T*, std::int64_t, float*) override {}
     void gather_shares(float*, std::int64_t) override {}
+    void exchange_shares(const float*, float*, std::int64_t) override {}
+    void gather_rows(T*, std::int64_t) override {}
     void sum_shares(float*, std::int64_t) override {}
+    void beside(int, const std::function<void()>&) override {}
+    void await(int) override {}
     void replay(const StepShape&, const std::function<void()>&) override {}
     void forget_steps() override {}
     void copy_in(const void*, std::size_t, void*) override {}

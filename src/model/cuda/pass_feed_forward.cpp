@@ -39,15 +39,15 @@ PassFeedForward<T>::PassFeedForward(PassContext<T>& context, const Architecture&
 }
 
 template <typename T>
-void PassFeedForward<T>::run(const LayerWeights<T>& layer, const T* input, std::int64_t rows,
+void PassFeedForward<T>::run(const LayerWeights<T>& layer, const T* input, const PassPart& part,
                              T* output) {
     if (experts_ == 0) {
-        widen_and_activate(layer.mlp, input, rows);
-        context_.sliced_linear(layer.mlp.down, gate_, rows, output);
+        widen_and_activate(layer.mlp, input, part.rows);
+        context_.sliced_linear(layer.mlp.down, gate_, part, output);
         return;
     }
-    run_experts(layer, input, rows);
-    context_.finish_sums(rows, hidden_, nullptr, output);
+    run_experts(layer, input, part);
+    context_.finish_sums(part, hidden_, nullptr, output);
 }
 
 /// Leaves what goes into the last product in gate_.
@@ -66,7 +66,8 @@ void PassFeedForward<T>::widen_and_activate(const MlpWeights<T>& mlp, const T* i
 
 template <typename T>
 void PassFeedForward<T>::run_experts(const LayerWeights<T>& layer, const T* input,
-                                     std::int64_t rows) {
+                                     const PassPart& part) {
+    const std::int64_t rows = part.rows;
     context_.linear(layer.router, input, rows, router_logits_);
     context_.work.run(ChooseExperts<T>{router_logits_, expert_weights_, rows,
                                        static_cast<int>(experts_), static_cast<int>(chosen_)});
@@ -74,7 +75,7 @@ void PassFeedForward<T>::run_experts(const LayerWeights<T>& layer, const T* inpu
     add.answers = expert_output_;
     add.weights = expert_weights_;
     add.experts = static_cast<int>(experts_);
-    add.sums = context_.own_share(rows * hidden_);
+    add.sums = context_.sums.own_share(part, hidden_);
     context_.work.run(ClearSums{{rows, hidden_}, add.sums});
     const bool sorted = context_.may_wait && rows >= least_sorted_rows;
     if (sorted) sort_rows(rows);

@@ -16,12 +16,13 @@ class PassFeedForward {
     PassFeedForward(PassContext<T>& context, const Architecture& architecture,
                     std::int64_t intermediate, std::int64_t tokens);
 
-    /// input and output: [rows, hidden].
-    void run(const LayerWeights<T>& layer, const T* input, std::int64_t rows, T* output);
+    /// input and output: [the part's rows, hidden]. Several ranks' output is there when the sum of
+    /// the part is awaited.
+    void run(const LayerWeights<T>& layer, const T* input, const PassPart& part, T* output);
 
   private:
     void widen_and_activate(const MlpWeights<T>& mlp, const T* input, std::int64_t rows);
-    void run_experts(const LayerWeights<T>& layer, const T* input, std::int64_t rows);
+    void run_experts(const LayerWeights<T>& layer, const T* input, const PassPart& part);
     void sort_rows(std::int64_t rows);
     void answer_chosen_rows(const MlpWeights<T>& mlp, const T* input, AddExpert& add);
     void answer(const MlpWeights<T>& mlp, const T* input, std::int64_t rows);

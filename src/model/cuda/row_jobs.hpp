@@ -24,6 +24,17 @@ struct EmbedTokens : RowChunks {
     float scale = 1;
     const T* positions = nullptr;  ///< learned positions, or null
     const Place* places = nullptr;
+
+    /// The job of some of the rows, whose shares these are.
+    EmbedTokens of_rows(const RankShares& of_these, std::int64_t first, std::int64_t count) const {
+        EmbedTokens job = *this;
+        job.rows = count;
+        job.shares = of_these;
+        job.tokens += first;
+        job.stream += first * width;
+        job.places += first;
+        return job;
+    }
 };
 
 template <typename T, typename Block>
