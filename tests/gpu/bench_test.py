@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="this build has no 
     ("merge", ["--methods", "ties", "dare_ties", "linear", "della"],
      {"merge linear", "merge ties, the first with statistics", "merge dare_ties, host's share", "merge della", "sources to the GPU"}),
     ("decoder", [], {"tiny generation", "tiny prompts", "tiny choices", "tiny single"}),
+    ("evolution", [], {"a candidate of a search (rival: plan)", "its merge (rival: plan)", "time in candidates"}),
 ])
 def test_tiny_bench(bench, options, expected):
     command = [sys.executable, ROOT / f"tests/gpu/bench/{bench}.py", "--binary-dir", BINARIES, "--tiny", *options]
