@@ -137,9 +137,10 @@ void open_run_directory(Evolution& evolution, Resume resume, const ProgramContex
         evolution.directory->clear_stop_request();
         const auto schema =
             make_schema(evolution.space->genes(), evolution.tasks, *evolution.optimizers.front());
-        const auto index = write_attempt_index(
-            *evolution.directory, evolution.config, evolution.layout.islands, schema,
-            evolution.space->genes(), evolution.models, provenance(context, evolution));
+        const auto index =
+            write_attempt_index(*evolution.directory, evolution.config, evolution.layout.islands,
+                                schema, evolution.space->genes(), evolution.models, evolution.tasks,
+                                provenance(context, evolution));
         warn_of_other_processors(index.attempts);
         evolution.uuid = index.uuid;
         evolution.first_generations = index.first_generations;

@@ -7,6 +7,7 @@
 #include "app/model_card.hpp"
 #include "app/models.hpp"
 #include "app/run_files.hpp"
+#include "app/run_inputs.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -71,6 +72,15 @@ ExportedCandidate choose_candidate(const ExportArguments& arguments, const RunLa
     return chosen;
 }
 
+/// A genome stands for a merge of the weights that the run had, and of no others.
+void require_same_models(const RunLayout& layout, const Config& config,
+                         const std::vector<std::shared_ptr<const Source>>& models) {
+    if (!std::filesystem::exists(layout.index())) return;
+    RunIndex now;
+    now.sources = index_sources(config, models);
+    require_same_inputs(layout.root.string(), read_run_index(layout.index()), now);
+}
+
 int run_export(const ExportArguments& arguments, const ProgramContext& context) {
     if (!context.world.is_root()) return 0;
     use_threads(arguments.threads, Communicator());
@@ -81,6 +91,7 @@ int run_export(const ExportArguments& arguments, const ProgramContext& context) 
     const Stopwatch watch;
     const auto config = load_config(layout.config(), {});
     const auto models = open_models(config.models());
+    require_same_models(layout, config, models);
     const auto space = make_search_space(config, models);
     const auto chosen = choose_candidate(arguments, layout);
     const auto recipe = recipe_of_candidate(config, *space, chosen.genome);

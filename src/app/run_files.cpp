@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "app/run_inputs.hpp"
 #include "base/clock.hpp"
 #include "base/files.hpp"
 #include "base/json.hpp"
@@ -55,6 +56,7 @@ void add_islands(RunIndex& index, std::uint32_t islands, const RunLayout& layout
 RunIndex write_attempt_index(const RunDirectory& directory, const Config& config, int islands,
                              const HistorySchema& schema, const std::vector<Gene>& genes,
                              const std::vector<std::shared_ptr<const Source>>& models,
+                             const std::vector<WeightedTask>& tasks,
                              const std::vector<std::pair<std::string, std::string>>& provenance) {
     const auto count = static_cast<std::uint32_t>(islands);
     RunIndex index;
@@ -73,10 +75,10 @@ RunIndex write_attempt_index(const RunDirectory& directory, const Config& config
         index.genes.push_back(
             {gene.name, name_of(gene.type), gene.lower, gene.upper, gene.initial, gene.choices});
     index.tasks = schema.tasks;
-    index.sources.clear();
-    const auto entries = config.models();
-    for (std::size_t i = 0; i < models.size(); ++i)
-        index.sources.push_back({entries[i].name, entries[i].reference(), models[i]->sha256()});
+    const RunIndex before = index;
+    index.sources = index_sources(config, models);
+    index.inputs = index_inputs(tasks, *models.front());
+    require_same_inputs(directory.layout().root.string(), before, index);
     // An attempt that was killed before any island had a part left nothing but its entry here; its
     // number is this one's.
     std::erase_if(index.attempts,

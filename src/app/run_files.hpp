@@ -18,11 +18,13 @@ namespace galapagos {
 /// Keys that may differ between the attempts of one run.
 RunConfig run_config(const Config& config);
 
-/// Writes run.h5 for this attempt, and returns it. Islands may be added to a run: they begin where
+/// Writes run.h5 for this attempt, and returns it. Refuses other sources and tasks than the run
+/// began with. Islands may be added to a run: they begin where
 /// the slowest of the others stands.
 RunIndex write_attempt_index(const RunDirectory& directory, const Config& config, int islands,
                              const HistorySchema& schema, const std::vector<Gene>& genes,
                              const std::vector<std::shared_ptr<const Source>>& models,
+                             const std::vector<WeightedTask>& tasks,
                              const std::vector<std::pair<std::string, std::string>>& provenance);
 
 /// The columns of the history.

@@ -85,6 +85,23 @@ std::vector<IndexSource> read_sources(hid_t file) {
     return sources;
 }
 
+void write_inputs(hid_t file, const std::vector<IndexInput>& inputs) {
+    h5_make_group(file, "/inputs");
+    h5_write_strings(file, "/inputs/name", column(inputs, [](auto& i) { return i.name; }));
+    h5_write_strings(file, "/inputs/sha256", column(inputs, [](auto& i) { return i.sha256; }));
+}
+
+std::vector<IndexInput> read_inputs(hid_t file) {
+    if (!h5_exists(file, "/inputs")) return {};
+    const auto names = h5_read_strings(file, "/inputs/name");
+    const auto hashes = h5_read_strings(file, "/inputs/sha256");
+    if (hashes.size() != names.size())
+        throw Error("can't read /inputs", "columns differ in length");
+    std::vector<IndexInput> inputs;
+    for (size_t i = 0; i < names.size(); ++i) inputs.push_back({names[i], hashes[i]});
+    return inputs;
+}
+
 void write_pairs(hid_t object, const Pairs& pairs) {
     for (const auto& [name, value] : pairs)
         if (!reserved_attributes().contains(name)) h5_write_attribute(object, name, value);
@@ -161,6 +178,7 @@ std::string file_image(const RunIndex& index) {
     h5_write_strings(file.get(), "/config", {index.config_yaml});
     write_genes(file.get(), index.genes);
     write_sources(file.get(), index.sources);
+    write_inputs(file.get(), index.inputs);
     write_schema(file.get(), {.genes = column(index.genes, [](auto& g) { return g.name; }),
                               .tasks = index.tasks,
                               .diagnostics = {}});
@@ -208,6 +226,7 @@ RunIndex read_open_index(hid_t file) {
     index.config_yaml = config.front();
     index.genes = read_genes(file);
     index.sources = read_sources(file);
+    index.inputs = read_inputs(file);
     index.tasks = read_schema(file).tasks;
     index.attempts = read_attempts(file);
     index.first_generations = read_first_generations(file, index.islands);

@@ -29,6 +29,12 @@ struct IndexSource {
     std::string sha256;
 };
 
+/// Something else that scores depend on: a task, the tokenizer.
+struct IndexInput {
+    std::string name;
+    std::string sha256;
+};
+
 /// One job attempt: versions of everything, hosts, Slurm ids, argv, seeds, as named text.
 struct IndexAttempt {
     int number = 1;
@@ -47,6 +53,7 @@ struct RunIndex {
     std::vector<IndexGene> genes;
     std::vector<TaskColumns> tasks;
     std::vector<IndexSource> sources;
+    std::vector<IndexInput> inputs;      // none in runs of builds that did not note them
     std::vector<IndexAttempt> attempts;  // oldest first
 };
 

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <unordered_map>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "base/nearest.hpp"
 #include "base/yaml.hpp"
 #include "task/item_file.hpp"
@@ -64,6 +66,7 @@ class TaskReader {
         task_.settings_ = kind_.settings;
         read_items(root_.at("items"));
         settle_special_tokens();
+        task_.sha256_ = sha256();
         return std::move(task_);
     }
 
@@ -82,6 +85,26 @@ class TaskReader {
         if (version.as_int() != format_version) {
             version.fail("this galapagos reads format version " + std::to_string(format_version));
         }
+    }
+
+    std::string sha256() const {
+        Sha256 hash;
+        const auto add = [&](const std::string& text) {
+            const std::string part = std::to_string(text.size()) + ':' + text;
+            hash.add(std::as_bytes(std::span(part)));
+        };
+        for (const std::string& key : root_.keys()) {
+            if (key != "items") add(key + ": " + YAML::Dump(root_.at(key).node()));
+        }
+        for (const Split split : all_splits) {
+            for (const Item& item : task_.items(split)) {
+                add(std::string(name_of(split)));
+                for (const std::string& text : {item.id, item.prompt, item.target}) add(text);
+                for (const std::string& choice : item.choices) add(choice);
+                for (const std::size_t right : item.gold) add(std::to_string(right));
+            }
+        }
+        return hash.hex();
     }
 
     // A rendered prompt holds its BOS already: the tokenizer must not put a second one in front.

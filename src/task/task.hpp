@@ -72,6 +72,9 @@ class Task {
     const std::filesystem::path& path() const { return path_; }
     bool add_special_tokens() const { return add_special_tokens_; }
     const TaskSettings& settings() const { return settings_; }
+    /// Of all that decides a score: the settings and the items, not where they lie or how they are
+    /// laid out.
+    const std::string& sha256() const { return sha256_; }
 
     /// Items of a split in the order of their file; empty if the task hasn't that split.
     const std::vector<Item>& items(Split split) const {
@@ -85,6 +88,7 @@ class Task {
     std::string name_;
     std::filesystem::path path_;
     bool add_special_tokens_ = true;
+    std::string sha256_;
     TaskSettings settings_;
     std::array<std::vector<Item>, all_splits.size()> items_;
 };

@@ -1,6 +1,7 @@
 """What users get wrong: one message, on stderr, once, and the right exit status."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -52,6 +53,40 @@ def test_a_run_directory_of_another_config_is_refused(write_config, tmp_path):
     _, err = run(1, "evolve", config, "--run-dir", tmp_path / "run", "--resume", "never", status=2)
     _, err = run(1, "evolve", config, "--run-dir", tmp_path / "nothing", "--resume", "must", status=2)
     assert history(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize("changed, name", [
+    ("b/model.safetensors", "model 'b'"),
+    ("base/tokenizer.json", "the tokenizer"),
+    ("train.jsonl", "task 'text'"),
+    ("task.yaml", "task 'text'"),
+])
+def test_a_run_does_not_go_on_with_other_models_or_tasks(write_config, tiny, tmp_path, changed, name):
+    models = shutil.copytree(tiny, tmp_path / "models")
+    config = write_config(generations=2)
+    config.write_text(config.read_text().replace(str(tiny), str(models)))
+    run(1, "evolve", config, "--run-dir", tmp_path / "run")
+    before = history(tmp_path / "run")
+    path = models / changed
+    kept = path.read_bytes()
+    if path.suffix == ".safetensors":
+        shutil.copy(models / "a/model.safetensors", path)
+    else:
+        path.write_bytes({".json": kept.replace(b'"add_prefix_space": false', b'"add_prefix_space": true'),
+                          ".jsonl": kept.replace(b" 3 or so", b" 4 or so"),
+                          ".yaml": kept.replace(b'"{context}"', b'"So: {context}"')}[path.suffix])
+    assert path.read_bytes() != kept
+    longer = ["evolve", config, "--run-dir", tmp_path / "run", "--set", "budget.generations=3"]
+    _, err = run(1, *longer, status=2)
+    assert "has changed" in err and name in err and err.count("galapagos: ") == 1
+    assert history(tmp_path / "run") == before
+    if path.suffix == ".safetensors":
+        _, err = run_alone("export", tmp_path / "run", tmp_path / "out", status=2)
+        assert name in err and not (tmp_path / "out").exists()
+    # What changes nothing is not in the way: another time stamp, a comment.
+    path.write_bytes(kept + b"# judged by likelihood\n" if path.suffix == ".yaml" else kept)
+    run(1, *longer)
+    assert len(history(tmp_path / "run")["islands"][0]["generations"]) == 3
 
 
 def test_two_runs_on_one_directory_are_refused(write_config, tmp_path):

@@ -177,6 +177,9 @@ TEST(RunIndex, ReturnsWhatWasWritten) {
     EXPECT_EQ(back.genes[3].choices, index.genes[3].choices);
     EXPECT_EQ(back.genes[0].upper, 1.5);
     EXPECT_EQ(back.sources[1].sha256, index.sources[1].sha256);
+    ASSERT_EQ(back.inputs.size(), 2U);
+    EXPECT_EQ(back.inputs[0].name, index.inputs[0].name);
+    EXPECT_EQ(back.inputs[1].sha256, index.inputs[1].sha256);
     ASSERT_EQ(back.attempts.size(), 3U);
     EXPECT_EQ(back.attempts[2].provenance, index.attempts[2].provenance);
     // Any change anywhere is found before HDF5 sees the file.

@@ -186,6 +186,8 @@ RunIndex index(uint32_t islands, int attempts) {
     index.tasks = schema().tasks;
     index.sources = {{"math", "models/math", std::string(64, '1')},
                      {"japanese", "models/base+models/ja", std::string(64, '2')}};
+    index.inputs = {{"task 'gsm8k'", std::string(64, '3')},
+                    {"the tokenizer", std::string(64, '4')}};
     for (int number = 1; number <= attempts; ++number)
         index.attempts.push_back({number,
                                   "2026-01-31T12:00:00Z",
