@@ -30,3 +30,26 @@ def test_only_the_model_includes_torch():
     for path in (ROOT / "src").rglob("*.*pp"):
         if re.search(r"#\s*include\s+<(ATen|torch|c10)/", path.read_text()):
             assert path.relative_to(ROOT / "src").parts[0] == "model", path
+
+
+def types_of(path):
+    """Types that a file defines at namespace scope, with their namespace; those of unnamed namespaces are the file's own."""
+    spaces = []
+    for line in path.read_text().splitlines():
+        if opened := re.match(r"namespace\s*([\w:]*)\s*\{", line):
+            spaces.append(opened[1])
+        elif re.match(r"\}\s*// namespace", line):
+            spaces.pop()
+        elif (defined := re.match(r"(?:struct|class|enum class|union)\s+(?:alignas\(\w+\)\s+)?(\w+)\s*(?:final\s*)?(?:\{|:(?!:)|$)", line)) and "" not in spaces:
+            yield "::".join([*spaces, defined[1]])
+
+
+def test_every_type_has_one_definition():
+    """Two types of one name in one namespace are one type to the linker, whatever they hold: it keeps one copy of std::vector<Name>."""
+    places = {}
+    for path in (ROOT / "src").rglob("*"):
+        if path.suffix in {".hpp", ".cpp", ".cu", ".cuh"}:
+            for name in types_of(path):
+                places.setdefault(name, set()).add(str(path.relative_to(ROOT)))
+    assert len(places) > 100
+    assert not {name: sorted(files) for name, files in places.items() if len(files) > 1}

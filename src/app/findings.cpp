@@ -30,7 +30,7 @@ class Faults {
   public:
     explicit Faults(const ordered_json& report) : report_(report), nodes_(report["nodes"]) {}
 
-    std::vector<Finding> find() {
+    std::vector<Shortcoming> find() {
         cores();
         gpus();
         memory();
@@ -145,11 +145,11 @@ class Faults {
 
     const ordered_json& report_;
     const ordered_json& nodes_;
-    std::vector<Finding> found_;
+    std::vector<Shortcoming> found_;
 };
 
 }  // namespace
 
-std::vector<Finding> find_faults(const ordered_json& report) { return Faults(report).find(); }
+std::vector<Shortcoming> find_faults(const ordered_json& report) { return Faults(report).find(); }
 
 }  // namespace galapagos

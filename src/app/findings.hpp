@@ -7,12 +7,12 @@
 
 namespace galapagos {
 
-struct Finding {
+struct Shortcoming {
     std::string what;  ///< what is wrong, and where
     std::string todo;  ///< what to do about it
 };
 
 /// `report` is the document that `galapagos doctor --json` prints, without its findings.
-std::vector<Finding> find_faults(const nlohmann::ordered_json& report);
+std::vector<Shortcoming> find_faults(const nlohmann::ordered_json& report);
 
 }  // namespace galapagos

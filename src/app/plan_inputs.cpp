@@ -14,8 +14,8 @@ namespace galapagos {
 
 namespace {
 
-ModelSizes measure_models(const std::vector<ModelEntry>& entries) {
-    ModelSizes sizes;
+SourceSizes measure_models(const std::vector<ModelEntry>& entries) {
+    SourceSizes sizes;
     std::set<std::string> seen;
     for (const auto& entry : entries) {
         const ModelFolder folder(entry.model);

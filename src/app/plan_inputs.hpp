@@ -15,7 +15,7 @@
 namespace galapagos {
 
 /// Sizes of the models, from their headers.
-struct ModelSizes {
+struct SourceSizes {
     double files = 0;                 ///< bytes of weight files that are mapped, each folder once
     double adapted = 0;               ///< bytes of the cache files of adapters
     std::vector<TensorSpec> tensors;  ///< of all sources
@@ -24,7 +24,7 @@ struct ModelSizes {
 
 struct PlanInputs {
     Config config;
-    ModelSizes sizes;
+    SourceSizes sizes;
     /// Without their adapters, whose tensors have the same names, shapes and types.
     std::vector<std::shared_ptr<const Source>> sources;
     std::shared_ptr<const SearchSpace> space;

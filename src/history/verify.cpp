@@ -196,6 +196,30 @@ bool has_prefix(const fs::path& file, const std::string& prefix) {
     return in && head == prefix;
 }
 
+bool is_hdf5(const fs::path& file) { return has_prefix(file, "\x89HDF\r\n\x1a\n"); }
+
+bool is_checkpoint(const fs::path& file) {
+    return has_prefix(file, "GALPCKPT") || file.extension() == ".ckpt";
+}
+
+bool holds_a_run(const RunLayout& layout) {
+    return fs::exists(layout.index()) || fs::exists(layout.config()) || !islands_in(layout).empty();
+}
+
+void require_something_of_a_run(const fs::path& path) {
+    const auto refuse = [&](const char* why) {
+        throw Error(fmt::format("can't verify {}", path.string()), why,
+                    "Name the run directory of galapagos evolve, or a file in it.");
+    };
+    if (fs::is_directory(path)) {
+        if (!holds_a_run(RunLayout{path})) refuse("it holds no run");
+    } else if (!fs::is_regular_file(path)) {
+        refuse("no such file or directory");
+    } else if (!is_checkpoint(path) && path.extension() != ".h5" && !is_hdf5(path)) {
+        refuse("it is no file of a run");
+    }
+}
+
 }  // namespace
 
 bool VerifyReport::sound() const {
@@ -229,9 +253,8 @@ std::string VerifyReport::json() const {
 }
 
 VerifyReport verify(const fs::path& path, bool repair) {
+    require_something_of_a_run(path);
     const bool folder = fs::is_directory(path);
-    if (!folder && !fs::is_regular_file(path))
-        throw Error(fmt::format("can't verify {}", path.string()), "no such file or directory");
     const bool in_run = parse_part_name(path.filename()) && path.has_parent_path();
     const fs::path root = folder ? path : in_run ? path.parent_path().parent_path() : fs::path();
     // Under the lock, no run can start or go on while files are replaced.
@@ -242,16 +265,13 @@ VerifyReport verify(const fs::path& path, bool repair) {
     Verifier verifier(repair);
     if (folder)
         verifier.check_run(RunLayout{path});
-    else if (has_prefix(path, "GALPCKPT") || path.extension() == ".ckpt")
+    else if (is_checkpoint(path))
         verifier.check_checkpoint(path, Severity::damage);
     else if (path.filename() == "run.h5")
         verifier.check_index(path);
     else
         verifier.check_part(path);
-    VerifyReport report = verifier.take();
-    if (folder && report.files == 0)
-        throw Error(fmt::format("can't verify {}", path.string()), "it holds no run");
-    return report;
+    return verifier.take();
 }
 
 }  // namespace galapagos

@@ -94,8 +94,8 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tok
 
 // The library's own order of things is kept to the letter: a token refused by single_word still
 // uses up its text, and stripped white space doesn't hide a token that begins inside it.
-std::vector<Segment> AddedTokens::split_at(const StringSet& set, std::string_view text) const {
-    std::vector<Segment> segments;
+std::vector<TextPiece> AddedTokens::split_at(const StringSet& set, std::string_view text) const {
+    std::vector<TextPiece> segments;
     std::size_t done = 0;
     std::size_t offset = 0;
     std::size_t space_begin = 0;  // the last white space that was stripped behind a token

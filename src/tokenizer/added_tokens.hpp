@@ -23,7 +23,7 @@ struct AddedToken {
 };
 
 /// A stretch of text: an added token, or text that is still to be encoded.
-struct Segment {
+struct TextPiece {
     std::optional<std::int32_t> id;
     std::string_view text;
 };
@@ -64,17 +64,17 @@ class AddedTokens {
 
     /// Segments of a text in order, cut at the tokens with `normalized` false; white space that a
     /// token strips belongs to no other segment.
-    std::vector<Segment> split_raw(std::string_view text) const { return split_at(raw_, text); }
+    std::vector<TextPiece> split_raw(std::string_view text) const { return split_at(raw_, text); }
 
     /// The same for a text that was normalized, and the tokens with `normalized` true.
-    std::vector<Segment> split_normalized(std::string_view text) const {
+    std::vector<TextPiece> split_normalized(std::string_view text) const {
         return split_at(normalized_, text);
     }
 
     const std::vector<AddedToken>& tokens() const { return tokens_; }
 
   private:
-    std::vector<Segment> split_at(const StringSet& set, std::string_view text) const;
+    std::vector<TextPiece> split_at(const StringSet& set, std::string_view text) const;
 
     std::vector<AddedToken> tokens_;
     StringSet raw_;

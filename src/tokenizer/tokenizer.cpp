@@ -70,7 +70,7 @@ Tokenizer::Parts::Parts(TokenizerDescription description)
 }
 
 void Tokenizer::Parts::encode(std::string_view text, std::vector<std::int32_t>& ids) const {
-    for (const Segment& segment : added_tokens.split_raw(text)) {
+    for (const TextPiece& segment : added_tokens.split_raw(text)) {
         if (segment.id) {
             ids.push_back(*segment.id);
         } else {
@@ -86,7 +86,7 @@ void Tokenizer::Parts::encode_segment(std::string_view text, bool begins_text,
     const std::string_view normalized = normalizer.empty() ? text : changed;
     const bool counts = begins_text && pre_tokenizer.needs_first_bytes();
     const std::size_t first_bytes = counts ? normalizer.bytes_from_first_character(text) : 0;
-    for (const Segment& segment : added_tokens.split_normalized(normalized)) {
+    for (const TextPiece& segment : added_tokens.split_normalized(normalized)) {
         if (segment.id) {
             ids.push_back(*segment.id);
             continue;

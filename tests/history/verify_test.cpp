@@ -152,6 +152,17 @@ TEST_F(Verify, SurvivesRandomDamage) {
     }
 }
 
+TEST_F(Verify, RefusesWhatIsNoPartOfARun) {
+    const std::filesystem::path other = folder_ / "other";
+    std::filesystem::create_directory(other);
+    write_atomically(other / "model.safetensors", "weights");
+    const auto refused = [](const char* why) { return ThrowsMessage<Error>(HasSubstr(why)); };
+    EXPECT_THAT([&] { verify(other, true); }, refused("it holds no run"));
+    EXPECT_THAT([&] { verify(other / "model.safetensors", true); }, refused("no file of a run"));
+    EXPECT_THAT([&] { verify(other / "absent", true); }, refused("no such file"));
+    EXPECT_EQ(read_text(other / "model.safetensors"), "weights");
+}
+
 TEST_F(Verify, HistoryIsToldAsTextAndJson) {
     write(0, 1, 0, 12);
     write(1, 1, 0, 4);

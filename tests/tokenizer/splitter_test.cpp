@@ -65,9 +65,9 @@ AddedToken token(std::int32_t id, const std::string& content) {
     return result;
 }
 
-std::vector<std::string> describe(const std::vector<Segment>& segments) {
+std::vector<std::string> describe(const std::vector<TextPiece>& segments) {
     std::vector<std::string> texts;
-    for (const Segment& segment : segments) {
+    for (const TextPiece& segment : segments) {
         const std::string id = segment.id ? std::to_string(*segment.id) : "-";
         texts.push_back(id + ":" + std::string(segment.text));
     }
