@@ -54,6 +54,21 @@ nlohmann::ordered_json model_schema() {
         "properties": {"name": {"type": "string"}, "model": {"type": "string"}, "adapter": {"type": "string"}}}]})");
 }
 
+/// What people take for the config of a search.
+void refuse_what_is_no_config(const YamlReader& root) {
+    if (root.has("galapagos")) return;
+    if (root.has("genome"))
+        root.fail("this is a config of mergekit-evolve",
+                  "config/README.md says which key becomes which here");
+    if (root.has("merge_method"))
+        root.fail("this is a merge recipe, not the config of a search",
+                  "galapagos merge RECIPE OUT merges it; what evolve takes is described in "
+                  "config/README.md");
+    root.fail("the key 'galapagos' is missing",
+              "a config says `galapagos: 1`, the version of its format; config/README.md describes "
+              "it");
+}
+
 CustomOption base_option(Config& config, const std::filesystem::path& folder) {
     return {model_schema(),
             [&](const YamlReader& reader) { config.base = read_model(reader, folder); },
@@ -245,6 +260,7 @@ Config load_config_text(const std::string& text, const std::string& origin,
     const auto reader = YamlReader::from_text(text, origin);
     YAML::Node root = reader.node();
     if (!root.IsMap()) reader.fail("a config file is a map of keys and values");
+    refuse_what_is_no_config(reader);
     for (const auto& setting : settings) set_path(root, setting);
     Config config;
     read_options(YamlReader::from_node(root, origin),

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -62,6 +63,19 @@ Split split_named(const std::string& name) {
                      "use train, validation or test.");
 }
 
+/// A task that is named and not scored would be missed.
+void require_split(const Task& task, const std::vector<std::string>& names) {
+    const auto has = [&](Split split) { return !task.items(split).empty(); };
+    if (std::any_of(names.begin(), names.end(), [&](auto& name) { return has(split_named(name)); }))
+        return;
+    std::vector<std::string> others;
+    for (const Split split : all_splits)
+        if (has(split)) others.emplace_back(name_of(split));
+    throw UsageError(fmt::format("task {}: nothing to evaluate", task.name()),
+                     fmt::format("it has no {} items", fmt::join(names, " or ")),
+                     fmt::format("--split {}", fmt::join(others, ",")));
+}
+
 struct Job {
     Recipe recipe;
     std::vector<std::shared_ptr<const Source>> sources;
@@ -86,10 +100,15 @@ Job prepare_job(const EvaluateArguments& arguments,
             job.prepared.push_back(prepare(task, split, tokenizer, options));
             job.longest_row = std::max(job.longest_row, job.prepared.back()->longest_row());
         }
+        require_split(task, arguments.splits);
     }
-    if (job.prepared.empty())
-        throw UsageError("nothing to evaluate", "none of the tasks has items of the chosen splits");
     return job;
+}
+
+void print_remarks(const Job& job) {
+    for (const auto& task : job.prepared)
+        if (const auto remark = remark_on_cuts(*task); !remark.empty())
+            fmt::print(stderr, "galapagos: warning: {}\n", remark);
 }
 
 nlohmann::ordered_json describe(const PreparedTask& task, const TaskResult& result, double seconds,
@@ -139,6 +158,7 @@ int run_evaluate(const EvaluateArguments& arguments, const ProgramContext& conte
         check_sources(recipe, sources);
         job = prepare_job(arguments, std::move(sources), std::move(recipe));
     });
+    if (world.is_root() && !arguments.json) print_remarks(job);
     together(world, [&] {
         if (world.is_root())
             for (const auto& source : job.sources) check_finite(*source);

@@ -59,6 +59,8 @@ void print_header(const Evolution& evolution) {
     if (const auto text = evolution.evaluator->about_sources(); !text.empty())
         fmt::print("{}\n", text);
     std::fflush(stdout);
+    for (const auto& remark : evolution.evaluator->remarks())
+        fmt::print(stderr, "galapagos: warning: {}\n", remark);
 }
 
 void write_best_recipe(const Evolution& evolution, const Genome& genome) {

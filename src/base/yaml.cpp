@@ -74,8 +74,11 @@ std::vector<std::string> YamlReader::keys() const {
     for (const auto& entry : node_) {
         if (!entry.first.IsScalar()) fail("a key that is not plain text");
         names.push_back(entry.first.Scalar());
+        const YamlReader place(entry.first, origin_, path_);
         if (!seen.insert(names.back()).second)
-            fail(fmt::format("the key '{}' occurs twice", names.back()));
+            place.fail(fmt::format("the key '{}' occurs twice", names.back()));
+        if (names.back() == "<<")
+            place.fail("keys of another map can't be merged in with <<", "write them out here");
     }
     return names;
 }

@@ -95,8 +95,8 @@ void check_yaml_limits(const std::string& text, const std::string& origin) {
     if (!parser.HandleNextDocument(first)) return;
     LimitedDocument second(origin);
     if (parser.HandleNextDocument(second))
-        throw UsageError(fmt::format("{}: refused", origin),
-                         "it holds more than one YAML document");
+        throw UsageError(fmt::format("{}: refused", origin), "it holds more than one YAML document",
+                         "put each into a file of its own");
 }
 
 }  // namespace galapagos

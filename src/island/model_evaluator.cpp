@@ -63,6 +63,15 @@ ModelEvaluator::ModelEvaluator(std::vector<std::shared_ptr<const Source>> source
     slots_ = std::move(network.slots);
 }
 
+std::vector<std::string> ModelEvaluator::remarks() const {
+    std::vector<std::string> lines;
+    for (const auto& tasks : prepared_)
+        for (const auto& task : tasks)
+            if (auto line = task ? remark_on_cuts(*task) : std::string(); !line.empty())
+                lines.push_back(std::move(line));
+    return lines;
+}
+
 bool ModelEvaluator::has_stage(Stage stage) const {
     const auto& list = prepared_[static_cast<std::size_t>(stage)];
     return std::any_of(list.begin(), list.end(), [](const auto& task) { return task != nullptr; });

@@ -49,6 +49,9 @@ class ModelEvaluator : public CandidateEvaluator {
     /// See CandidateModel.
     std::string about_sources() const { return model_->about_sources(); }
 
+    /// See remark_on_cuts; a line each.
+    std::vector<std::string> remarks() const;
+
     /// True when some task has items of this stage.
     bool has_stage(Stage stage) const;
 

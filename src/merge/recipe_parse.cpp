@@ -11,6 +11,7 @@
 #include "base/yaml.hpp"
 #include "merge/chat_templates.hpp"
 #include "merge/recipe.hpp"
+#include "merge/recipe_keys.hpp"
 #include "merge/recipe_reading.hpp"
 
 namespace galapagos {
@@ -119,7 +120,7 @@ Parameters read_parameters(const YamlReader& parent) {
     Parameters result;
     const auto reader = parent.find("parameters");
     if (!reader || reader->is_null()) return result;
-    reader->allow_only(parameter_names());
+    allow_recipe_keys(*reader, parameter_names());
     for (const std::string& name : reader->keys()) {
         const auto rule =
             std::find_if(std::begin(parameter_rules), std::end(parameter_rules),
@@ -130,10 +131,10 @@ Parameters read_parameters(const YamlReader& parent) {
 }
 
 RecipeSlice read_slice(const YamlReader& reader) {
-    reader.allow_only({"sources", "base_model", "residual_weight", "parameters"});
+    allow_recipe_keys(reader, {"sources", "base_model", "residual_weight", "parameters"});
     RecipeSlice slice;
     for (const YamlReader& source : reader.at("sources").elements()) {
-        source.allow_only({"model", "layer_range", "parameters"});
+        allow_recipe_keys(source, {"model", "layer_range", "parameters"});
         slice.sources.push_back({read_model_reference(source.at("model")),
                                  read_layer_range(source.at("layer_range")),
                                  read_parameters(source)});
@@ -155,7 +156,7 @@ void read_inputs(const YamlReader& reader, Recipe& recipe) {
                     "list the source models under 'models:'");
     if (has_models) {
         for (const YamlReader& model : reader.at("models").elements()) {
-            model.allow_only({"model", "parameters"});
+            allow_recipe_keys(model, {"model", "parameters"});
             recipe.models.push_back(
                 {read_model_reference(model.at("model")), std::nullopt, read_parameters(model)});
         }
@@ -185,7 +186,7 @@ void read_module(const YamlReader& reader, const YamlReader& modules, Recipe& re
             modules.at(name).fail("module '" + name + "' is not supported",
                                   "a language model is one module, called 'default'");
     const YamlReader module = modules.at("default");
-    module.allow_only({"models", "slices", "parameters"});
+    allow_recipe_keys(module, {"models", "slices", "parameters"});
     read_inputs(module, recipe);
     recipe.parameters = read_parameters(module);
 }
@@ -241,9 +242,10 @@ void read_path(const YamlReader& reader, Recipe& recipe) {
 }
 
 Recipe read_recipe(const YamlReader& reader) {
-    reader.allow_only({"merge_method", "layer_path", "models", "slices", "base_model", "parameters",
-                       "dtype", "out_dtype", "random_seed", "modules", "tokenizer_source",
-                       "tokenizer", "chat_template"});
+    refuse_other_files(reader);
+    allow_recipe_keys(reader, {"merge_method", "layer_path", "models", "slices", "base_model",
+                               "parameters", "dtype", "out_dtype", "random_seed", "modules",
+                               "tokenizer_source", "tokenizer", "chat_template"});
     Recipe recipe;
     const auto modules = reader.find("modules");
     if (reader.has("layer_path")) {
@@ -277,8 +279,8 @@ std::string read_model_reference(const YamlReader& reader) {
         return reference;
     }
     reader.allow_only({"model", "lora", "override_architecture"});
-    if (reader.has("override_architecture"))
-        reader.at("override_architecture").fail("override_architecture is not supported");
+    if (const auto other = reader.find("override_architecture"); other && !other->is_null())
+        other->fail("override_architecture is not supported");
     const auto read_path = [](const YamlReader& part) {
         if (!part.is_map()) return part.as_string();
         part.allow_only({"path", "revision"});

@@ -42,6 +42,15 @@ bool PreparedTask::fit(std::vector<std::int32_t>& context, std::size_t new_token
     return truncated;
 }
 
+std::string remark_on_cuts(const PreparedTask& task) {
+    if (task.truncated_items() == 0) {
+        return {};
+    }
+    return "task " + task.name() + ": " + std::to_string(task.truncated_items()) + " of " +
+           std::to_string(task.items().size()) + ' ' + std::string(name_of(task.split())) +
+           " items are longer than the model's context; their prompts lose the beginning";
+}
+
 double mean_of(const std::vector<float>& scores) {
     double sum = 0;
     for (const float score : scores) {

@@ -72,6 +72,9 @@ class PreparedTask {
     std::size_t truncated_items_ = 0;
 };
 
+/// What a user should know of prompts that were cut; empty if none was.
+std::string remark_on_cuts(const PreparedTask& task);
+
 /// Tokenises a split. Throws UsageError if the task hasn't that split, or an item doesn't fit.
 std::unique_ptr<const PreparedTask> prepare(const Task& task, Split split,
                                             const Tokenizer& tokenizer,

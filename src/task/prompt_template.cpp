@@ -7,7 +7,7 @@
 
 namespace galapagos {
 
-PromptTemplate::PromptTemplate(const std::string& text, const std::string& where) {
+PromptTemplate::PromptTemplate(const std::string& text, const std::string& where) : where_(where) {
     std::string literal;
     const auto refuse = [&](const std::string& why) {
         throw UsageError(where + ": can't read the template", why,
@@ -38,11 +38,27 @@ PromptTemplate::PromptTemplate(const std::string& text, const std::string& where
 }
 
 std::string PromptTemplate::render(const nlohmann::json& fields, const std::string& place) const {
+    if (parts_.size() == 1) {
+        refuse_jinja(fields);
+    }
     std::string text;
     for (const Part& part : parts_) {
         text += part.is_field ? field_text(fields, part.text, place) : part.text;
     }
     return text;
+}
+
+void PromptTemplate::refuse_jinja(const nlohmann::json& fields) const {
+    for (const auto& field : fields.items()) {
+        for (const char* space : {"", " "}) {
+            const std::string braced = '{' + (space + field.key() + space) + '}';
+            if (parts_.front().text.find(braced) != std::string::npos) {
+                throw UsageError(where_ + ": the template is the same for all items",
+                                 "{{ and }} are literal braces, so that it says " + braced,
+                                 "write {" + field.key() + "} for the field");
+            }
+        }
+    }
 }
 
 std::string field_text(const nlohmann::json& fields, const std::string& name,

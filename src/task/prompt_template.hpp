@@ -13,7 +13,9 @@ class PromptTemplate {
     PromptTemplate(const std::string& text, const std::string& where);
 
     /// Fills in `fields`, a JSON object. Throws UsageError, beginning with `place`, for a field
-    /// that is missing or neither text nor number nor boolean.
+    /// that is missing or neither text nor number nor boolean; beginning with `where`, for a
+    /// template that names fields in double braces only, as Jinja does: it would ask the same of
+    /// all items.
     std::string render(const nlohmann::json& fields, const std::string& place) const;
 
   private:
@@ -21,6 +23,9 @@ class PromptTemplate {
         bool is_field;
         std::string text;
     };
+    void refuse_jinja(const nlohmann::json& fields) const;
+
+    std::string where_;
     std::vector<Part> parts_;
 };
 

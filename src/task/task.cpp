@@ -48,7 +48,7 @@ std::string_view name_of(Split split) { return split_names()[static_cast<std::si
 class TaskReader {
   public:
     explicit TaskReader(const std::filesystem::path& path)
-        : path_(path), root_(YamlReader::from_file(path)), kind_(read_task_kind(root_)) {}
+        : path_(path), root_(open(path)), kind_(read_task_kind(root_)) {}
 
     Task read() {
         check_keys();
@@ -71,6 +71,17 @@ class TaskReader {
     }
 
   private:
+    static YamlReader open(const std::filesystem::path& path) {
+        constexpr const char* hint =
+            "a task is a YAML file with items beside it: config/tasks/README.md";
+        if (!std::filesystem::exists(path))
+            throw UsageError(path.string() + ": can't open the task", "no such file", hint);
+        YamlReader root = YamlReader::from_file(path);
+        if (root.is_map() && !root.has("galapagos_task"))
+            root.fail("the key 'galapagos_task' is missing", hint);
+        return root;
+    }
+
     struct Occurrence {
         Split split;
         std::string place;

@@ -107,7 +107,8 @@ bool says_tied(const nlohmann::json& config, const std::string& origin) {
 ModelFolder::ModelFolder(const fs::path& folder) : folder_(folder) {
     if (!fs::is_directory(folder_)) {
         throw Error(folder_.string() + ": can't open the model", "not a folder",
-                    "name a folder with config.json and safetensors files");
+                    "name a folder with config.json and safetensors files; a model of a hub has to "
+                    "be downloaded first: hf download OWNER/NAME --local-dir FOLDER");
     }
     config_ = read_object(folder_ / "config.json", max_config_bytes);
     tied_ = says_tied(config_, (folder_ / "config.json").string());

@@ -114,6 +114,37 @@ def test_a_budget_can_be_extended(write_config, tmp_path):
     assert history(tmp_path / "run") == history(tmp_path / "whole")
 
 
+def test_prompts_that_are_cut_are_told(write_config, tiny, tmp_path):
+    models = shutil.copytree(tiny, tmp_path / "models")
+    with open(models / "train.jsonl", "a") as items:
+        items.write('{"id": "long", "context": "%s", "continuation": " 1"}\n' % ("word " * 100))
+    config = write_config(generations=2)
+    config.write_text(config.read_text().replace(f"{tiny}/task.yaml", f"{models}/task.yaml"))
+    cut = "galapagos: warning: task text: 1 of 11 train items are longer than the model's context"
+    _, err = run(2, "evolve", config, "--run-dir", tmp_path / "run")
+    assert err.count(cut) == 1
+    _, err = run_alone("evaluate", tiny / "a", models / "task.yaml", "--split", "train,test")
+    assert err.count(cut) == 1
+
+
+def test_a_task_without_items_of_the_asked_splits_is_not_passed_over(tiny, tmp_path):
+    models = shutil.copytree(tiny, tmp_path / "models")
+    (models / "only.yaml").write_text((tiny / "task.yaml").read_text().replace(", validation: validation.jsonl, test: test.jsonl", ""))
+    _, err = run_alone("evaluate", models / "a", models / "task.yaml", models / "only.yaml", status=2)
+    assert "it has no validation or test items" in err and "--split train" in err
+
+
+@pytest.mark.parametrize("text, message", [
+    ("genome: {models: []}\ntasks: []\n", "mergekit-evolve"),
+    ("merge_method: linear\nmodels: []\n", "galapagos merge"),
+    ("models: {sources: [a]}\n", "`galapagos: 1`"),
+])
+def test_other_files_are_no_config(tmp_path, text, message):
+    (tmp_path / "config.yaml").write_text(text)
+    _, err = run_alone("evolve", tmp_path / "config.yaml", status=2)
+    assert message in err and "config/README.md" in err
+
+
 def test_wrong_command_lines(tmp_path):
     assert "evolve" in run_alone("--help")[0]
     run_alone("frobnicate", status=2)

@@ -90,6 +90,11 @@ TEST(Yaml, RefusesWhatCostsTooMuch) {
     EXPECT_THAT(refused(bomb), HasSubstr("more than 100000 values, aliases followed"));
     EXPECT_THAT(refused("a: &a [*a]\n"), HasSubstr("stands for what it lies in"));
     EXPECT_THAT(refused("a: 1\n---\nb: 2\n"), HasSubstr("more than one YAML document"));
+    const auto keys_refused = [](const std::string& text) {
+        return refusal([&] { YamlReader::from_text(text, "t.yaml").keys(); });
+    };
+    EXPECT_THAT(keys_refused("a: 1\nb: 2\na: 3\n"), HasSubstr("t.yaml:3: refused (the key 'a'"));
+    EXPECT_THAT(keys_refused("a: &a {x: 1}\n<<: *a\n"), HasSubstr("t.yaml:2: refused (keys of"));
     EXPECT_THAT(refused(std::string(2 << 20, 'x')), HasSubstr("2097152 bytes of YAML"));
     EXPECT_EQ(YamlReader::from_text("a: &a [1, 2]\nb: *a\n", "t.yaml").at("b").elements().size(),
               2U);

@@ -119,6 +119,27 @@ TEST(Recipe, RefusesByNameWhatItCanNotDo) {
     EXPECT_THAT(error_of("merge_method: linear\ndtype: float64\n" + tail), HasSubstr("float64"));
 }
 
+TEST(Recipe, SaysWhatBecomesOfKeysThatMergekitPassesOver) {
+    const std::string tail = "models: [{model: a, parameters: {weight: 1}}]\n";
+    const auto says = AllOf(HasSubstr("unknown key"), HasSubstr("mergekit passes over this key"));
+    EXPECT_THAT(error_of("merge_method: slerp\nparameters: {embed_slerp: true}\n" + tail), says);
+    EXPECT_THAT(error_of("merge_method: linear\nname: x\n" + tail), says);
+    EXPECT_THAT(error_of("merge_method: linear\nmodels: [{model: a, layer_range: [0, 2]}]\n"),
+                says);
+    EXPECT_EQ(parse("merge_method: linear\nmodels: [{model: {model: a, lora: null, "
+                    "override_architecture: null}}]\n")
+                  .models[0]
+                  .model,
+              "a");
+}
+
+TEST(Recipe, KnowsOtherFilesThatPeopleTakeForOne) {
+    EXPECT_THAT(error_of("base_model: a\nexperts: []\n"), HasSubstr("mergekit-moe"));
+    EXPECT_THAT(error_of("genome: {}\ntasks: []\n"), HasSubstr("mergekit-evolve"));
+    EXPECT_THAT(error_of("galapagos: 1\nmerge: {}\n"), HasSubstr("galapagos evolve"));
+    EXPECT_THAT(error_of("galapagos_task: 1\n"), HasSubstr("a task"));
+}
+
 TEST(Recipe, ReadsAndWritesTokenizers) {
     const std::string head = "merge_method: linear\nmodels: [{model: a}]\n";
     const Recipe recipe = parse(head + R"(

@@ -136,6 +136,9 @@ TEST(GenerateTask, CutsLongPromptsAtTheirBeginning) {
     const auto task = prepare(files.load(), Split::train, files.tokenizer(), {{}, {}, 25, {}});
     task->evaluate(model, {});
     EXPECT_EQ(task->truncated_items(), 1U);
+    EXPECT_EQ(remark_on_cuts(*task),
+              "task sums: 1 of 4 train items are longer than the model's context; their prompts "
+              "lose the beginning");
     EXPECT_EQ(task->longest_row(), 25);
     EXPECT_EQ(files.tokenizer().decode(model.generation_requests[2].prompt, false),
               "tion<|im_end|>");

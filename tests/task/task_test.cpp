@@ -54,6 +54,24 @@ TaskFiles& write_sums(TaskFiles& files) {
         .write("test.jsonl", R"({"question": "3+3", "answer": 6})");
 }
 
+TEST(Task, RefusesATemplateWithFieldsInDoubleBracesOnly) {
+    TaskFiles files;
+    write_sums(files).write("task.yaml", with(sums, "{question}", "{{ question }}"));
+    EXPECT_THAT(refusal(files), AllOf(HasSubstr("task.yaml:5: prompt"), HasSubstr("{question}")));
+    // Braces that are meant stay.
+    files.write("task.yaml", with(sums, "{question}", "{{question}} {question}"));
+    EXPECT_EQ(files.load().items(Split::train)[0].prompt, "Q: {question} 1+1\nA:");
+}
+
+TEST(Task, KnowsThatAnotherFileIsNoTask) {
+    TaskFiles files;
+    files.write("task.yaml", "merge_method: linear\n");
+    EXPECT_THAT(refusal(files), AllOf(HasSubstr("galapagos_task"), HasSubstr("config/tasks")));
+    EXPECT_THAT([] { Task::load("arc_easy"); },
+                ::testing::ThrowsMessage<UsageError>(
+                    AllOf(HasSubstr("arc_easy"), HasSubstr("config/tasks"))));
+}
+
 TEST(Task, ReadsItemsInTheirOrder) {
     TaskFiles files;
     const Task task = write_sums(files).load();
