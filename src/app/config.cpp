@@ -18,10 +18,16 @@ std::string absolute_path(const std::string& text, const std::filesystem::path& 
     return std::filesystem::absolute(folder / text).lexically_normal().string();
 }
 
+/// Whether a + belongs to a folder's name shows where the folder is.
+SourceSpec parse_reference(const std::string& text, const std::filesystem::path& folder) {
+    if (text.empty() || text.front() == '+') return parse_source_reference(text);
+    return parse_source_reference(std::filesystem::absolute(folder / text).string());
+}
+
 ModelEntry read_model(const YamlReader& reader, const std::filesystem::path& folder) {
     ModelEntry entry;
     if (reader.is_scalar()) {
-        const auto spec = parse_source_reference(reader.as_string());
+        const auto spec = parse_reference(reader.as_string(), folder);
         entry.model = spec.model.string();
         if (spec.adapter) entry.adapter = spec.adapter->string();
     } else {

@@ -26,6 +26,10 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
         throw Error(origin + ": not a sound safetensors file", why,
                     "the file may be damaged or cut short; get it again");
     };
+    if (file_.text().starts_with("version https://git-lfs"))
+        throw Error(origin + ": not the weights",
+                    "it is the pointer that Git LFS puts in their place",
+                    "run `git lfs pull` in its folder");
     if (size < 8) refuse(fmt::format("{} bytes are too few for a header", size));
     const std::uint64_t length = read_header_length(file_.bytes());
     if (length > max_safetensors_header_bytes) {

@@ -78,10 +78,24 @@ void write_cached(const fs::path& folder, const std::string& key,
 
 }  // namespace
 
+namespace {
+
+/// Where the adapter begins. A folder's name may hold a + of its own.
+std::size_t find_adapter_mark(std::string_view reference) {
+    std::error_code ignored;
+    if (fs::is_directory(reference, ignored)) return reference.npos;
+    for (auto plus = reference.find('+'); plus != reference.npos;
+         plus = reference.find('+', plus + 1))
+        if (fs::is_directory(reference.substr(0, plus), ignored)) return plus;
+    return reference.find('+');
+}
+
+}  // namespace
+
 SourceSpec parse_source_reference(std::string_view reference) {
     SourceSpec spec;
     spec.name = std::string(reference);
-    const auto plus = reference.find('+');
+    const auto plus = find_adapter_mark(reference);
     spec.model = fs::path(reference.substr(0, plus));
     if (plus != reference.npos) spec.adapter = fs::path(reference.substr(plus + 1));
     if (spec.model.empty() || (spec.adapter && spec.adapter->empty())) {

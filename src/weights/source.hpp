@@ -24,7 +24,8 @@ struct SourceSpec {
     std::optional<std::filesystem::path> adapter;
 };
 
-/// Splits the reference that recipes use, "model" or "model+adapter".
+/// Splits the reference that recipes use, "model" or "model+adapter", at the + behind a folder that
+/// is there.
 SourceSpec parse_source_reference(std::string_view reference);
 
 struct SourceOptions {

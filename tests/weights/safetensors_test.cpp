@@ -62,6 +62,12 @@ TEST_F(SafetensorsTest, ViewsSurviveAMove) {
     EXPECT_EQ(moved.tensor("a").data, view.data);
 }
 
+TEST_F(SafetensorsTest, KnowsThePointerOfGitLfs) {
+    save("version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 26\n");
+    EXPECT_THAT(error_of([&] { SafetensorsFile(folder_ / "x.safetensors"); }),
+                HasSubstr("git lfs pull"));
+}
+
 TEST_F(SafetensorsTest, RefusesBrokenFrames) {
     const auto message = [&](const std::string& bytes) {
         return error_of([&] { SafetensorsFile{save(bytes)}; });

@@ -55,6 +55,10 @@ TEST_F(SourceTest, ReferencesSplitAtThePlus) {
     EXPECT_EQ(both.adapter, fs::path("adapters/b"));
     EXPECT_EQ(both.name, "models/a+adapters/b");
     EXPECT_FALSE(parse_source_reference("models/a").adapter);
+    fs::create_directories(folder_ / "a+b");
+    const std::string folder = (folder_ / "a+b").string();
+    EXPECT_EQ(parse_source_reference(folder).model, folder);
+    EXPECT_EQ(parse_source_reference(folder + "+c+d").adapter, fs::path("c+d"));
     for (const char* bad : {"", "+b", "a+"}) EXPECT_THROW(parse_source_reference(bad), UsageError);
 }
 
