@@ -29,14 +29,21 @@ def _finite(values: pd.Series) -> np.ndarray:
     return values.replace([np.inf, -np.inf], np.nan).to_numpy(dtype=float)
 
 
+def _lone(rows: pd.DataFrame) -> str | None:
+    """The marker of a line: a single point would not be seen without one."""
+    return "o" if len(rows) == 1 else None
+
+
 def _mark_migrations(axes, island: Island, color) -> bool:
     """A triangle on the best line wherever the island took a migrant in."""
     accepted = island.migrations[island.migrations["direction"] == "accepted"]
     rows = island.generations[island.generations["generation"].isin(accepted["generation"])]
     if rows.empty:
         return False
-    axes.plot(rows["evaluations"], _finite(rows["best"]), linestyle="none", marker="v", markersize=5,
-              markeredgecolor="white", markeredgewidth=0.5, color=color, zorder=3)
+    # Many of them stand side by side: smaller, they leave the line visible.
+    few = len(rows) <= 40
+    axes.plot(rows["evaluations"], _finite(rows["best"]), linestyle="none", marker="v", markersize=5 if few else 3.5,
+              markeredgecolor="white", markeredgewidth=0.5 if few else 0.3, color=color, zorder=3)
     return True
 
 
@@ -49,8 +56,9 @@ def fitness(run: Run):
             rows, color = island.generations, _color(run, island)
             mean, deviation = _finite(rows["mean"]), _finite(rows["deviation"])
             axes.plot(rows["evaluations"], _finite(rows["best"]), color=color, linewidth=1.8,
-                      label=f"island {island.number}", drawstyle="steps-post")
-            axes.plot(rows["evaluations"], mean, color=color, linewidth=0.9, linestyle="--", alpha=0.8)
+                      label=f"island {island.number}", drawstyle="steps-post", marker=_lone(rows))
+            axes.plot(rows["evaluations"], mean, color=color, linewidth=0.9, linestyle="--", alpha=0.8, marker=_lone(rows),
+                      markerfacecolor="white")
             if len(run.islands) <= 4:
                 axes.fill_between(rows["evaluations"], mean - deviation, mean + deviation, color=color, alpha=0.1,
                                   linewidth=0)
@@ -95,7 +103,7 @@ def genes(run: Run):
             image = axes.imshow(_best_genomes(run, island), aspect="auto", interpolation="nearest", vmin=0, vmax=1,
                                 cmap="viridis", extent=(first - 0.5, last + 0.5, len(island.genes) - 0.5, -0.5))
             axes.set_title(f"island {island.number}", loc="left")
-            axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True, min_n_ticks=1))
             if labelled:
                 axes.set_yticks(range(len(island.genes)), island.genes, fontsize=7)
         rows[-1, 0].set_xlabel("generation")
@@ -109,7 +117,7 @@ def diversity(run: Run):
         figure, axes = plt.subplots(figsize=(7.2, 2.6))
         for island in run.islands:
             axes.plot(island.generations["evaluations"], _finite(island.generations["diversity"]),
-                      color=_color(run, island), label=f"island {island.number}")
+                      color=_color(run, island), label=f"island {island.number}", marker=_lone(island.generations))
         axes.set_xlabel("evaluations of the island")
         axes.set_ylabel("diversity")
         axes.legend(ncols=1 + len(run.islands) // 8)

@@ -15,7 +15,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "analysis"))
 
-from galapagos_analysis import HistoryError, read_part, read_run, tables  # noqa: E402
+from galapagos_analysis import HistoryError, plots, read_part, read_run, tables  # noqa: E402
 from galapagos_analysis.__main__ import main  # noqa: E402
 
 POPULATION = 6
@@ -46,6 +46,15 @@ def sample(writer, tmp_path_factory):
     run = tmp_path_factory.mktemp("history") / "run"
     subprocess.run([writer, "run", run], check=True, stdout=subprocess.DEVNULL)
     return run
+
+
+def test_a_run_of_one_generation_is_seen_in_its_plots(sample):
+    run = read_run(sample)
+    for island in run.islands:
+        island.generations = island.generations.iloc[:1]
+    for draw in (plots.fitness, plots.diversity):
+        lines = [line for line in draw(run).axes[0].lines if len(line.get_xdata()) == 1]
+        assert lines and all(line.get_marker() == "o" for line in lines)
 
 
 def check_contents(island, generations):
