@@ -16,9 +16,10 @@ struct PlanSettings {
     int ranks_per_node = 0;
     double gpu_memory = 0;  ///< of each GPU, one a rank; 0: ranks compute on the CPU
     double memory_per_node = 0;
-    double tflops = 0;         ///< of a rank
-    double bandwidth = 0;      ///< of a rank's memory, GB/s
-    double bus_bandwidth = 0;  ///< from the host's memory to a rank's GPU, GB/s
+    double tflops = 0;          ///< of a rank
+    double bandwidth = 0;       ///< of a rank's memory, GB/s
+    double bus_bandwidth = 0;   ///< from the host's memory to a rank's GPU, GB/s
+    double link_bandwidth = 0;  ///< from an evaluator's other GPUs to a rank's, GB/s
     double seconds_per_candidate = 0;
     std::string like;    ///< an earlier run's directory
     int new_tokens = 0;  ///< a generated row, on average

@@ -55,6 +55,11 @@ void add_machine_options(CLI::App& command, PlanArguments& a) {
                     "5), for sources that lie there")
         ->check(CLI::PositiveNumber);
     command
+        .add_option("--link-bandwidth", a.plan.link_bandwidth,
+                    "between the GPUs of an evaluator, each way, in GB/s (default: 70 % of 450, "
+                    "NVLink 4), for sums over tensor-parallel ranks")
+        ->check(CLI::PositiveNumber);
+    command
         .add_option("--node-watts", a.plan.node_watts, "power of a node, for an estimate of energy")
         ->check(CLI::PositiveNumber);
 }

@@ -26,6 +26,7 @@ struct PlanTimes {
     MachineFigures rank;
     double merge = 0;
     bool merges_overlap = false;  ///< with the evaluation before
+    double sums = 0;              ///< over GPUs, as far as they hold up a candidate's evaluation
     double candidate = 0;
     std::string candidate_source;
     double sigma = 0;  ///< spread of the candidates' times, as in SimulationSettings

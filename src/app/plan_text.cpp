@@ -109,9 +109,12 @@ std::string speed_text(const ordered_json& report) {
     text += line("throughput", fmt::format("{:.0f} candidates an hour, all evaluators busy",
                                            speed["candidates_per_hour"].get<double>()));
     const auto& c = report["communication"];
-    text +=
-        line("collectives", fmt::format("{} a rank and generation; their time is not counted",
-                                        bytes_of(c, "all_reduce_bytes_per_rank_and_generation")));
+    const double sums = speed["sums_seconds"].get<double>();
+    text += line("collectives",
+                 fmt::format("{} a rank and generation; {}",
+                             bytes_of(c, "all_reduce_bytes_per_rank_and_generation"),
+                             sums > 0 ? fmt::format("{:.3g} s of a candidate's time", sums)
+                                      : "their time is not counted"));
     text += line("migrants", fmt::format("{} an island and generation",
                                          bytes_of(c, "migrant_bytes_per_island_and_generation")));
     return text;

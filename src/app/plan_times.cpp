@@ -46,7 +46,9 @@ MachineFigures figures_of_rank(const PlanInputs& in, const PlanMachines& machine
     take(settings.tflops, 1e12, figures.flops);
     take(settings.bandwidth, 1e9, figures.bandwidth);
     if (machines.gpu) take(settings.bus_bandwidth, 1e9, figures.bus);
-    if (given == (machines.gpu ? 3 : 2))
+    const bool linked = machines.gpu && in.config.evaluation.tensor_parallel > 1;
+    if (linked) take(settings.link_bandwidth, 1e9, figures.link);
+    if (given == 2 + (machines.gpu ? 1 : 0) + (linked ? 1 : 0))
         figures.source = "the figures given";
     else if (given > 0)
         figures.source += given == 1 ? ", and the figure given" : ", and the figures given";
@@ -85,11 +87,15 @@ PlanTimes plan_times(const PlanInputs& in, const PlanMachines& machines,
     PlanTimes times;
     times.rank = figures_of_rank(in, machines, settings);
     add_merge_times(in, machines, times);
-    const auto evaluation = [&](Split split) {
-        return workload_seconds(in.running, in.decoder.dtype, in.workload(split), times.rank,
+    const auto evaluation_by = [&](const MachineFigures& rank, Split split) {
+        return workload_seconds(in.running, in.decoder, in.workload(split), rank,
                                 in.config.evaluation.tensor_parallel);
     };
+    const auto evaluation = [&](Split split) { return evaluation_by(times.rank, split); };
     const double train = evaluation(Split::train);
+    MachineFigures alone = times.rank;
+    alone.link = 0;
+    times.sums = train - evaluation_by(alone, Split::train);
     const double estimated =
         times.merges_overlap ? std::max(times.merge, train) : times.merge + train;
     times.candidate = estimated;
@@ -118,8 +124,10 @@ ordered_json plan_speed(const PlanTimes& times, const PlanMachines& machines) {
     ordered_json speed{{"tflops", times.rank.flops / 1e12},
                        {"gigabytes_per_second", times.rank.bandwidth / 1e9}};
     if (machines.gpu) speed["bus_gigabytes_per_second"] = times.rank.bus / 1e9;
+    if (machines.gpu) speed["link_gigabytes_per_second"] = times.rank.link / 1e9;
     speed.update(
         {{"figures", times.rank.source},
+         {"sums_seconds", times.sums},
          {"merge_seconds", times.merge},
          {"merges_overlap", times.merges_overlap},
          {"seconds_per_candidate", times.candidate},

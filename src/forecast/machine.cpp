@@ -52,12 +52,13 @@ double measure_bandwidth() {
 MachineFigures measure_cpu(DType dtype, int rows, int in, int out) {
     const double flops = dtype == DType::bf16 ? measure_flops<Bf16>(rows, in, out)
                                               : measure_flops<float>(rows, in, out);
-    return {flops, measure_bandwidth(), 0, "measured on this processor now"};
+    return {flops, measure_bandwidth(), 0, 0, "measured on this processor now"};
 }
 
 MachineFigures assumed_gpu() {
-    return {0.4 * 989e12, 0.7 * 3.35e12, 0.7 * 63e9,
-            "assumed: 40 % of 989 TFLOPS, 70 % of 3.35 TB/s and of PCIe 5's 63 GB/s, an H100 SXM"};
+    return {0.4 * 989e12, 0.7 * 3.35e12, 0.7 * 63e9, 0.7 * 450e9,
+            "assumed: 40 % of 989 TFLOPS, 70 % of 3.35 TB/s, of PCIe 5's 63 and NVLink's 450 GB/s, "
+            "an H100 SXM"};
 }
 
 }  // namespace galapagos

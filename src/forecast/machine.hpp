@@ -12,6 +12,7 @@ struct MachineFigures {
     double flops = 0;      ///< arithmetic operations a second in matrix products
     double bandwidth = 0;  ///< bytes a second
     double bus = 0;        ///< the same from the host's memory to a GPU
+    double link = 0;       ///< the same from other GPUs of a group; 0: their sums take no time
     std::string source;    ///< where the figures come from
 };
 
@@ -20,8 +21,8 @@ struct MachineFigures {
 MachineFigures measure_cpu(DType dtype, int rows, int in, int out);
 
 /// What an H100 SXM reaches of its data sheet (NVIDIA, "H100 Tensor Core GPU": 989 TFLOPS dense in
-/// bf16, 3.35 TB/s): 40 % and 70 %, usual for batched inference; and 70 % of the 63 GB/s of PCIe 5
-/// with 16 lanes.
+/// bf16, 3.35 TB/s, NVLink's 450 GB/s a direction): 40 % and 70 %, usual for batched inference; and
+/// 70 % of the 63 GB/s of PCIe 5 with 16 lanes.
 MachineFigures assumed_gpu();
 
 }  // namespace galapagos

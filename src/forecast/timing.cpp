@@ -5,12 +5,20 @@
 
 namespace galapagos {
 
-double workload_seconds(const Architecture& architecture, DType dtype, const Workload& workload,
-                        const MachineFigures& rank, int width) {
+double workload_seconds(const Architecture& architecture, const DecoderOptions& options,
+                        const Workload& workload, const MachineFigures& rank, int width) {
     double seconds = 0;
-    for (const auto& pass : workload.passes)
-        seconds += std::max(pass_flops(architecture, pass) / (width * rank.flops),
-                            pass_bytes(architecture, dtype, pass) / (width * rank.bandwidth));
+    for (const auto& pass : workload.passes) {
+        const double work =
+            std::max(pass_flops(architecture, pass) / (width * rank.flops),
+                     pass_bytes(architecture, options.dtype, pass) / (width * rank.bandwidth));
+        const SumTime sums =
+            rank.link > 0 ? pass_sums(architecture, options, width, pass) : SumTime{};
+        const double summing = sums.collectives > 0
+                                   ? sums.bytes / rank.link + sums.collectives * collective_seconds
+                                   : 0;
+        seconds += sums.beside ? std::max(work, summing) : work + summing;
+    }
     return seconds;
 }
 

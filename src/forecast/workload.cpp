@@ -4,6 +4,8 @@
 #include <cmath>
 #include <set>
 
+#include "model/cuda/pass_part.hpp"
+#include "model/cuda/sum_traffic.hpp"
 #include "model/generation.hpp"
 #include "model/scoring.hpp"
 
@@ -159,6 +161,24 @@ double pass_collective_bytes(const Architecture& a, const PassWork& pass) {
         tokens * static_cast<double>(1 + 2 * (a.layers - 1)) + 2 * static_cast<double>(pass.wanted);
     return rows * static_cast<double>(a.hidden) * sizeof(float) +
            16 * static_cast<double>(pass.queries);
+}
+
+SumTime pass_sums(const Architecture& a, const DecoderOptions& options, int width,
+                  const PassWork& pass) {
+    SumTime time;
+    if (width == 1) return time;
+    time.beside = pass.tokens >= cuda::fewest_halved_rows;
+    const auto add = [&](std::int64_t sums, std::int64_t rows, bool beside) {
+        const cuda::RankSum sum{width, rows * a.hidden,
+                                static_cast<std::int64_t>(size_of(options.dtype))};
+        const cuda::SumWay way = sum.way(options.reductions, beside);
+        time.bytes += static_cast<double>(sums) * sum.received(way);
+        time.collectives += static_cast<int>(sums) * (beside ? 2 : 1) * sum.collectives(way);
+    };
+    add(1, pass.tokens, false);
+    add(2 * (a.layers - 1), pass.tokens, time.beside);
+    add(2, pass.wanted, time.beside && pass.wanted == pass.tokens);
+    return time;
 }
 
 }  // namespace galapagos

@@ -40,4 +40,13 @@ double pass_bytes(const Architecture& architecture, DType dtype, const PassWork&
 /// the embedding, two of every layer in fp32, and 16 bytes a question.
 double pass_collective_bytes(const Architecture& architecture, const PassWork& pass);
 
+/// What sums over GPUs take of a pass.
+struct SumTime {
+    double bytes = 0;  ///< that a rank gets
+    int collectives = 0;
+    bool beside = false;  ///< whether the pass goes on meanwhile
+};
+SumTime pass_sums(const Architecture& architecture, const DecoderOptions& options, int width,
+                  const PassWork& pass);
+
 }  // namespace galapagos

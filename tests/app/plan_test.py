@@ -90,6 +90,20 @@ def test_sources_that_a_gpu_does_not_hold_come_over_its_bus(write_config):
     assert "GB/s from the host" in text and "beside the evaluation before" in text
 
 
+def test_sums_over_gpus_take_time_by_their_link(write_config):
+    def at(width, *more):
+        options = ("--ranks-per-node", width, "--set", f"evaluation.tensor_parallel={width}", "--tflops", 100, "--bandwidth", 1000, *more)
+        return plan(write_config(), "--gpu-memory", "80G", *options)["speed"]
+    assert at(1)["sums_seconds"] == 0
+    usual, slow = at(2), at(2, "--link-bandwidth", 0.001)
+    assert usual["link_gigabytes_per_second"] == pytest.approx(315) and slow["link_gigabytes_per_second"] == pytest.approx(0.001)
+    assert 0 < usual["sums_seconds"] < slow["sums_seconds"]
+    assert slow["seconds_per_candidate"] - usual["seconds_per_candidate"] == pytest.approx(slow["sums_seconds"] - usual["sums_seconds"])
+    assert slow["figures"].endswith("and the figures given")
+    complete = at(2, "--link-bandwidth", 300, "--bus-bandwidth", 40)
+    assert complete["figures"] == "the figures given"
+
+
 def test_a_plan_says_what_merges_read_whose_sources_stay_in_their_files(write_config):
     """The files lie in a node's memory once, statistics and pinned copies once for each of eight ranks."""
     config = write_config(method="linear")

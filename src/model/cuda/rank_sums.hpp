@@ -9,27 +9,10 @@
 #include "model/cuda/device_work.hpp"
 #include "model/cuda/pass_memory.hpp"
 #include "model/cuda/pass_part.hpp"
+#include "model/cuda/sum_traffic.hpp"
 #include "model/decoder.hpp"
 
 namespace galapagos::cuda {
-
-/// How the ranks' shares come together.
-enum class SumWay {
-    gathered,   ///< every rank gets all shares, and adds them up by itself
-    exchanged,  ///< a rank adds up some of the rows, and the others get these from it
-    in_place    ///< by the device, in an order of its own
-};
-
-/// Bytes that an exchange must spare a rank before the time of a second collective is worth it:
-/// what NVLink brings in the ten microseconds that it takes at least.
-inline constexpr std::int64_t worth_exchanging = std::int64_t{4} << 20;
-
-/// Bytes that an exchange spares a rank for every `ranks` elements of a sum: it gets a share of
-/// fp32 and a rounded sum of as many elements as ranks - 1, instead of that many of every element.
-inline constexpr std::int64_t spared_bytes(std::int64_t ranks, std::int64_t size_of_sum) {
-    const std::int64_t share = sizeof(float);
-    return (ranks - 1) * (ranks * share - share - size_of_sum);
-}
 
 /// Sums of [rows, width] in rank order, the bits that TensorGroup gives them (with `fast`
 /// reductions in the device's order). While they are `beside`, sums of a part are made while the
@@ -84,19 +67,15 @@ class RankSums {
         if (beside_) work_.await(part.number);
     }
 
-    SumWay way(std::int64_t elements) const {
-        if (reductions_ == Reductions::fast) return SumWay::in_place;
-        return ranks_ > 1 && (beside_ || worth_an_exchange(elements)) ? SumWay::exchanged
-                                                                      : SumWay::gathered;
-    }
+    SumWay way(std::int64_t elements) const { return sum_of(elements).way(reductions_, beside_); }
 
   private:
-    bool worth_an_exchange(std::int64_t elements) const {
-        return elements * spared_ >= worth_exchanging * ranks_;
-    }
+    RankSum sum_of(std::int64_t elements) const { return {ranks_, elements, sizeof(T)}; }
+
     /// Elements of the largest sum that is gathered, of sums of at most so many.
     std::int64_t most_gathered(std::int64_t most) const {
-        return spared_ > 0 ? std::min(most, worth_exchanging * ranks_ / spared_) : most;
+        const std::int64_t spared = sum_of(1).spared();
+        return spared > 0 ? std::min(most, worth_exchanging * ranks_ / spared) : most;
     }
 
     template <typename JobOf>
@@ -131,7 +110,6 @@ class RankSums {
     DeviceWork<T>& work_;
     int rank_, ranks_;
     Reductions reductions_;
-    std::int64_t spared_ = spared_bytes(ranks_, sizeof(T));
     bool beside_ = false;
     /// Shares of all ranks, [ranks][elements]; or this rank's, [rows in parts][width], and then
     /// others' of the rows that it adds up, [ranks][rows / ranks][width].
