@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <string>
 
 #include "base/error.hpp"
 #include "comm/cuda/errors.hpp"
@@ -17,10 +18,16 @@ ncclResult_t state_of(ncclComm_t comm) {
     return code == ncclSuccess ? state : code;
 }
 
-/// Switches that add up (NVLink SHARP) do so in another order from call to call or from run to run,
-/// and a run must repeat itself. Whoever sets the variable has decided otherwise. Read by NCCL's
-/// first call.
-void leave_sums_to_the_gpus() { ::setenv("NCCL_NVLS_ENABLE", "0", 0); }
+/// Read by NCCL's first call. Whoever sets the variables has decided otherwise.
+void prepare_environment() {
+    constexpr int keep = 0;
+    // Switches that add up (NVLink SHARP) do so in another order from call to call or from run to
+    // run, and a run must repeat itself.
+    ::setenv("NCCL_NVLS_ENABLE", "0", keep);
+    // Each channel to each other GPU takes ten MiB once they send each other something, and between
+    // eight H100s there would be 32 of them: 2 GiB. Half of them can still fill the links.
+    ::setenv("NCCL_MAX_P2P_NCHANNELS", std::to_string(most_channels_to_a_peer).c_str(), keep);
+}
 
 /// The root's invitation; a root that can't make one says so to all.
 struct Invitation {
@@ -40,7 +47,7 @@ ncclUniqueId invite(const Communicator& members) {
 
 NcclCommunicator::NcclCommunicator(const Communicator& members, Patience patience)
     : patience_(patience) {
-    leave_sums_to_the_gpus();
+    prepare_environment();
     const ncclUniqueId id = invite(members);
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;

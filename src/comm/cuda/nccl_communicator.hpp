@@ -16,6 +16,8 @@
 
 namespace galapagos::cuda {
 
+inline constexpr int most_channels_to_a_peer = 16;
+
 /// An NCCL communicator that never blocks: every call that NCCL has not finished is polled, with a
 /// deadline, so that a lost rank ends in an Error here and not in a hang.
 /// After an Error the communicator is aborted: what is under way on the device ends, and every

@@ -14,14 +14,18 @@ inline constexpr int most_graphs = 64;
 inline constexpr std::size_t graph_bytes = std::size_t{2} << 20;
 
 /// Buffers between the GPUs of a group, which NCCL makes when they first send: an assumption, ten
-/// MiB for each of its channels.
-inline constexpr std::size_t nccl_bytes = std::size_t{512} << 20;
+/// MiB (NCCL 2.28: 4 and 4.7 and 0.5, by protocol) for each of 32 channels of its rings, and for
+/// each of 16 to each other GPU.
+inline constexpr std::size_t nccl_bytes(int ranks) {
+    constexpr std::size_t channel = std::size_t{10} << 20;
+    return ranks == 1 ? 0 : channel * (32 + 16 * static_cast<std::size_t>(ranks - 1));
+}
 
 /// What ranks exchange is reserved in multiples of this.
 inline constexpr std::size_t exchanged_unit = std::size_t{2} << 20;
 
 inline constexpr std::size_t beside_pass_bytes(int ranks) {
-    return product_bytes + most_graphs * graph_bytes + (ranks > 1 ? nccl_bytes : 0);
+    return product_bytes + most_graphs * graph_bytes + nccl_bytes(ranks);
 }
 
 }  // namespace galapagos::cuda

@@ -49,6 +49,21 @@ CudaWork<T>::CudaWork(const Stream& stream, const TensorGroup& group, Patience p
     gpus_.emplace(group.communicator(), patience);
     gpus_->before_abort([this] { drop_graphs(); });
     side_.emplace();
+    meet();
+}
+
+/// Has NCCL make its connections and their buffers, so that what the GPU can't hold is known at the
+/// start, and no candidate waits for it.
+template <typename T>
+void CudaWork<T>::meet() {
+    constexpr std::int64_t count = 1024;
+    const std::int64_t all = gpus_->size() * count;
+    auto* const shares = reinterpret_cast<float*>(
+        gpus_->allocate(2 * static_cast<std::size_t>(all) * sizeof(float)));
+    gather_shares(shares, count);
+    exchange_shares(shares, shares + all, count);
+    sum_shares(shares, count);
+    wait();
 }
 
 template <typename T>

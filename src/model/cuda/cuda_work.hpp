@@ -64,6 +64,7 @@ class CudaWork final : public DeviceWork<T> {
         std::array<Event, 2> ends;
     };
 
+    void meet();
     void wait();
     void drop_graphs();
 
