@@ -201,7 +201,8 @@ Command add_evaluate_command(CLI::App& program) {
     command->add_option("--split", a->splits, "splits to score (default: validation,test)")
         ->delimiter(',');
     command->add_option("--dtype", a->dtype, "bf16 or fp32 (default: bf16)")
-        ->check(CLI::IsMember({"bf16", "fp32"}));
+        ->check(CLI::IsMember({"bf16", "fp32"}))
+        ->option_text("bf16|fp32");
     command->add_option("--limit", a->limit, "only the first so many items of a split");
     command->add_option("--max-batch", a->max_batch, "rows decoded together")
         ->check(CLI::PositiveNumber);
@@ -213,7 +214,8 @@ Command add_evaluate_command(CLI::App& program) {
                      "how GPUs add up the shares of tensor-parallel ranks: exact (default), in "
                      "rank order, or fast, by NCCL in its own")
         ->transform(CLI::CheckedTransformer(std::map<std::string, Reductions>{
-            {"exact", Reductions::exact}, {"fast", Reductions::fast}}));
+            {"exact", Reductions::exact}, {"fast", Reductions::fast}}))
+        ->option_text("exact|fast");
     command->add_option("--threads", a->threads, "a rank; 0: this rank's share of the cores")
         ->check(CLI::NonNegativeNumber);
     command
@@ -221,7 +223,8 @@ Command add_evaluate_command(CLI::App& program) {
                      "cpu (default), gpu, or auto: the GPU where every rank has one of its own. No "
                      "GPU has run this yet: try a machine with tests/gpu/run.sh first")
         ->transform(CLI::CheckedTransformer(std::map<std::string, DeviceWish>{
-            {"cpu", DeviceWish::cpu}, {"gpu", DeviceWish::gpu}, {"auto", DeviceWish::automatic}}));
+            {"cpu", DeviceWish::cpu}, {"gpu", DeviceWish::gpu}, {"auto", DeviceWish::automatic}}))
+        ->option_text("cpu|gpu|auto");
     command->add_flag("--share-gpus", a->share_gpus, "let several ranks use one GPU");
     command->add_option("--seed", a->seed, "of random masks, if a recipe sets no random_seed");
     command->add_flag("--json", a->json, "print one JSON document");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "app/models.hpp"
 #include "app/run_files.hpp"
@@ -29,8 +30,13 @@ OptimizerSettings optimizer_of_island(const Config& config, int island) {
 
 std::vector<WeightedTask> open_tasks(const Config& config) {
     std::vector<WeightedTask> tasks;
+    std::set<std::string> names;
     for (const auto& entry : config.tasks) {
         tasks.push_back({Task::load(entry.file), entry.weight});
+        if (!names.insert(tasks.back().task.name()).second)
+            throw UsageError(fmt::format("{}: refused", entry.file),
+                             fmt::format("two tasks are called {}", tasks.back().task.name()),
+                             "scores go by these names: change the `name` in one of the files.");
         if (tasks.back().task.items(Split::train).empty())
             throw UsageError(fmt::format("{}: refused", entry.file),
                              "the task has no train items, and fitness comes from those",

@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/hash.hpp"
+#include "genome/search_checks.hpp"
 #include "island/island_root.hpp"
 #include "island/watchdog.hpp"
 
@@ -59,8 +60,28 @@ void print_header(const Evolution& evolution) {
     if (const auto text = evolution.evaluator->about_sources(); !text.empty())
         fmt::print("{}\n", text);
     std::fflush(stdout);
-    for (const auto& remark : evolution.evaluator->remarks())
+}
+
+/// What the config asks for and the run hasn't.
+std::vector<std::string> remarks_on(const Config& config, int islands) {
+    std::vector<std::string> remarks;
+    for (const auto& range : unused_ranges(config.search, config.merge))
+        remarks.push_back(range + " has no effect: no merge method of this search has the gene");
+    for (const auto& item : config.islands.overrides)
+        for (const int island : item.islands)
+            if (island >= islands)
+                remarks.push_back(
+                    fmt::format("islands.overrides names island {}, and the last of this run is {}",
+                                island, islands - 1));
+    return remarks;
+}
+
+void print_warnings(const Evolution& evolution) {
+    const auto warn = [](const std::string& remark) {
         fmt::print(stderr, "galapagos: warning: {}\n", remark);
+    };
+    for (const auto& remark : evolution.evaluator->remarks()) warn(remark);
+    for (const auto& remark : remarks_on(evolution.config, evolution.layout.islands)) warn(remark);
 }
 
 void write_best_recipe(const Evolution& evolution, const Genome& genome) {
@@ -170,7 +191,10 @@ int run_evolve(const EvolveArguments& arguments, const ProgramContext& context) 
     open_inputs(evolution);
     open_run_directory(evolution, arguments.resume, context);
     ProgressPrinter progress;
-    if (world.is_root()) print_header(evolution);
+    if (world.is_root()) {
+        print_header(evolution);
+        print_warnings(evolution);
+    }
 
     const Watchdog watchdog(world, evolution.run.heartbeats(), evolution.config.islands.watchdog);
     RunOutcome outcome;
@@ -203,7 +227,8 @@ Command add_evolve_command(CLI::App& program) {
             "--resume", arguments->resume,
             "auto: resume what is there; never: refuse it; must: refuse an empty directory")
         ->transform(CLI::CheckedTransformer(std::map<std::string, Resume>{
-            {"auto", Resume::automatic}, {"never", Resume::never}, {"must", Resume::must}}));
+            {"auto", Resume::automatic}, {"never", Resume::never}, {"must", Resume::must}}))
+        ->option_text("auto|never|must");
     command
         ->add_option("--set", arguments->settings,
                      "set a key of the config: --set budget.generations=5")

@@ -205,9 +205,10 @@ class Describer : public UniformVisitor<Describer> {
         maker.any(key, value, info);
         const auto& entry = maker.properties.begin().value();
         std::string note = info.help;
-        if (!info.choices.empty())
-            note += fmt::format("; one of {}", fmt::join(info.choices, ", "));
-        if (entry.contains("default"))
+        std::vector<std::string> choices = info.choices;
+        std::erase(choices, "");  // for the default
+        if (!choices.empty()) note += fmt::format("; one of {}", fmt::join(choices, ", "));
+        if (entry.contains("default") && entry["default"] != "")
             note += fmt::format(" (default {})", entry["default"].dump());
         line(key, note);
     }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "base/error.hpp"
@@ -131,6 +132,19 @@ void check_methods(const MergeSettings& merge, const SearchModels& models) {
                                      : "change models.sources");
         }
     }
+}
+
+std::vector<std::string> unused_ranges(const SearchSettings& search, const MergeSettings& merge) {
+    std::vector<std::string> unused;
+    const auto look = [&](const std::string& section, const GeneRanges& ranges) {
+        for (const auto& [parameter, range] : ranges)
+            if (std::none_of(merge.methods.begin(), merge.methods.end(),
+                             [&](const auto& name) { return uses(method_named(name), parameter); }))
+                unused.push_back(section + "." + parameter);
+    };
+    look("search.genes", search.genes);
+    for (const auto& [source, ranges] : search.sources) look("search.sources." + source, ranges);
+    return unused;
 }
 
 bool merges_onto_base(Method method, const SearchModels& models) {

@@ -134,6 +134,20 @@ def test_a_task_without_items_of_the_asked_splits_is_not_passed_over(tiny, tmp_p
     assert "it has no validation or test items" in err and "--split train" in err
 
 
+def test_settings_without_effect_are_told(write_config, tmp_path):
+    _, err = run(1, "evolve", write_config(generations=2, method="linear"), "--run-dir", tmp_path / "run", "--set",
+                 "islands.overrides=[{islands: [0, 5], optimizer: {name: random}}]")
+    assert "warning: search.genes.density has no effect" in err and "search.genes.weight" not in err
+    assert "names island 5" in err and "names island 0" not in err
+
+
+def test_two_tasks_of_one_name_are_refused(write_config, tiny, tmp_path):
+    config = write_config()
+    config.write_text(config.read_text().replace("/task.yaml]", f"/task.yaml, {tiny}/task.yaml]"))
+    _, err = run(1, "evolve", config, "--run-dir", tmp_path / "run", status=2)
+    assert "two tasks are called text" in err
+
+
 @pytest.mark.parametrize("text, message", [
     ("genome: {models: []}\ntasks: []\n", "mergekit-evolve"),
     ("merge_method: linear\nmodels: []\n", "galapagos merge"),
