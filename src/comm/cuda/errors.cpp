@@ -59,8 +59,8 @@ const char* what_to_try(ncclResult_t code) {
             return "do two ranks use one GPU? docs/gpu.md says how they may; NCCL_DEBUG=WARN says "
                    "more";
         case ncclSystemError:
-            return "NCCL_SOCKET_IFNAME names the network interface to use; NCCL_DEBUG=INFO says "
-                   "more";
+            return "NCCL_SOCKET_IFNAME names the network interface to use, --shm-size gives a "
+                   "container more of /dev/shm; NCCL_DEBUG=INFO says more";
         default:
             return "NCCL_DEBUG=INFO says more";
     }
