@@ -174,7 +174,7 @@ int run_evaluate(const EvaluateArguments& arguments, const ProgramContext& conte
     together(world, [&] {
         network = network_of(job.recipe, *job.donor, job.sources);
         model = device.make_candidate(job.sources, *job.donor, network.architecture, network.route,
-                                      world, arguments.seed, options, network.forms);
+                                      world, arguments.seed, options, network.merge_forms());
     });
     if (const auto text = model->about_sources();
         world.is_root() && !arguments.json && !text.empty())

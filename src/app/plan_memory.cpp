@@ -108,7 +108,7 @@ GpuForecast forecast_at(int width, const PlanInputs& in, const PlanMachines& mac
     const FreeMemory free{bytes(machines.limit - context_bytes),
                           pinnable_bytes(bytes(machines.node_memory), machines.ranks_per_node)};
     return forecast_gpu(in.sources, in.sizes.changed, in.network.architecture, in.network.route,
-                        width, in.decoder, in.network.forms, free);
+                        width, in.decoder, in.network.merge_forms(), free);
 }
 
 ordered_json memory_of_gpu_at(int width, const PlanInputs& in, const PlanMachines& machines) {

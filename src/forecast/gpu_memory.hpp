@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "island/merge_forms.hpp"
 #include "merge/cuda/resident_sources.hpp"
 #include "merge/plan.hpp"
 #include "model/decoder.hpp"
@@ -31,6 +32,6 @@ struct GpuForecast {
 GpuForecast forecast_gpu(const std::vector<std::shared_ptr<const Source>>& sources,
                          const cuda::OwnTensors& own, const Architecture& architecture,
                          const LayerRoute& route, int width, const DecoderOptions& options,
-                         std::span<const MergePlan> forms, const FreeMemory& free);
+                         const MergeForms& forms, const FreeMemory& free);
 
 }  // namespace galapagos

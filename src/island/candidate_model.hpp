@@ -6,11 +6,11 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "comm/tensor_group.hpp"
+#include "island/merge_forms.hpp"
 #include "merge/plan.hpp"
 #include "model/decoder.hpp"
 #include "weights/arena.hpp"
@@ -64,12 +64,11 @@ class CandidateModel {
 
 /// Makes candidates on one kind of machine: make_cpu_candidate, cuda::make_gpu_candidate, a test's.
 /// Collective over `group`. `layout_source` says how tensors are cut; layers run along the route,
-/// if that has hops; `forms` are plans like those that will be merged, which tell how much memory
-/// that takes. Sources, group and all memory are held for the life of the candidate.
+/// if that has hops. Sources, group and all memory are held for the life of the candidate.
 using CandidateFactory = std::function<std::unique_ptr<CandidateModel>(
     std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
     Architecture architecture, const LayerRoute& route, const Communicator& group,
-    std::uint64_t seed, const DecoderOptions& options, std::span<const MergePlan> forms)>;
+    std::uint64_t seed, const DecoderOptions& options, const MergeForms& forms)>;
 
 /// End-of-text ids of a model folder: `eos_token_id` of generation_config.json, else of
 /// config.json.

@@ -15,6 +15,7 @@ CandidateNetwork slot_network(const Recipe& recipe, const Source& donor,
     network.route = network.slots->route(*recipe.layer_path);
     network.forms.push_back(
         make_slot_plan(network.slots->layers(), donor_model(recipe), sources, index));
+    network.merged_once = true;
     return network;
 }
 
@@ -25,6 +26,7 @@ CandidateNetwork network_of(const Recipe& recipe, const Source& donor,
     const auto index = index_sources(sources);
     if (recipe.layer_path) return slot_network(recipe, donor, sources, index);
     CandidateNetwork network;
+    network.merged_once = true;
     network.forms.push_back(make_plan(recipe, sources, index));
     network.architecture = candidate_architecture(
         merged_config(recipe, sources, index, network.forms.front().layers), donor, sources);

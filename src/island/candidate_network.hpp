@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "genome/search_space.hpp"
+#include "island/merge_forms.hpp"
 #include "merge/path_plan.hpp"
 #include "weights/architecture.hpp"
 #include "weights/layer_route.hpp"
@@ -24,6 +25,10 @@ struct CandidateNetwork {
     /// What fills the network: under a layer path the same for every recipe, else a plan of each
     /// form.
     std::vector<MergePlan> forms;
+    /// Whether that is done a single time: for one recipe, and under layer paths.
+    bool merged_once = false;
+
+    MergeForms merge_forms() const { return {forms, merged_once}; }
 };
 
 /// For one recipe. `donor` is its donor_model.

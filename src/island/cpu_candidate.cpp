@@ -16,7 +16,7 @@ CpuCandidate::CpuCandidate(std::vector<std::shared_ptr<const Source>> sources,
 std::unique_ptr<CandidateModel> make_cpu_candidate(
     std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
     Architecture architecture, const LayerRoute& route, const Communicator& group,
-    std::uint64_t seed, const DecoderOptions& options, std::span<const MergePlan>) {
+    std::uint64_t seed, const DecoderOptions& options, const MergeForms&) {
     return std::make_unique<CpuCandidate>(std::move(sources), layout_source,
                                           std::move(architecture), route, group, seed, options);
 }

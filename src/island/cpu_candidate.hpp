@@ -26,6 +26,6 @@ class CpuCandidate final : public CandidateModel {
 std::unique_ptr<CandidateModel> make_cpu_candidate(
     std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
     Architecture architecture, const LayerRoute& route, const Communicator& group,
-    std::uint64_t seed, const DecoderOptions& options, std::span<const MergePlan> forms);
+    std::uint64_t seed, const DecoderOptions& options, const MergeForms& forms);
 
 }  // namespace galapagos

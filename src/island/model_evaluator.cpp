@@ -58,7 +58,7 @@ ModelEvaluator::ModelEvaluator(std::vector<std::shared_ptr<const Source>> source
     auto network = network_of(*space_, sources);
     decoder.max_hops = network.max_hops;
     model_ = make_candidate(sources, donor, network.architecture, network.route, group, seed,
-                            decoder, network.forms);
+                            decoder, network.merge_forms());
     if (network.slots) model_->merge(network.forms.front());
     slots_ = std::move(network.slots);
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.hpp"
 
@@ -29,30 +30,34 @@ ResidencyChoice on_device(const ResidencyNeeds& needs, std::size_t left) {
 
 ResidencyChoice pinned(const ResidencyNeeds& needs, std::size_t left,
                        const std::string& too_large) {
+    const std::string where =
+        fmt::format("The sources ({}) lie in pinned memory of the host, since {}.",
+                    gib(needs.sources), too_large);
+    if (needs.merged_once) return {Residency::pinned_host, false, 0, where};
     const bool overlaps = needs.candidate <= left;
     return {Residency::pinned_host, overlaps, 0,
-            fmt::format("The sources ({}) lie in pinned memory of the host, since {}. {}",
-                        gib(needs.sources), too_large,
-                        overlaps ? "A second candidate fits too: the next one is merged while one "
-                                   "is evaluated."
-                                 : "A second candidate doesn't fit: merges don't overlap "
-                                   "evaluations.")};
+            where + (overlaps ? " A second candidate fits too: the next one is merged while one is "
+                                "evaluated."
+                              : " A second candidate doesn't fit: merges don't overlap "
+                                "evaluations.")};
 }
 
 ResidencyChoice streamed(const ResidencyNeeds& needs, const FreeMemory& free,
                          const std::string& too_large) {
     const std::string host =
-        needs.sources <= free.host
+        needs.merged_once ? ", and they are read once"
+        : needs.sources <= free.host
             ? ""
             : fmt::format(", and the host has {} that may be pinned", gib(free.host));
     const std::size_t room = needs.window + (free.device - needs.streaming());
     const std::size_t wanted = std::min(usual_window, needs.sources);
     const std::size_t window = std::max(needs.window, std::min(wanted, room));
     return {Residency::mapped_files, false, window,
-            fmt::format("The sources ({}) stay in their files, since {}{}. Every merge reads all "
-                        "of them, from the disk what the node's memory can't cache, and streams "
-                        "them through a window of {} in the GPU's memory.",
-                        gib(needs.sources), too_large, host, gib(window))};
+            fmt::format("The sources ({}) stay in their files, since {}{}. {} merge reads all of "
+                        "them, from the disk what the node's memory can't cache, and streams them "
+                        "through a window of {} in the GPU's memory.",
+                        gib(needs.sources), too_large, host, needs.merged_once ? "The" : "Every",
+                        gib(window))};
 }
 
 /// Says what the way that takes the least would need.
@@ -82,6 +87,7 @@ ResidencyNeeds largest(std::span<const ResidencyNeeds> ranks) {
         most.libraries = std::max(most.libraries, needs.libraries);
         most.kept = std::max(most.kept, needs.kept);
         most.window = std::max(most.window, needs.window);
+        most.merged_once = most.merged_once && needs.merged_once;
     }
     return most;
 }
@@ -99,13 +105,16 @@ ResidencyChoice choose_residency(const ResidencyNeeds& needs, const FreeMemory& 
     const std::size_t beside = needs.beside_sources();
     const std::string parts = parts_of(needs, needs.statistics);
     std::string too_large = fmt::format("the GPU's memory has no room for {}", parts);
+    std::optional<ResidencyChoice> in_place;
     if (beside <= free.device) {
         const std::size_t left = free.device - beside;
         if (needs.sources <= left) return on_device(needs, left);
         too_large = fmt::format("the GPU's memory has room for {} beside {}", gib(left), parts);
-        if (needs.sources <= free.host) return pinned(needs, left, too_large);
+        if (needs.sources <= free.host) in_place = pinned(needs, left, too_large);
     }
-    if (needs.streaming() <= free.device) return streamed(needs, free, too_large);
+    const bool streams = needs.streaming() <= free.device;
+    if (in_place && !(needs.merged_once && streams)) return *in_place;
+    if (streams) return streamed(needs, free, too_large);
     refuse(needs, free);
 }
 

@@ -33,6 +33,9 @@ struct ResidencyNeeds {
     std::size_t kept = 0;    ///< of the statistics, which the CPU takes then
     std::size_t window = 0;  ///< the least that will do
 
+    /// A candidate reads the sources a single time: to copy them for that is in vain.
+    bool merged_once = false;
+
     /// What the device must have room for where it reads the sources in place.
     std::size_t beside_sources() const noexcept {
         return candidate + decoder + statistics + tables + libraries;

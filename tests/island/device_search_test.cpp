@@ -32,12 +32,12 @@ CandidateFactory twin_candidates(Counts& counts, Room room = Room::sources) {
                            const Source& layout_source, Architecture architecture,
                            const LayerRoute& route, const Communicator& group, std::uint64_t seed,
                            const DecoderOptions& options,
-                           std::span<const MergePlan> forms) -> std::unique_ptr<CandidateModel> {
+                           const MergeForms& forms) -> std::unique_ptr<CandidateModel> {
         const Sharding sharding(layout_source.config(), group.size(), 0);
         const Arena layout(arena_specs(architecture, sharding, DType::f32), ArenaUse::layout);
-        const ResidencyNeeds needs =
-            cuda::candidate_needs(sources, cuda::own_tensors(sources), architecture, sharding,
-                                  layout, LayerRoute::plain(architecture.layers), options, forms);
+        const ResidencyNeeds needs = cuda::candidate_needs(
+            sources, cuda::own_tensors(sources), architecture, sharding, layout,
+            LayerRoute::plain(architecture.layers), options, forms.plans);
         return std::make_unique<cuda::DeviceCandidate<float>>(
             std::move(sources), layout_source, std::move(architecture), route, group, seed, options,
             forms, twin_machine<float>(memory_for(room, needs), counts));
@@ -127,7 +127,9 @@ TEST_F(DeviceSearch, LayerPathsScoreAsOnTheCpu) {
     const auto space = search_.path_space();
     const auto layout = make_process_layout(world_, 1, world_.size());
     auto device = search_.evaluator(layout.group, twin_candidates(counts_), space);
-    auto streaming = search_.evaluator(layout.group, twin_candidates(counts_, Room::window), space);
+    // Layers are merged once: where other searches pin the sources, these stream them.
+    auto streaming =
+        search_.evaluator(layout.group, twin_candidates(counts_, Room::next_candidate), space);
     auto cpu = search_.evaluator(layout.group, make_cpu_candidate, space);
     for (std::size_t left_out = 0; left_out < 4; ++left_out) {
         galapagos::Candidate path;

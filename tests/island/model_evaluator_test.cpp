@@ -27,7 +27,7 @@ class FailingCandidate final : public CandidateModel {
     static CandidateFactory factory() {
         return [](std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
                   Architecture architecture, const LayerRoute& route, const Communicator& group,
-                  std::uint64_t, const DecoderOptions& options, std::span<const MergePlan>) {
+                  std::uint64_t, const DecoderOptions& options, const MergeForms&) {
             return std::unique_ptr<CandidateModel>(
                 new FailingCandidate(std::move(sources), layout_source, std::move(architecture),
                                      route, group, options.dtype));
@@ -62,16 +62,16 @@ class ForetoldCandidate final : public CandidateModel {
     Decoder& decoder() override { return inner_->decoder(); }
 
     static CandidateFactory factory(Log& log) {
-        return [&log](std::vector<std::shared_ptr<const Source>> sources,
-                      const Source& layout_source, Architecture architecture,
-                      const LayerRoute& route, const Communicator& group, std::uint64_t seed,
-                      const DecoderOptions& options, std::span<const MergePlan> forms) {
-            auto inner = make_cpu_candidate(sources, layout_source, architecture, route, group,
-                                            seed, options, forms);
-            return std::unique_ptr<CandidateModel>(
-                new ForetoldCandidate(log, std::move(inner), std::move(sources), layout_source,
-                                      std::move(architecture), route, group, options.dtype));
-        };
+        return
+            [&log](std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
+                   Architecture architecture, const LayerRoute& route, const Communicator& group,
+                   std::uint64_t seed, const DecoderOptions& options, const MergeForms& forms) {
+                auto inner = make_cpu_candidate(sources, layout_source, architecture, route, group,
+                                                seed, options, forms);
+                return std::unique_ptr<CandidateModel>(
+                    new ForetoldCandidate(log, std::move(inner), std::move(sources), layout_source,
+                                          std::move(architecture), route, group, options.dtype));
+            };
     }
 
   private:

@@ -76,6 +76,25 @@ TEST(Residency, SourcesThatFitNowhereAreStreamedFromTheirFiles) {
                           "tables 0.00 GiB, libraries 0.00 GiB. Every merge"));
 }
 
+TEST(Residency, SourcesThatAreReadOnceArePinnedOnlyWhereTheyCanNotBeStreamed) {
+    ResidencyNeeds once = needs;
+    once.merged_once = true;
+    const ResidencyChoice choice = choose_residency(once, {35 * gib, 40 * gib});
+    EXPECT_EQ(choice.residency, Residency::mapped_files);
+    EXPECT_FALSE(choice.overlaps);
+    EXPECT_THAT(
+        choice.why,
+        AllOf(HasSubstr("libraries 0.25 GiB, and they are read once. The merge reads all of them"),
+              testing::EndsWith(".")));
+    EXPECT_EQ(choose_residency(once, {61 * gib, 40 * gib}).residency, Residency::device);
+    // The window takes more than what the GPU's statistics do.
+    const ResidencyChoice pinned = choose_residency(once, {needs.streaming() - 1, 40 * gib});
+    EXPECT_EQ(pinned.residency, Residency::pinned_host);
+    EXPECT_FALSE(pinned.overlaps);
+    EXPECT_THAT(pinned.why, testing::EndsWith("libraries 0.25 GiB."));
+    EXPECT_FALSE(largest(std::vector{needs, once}).merged_once);
+}
+
 TEST(Residency, TheWindowIsAsLargeAsIsUsefulAndFits) {
     constexpr std::size_t useful = usual_window;
     ResidencyNeeds small = needs;

@@ -25,8 +25,7 @@ DeviceCandidate<T>::DeviceCandidate(std::vector<std::shared_ptr<const Source>> s
                                     const Source& layout_source, Architecture architecture,
                                     const LayerRoute& route, const Communicator& group,
                                     std::uint64_t seed, DecoderOptions options,
-                                    std::span<const MergePlan> forms,
-                                    const MakeMachine<T>& make_machine)
+                                    const MergeForms& forms, const MakeMachine<T>& make_machine)
     : CandidateModel(std::move(sources), layout_source, std::move(architecture), route, group,
                      element_type<T>, ArenaUse::layout),
       machine_(make_machine(group_)) {
@@ -38,12 +37,12 @@ DeviceCandidate<T>::DeviceCandidate(std::vector<std::shared_ptr<const Source>> s
 
 /// Of several ranks, the one with the least room chooses for all: they merge together.
 template <typename T>
-void DeviceCandidate<T>::choose_residency(const DecoderOptions& options,
-                                          std::span<const MergePlan> forms) {
+void DeviceCandidate<T>::choose_residency(const DecoderOptions& options, const MergeForms& forms) {
     FreeMemory free;
     agree(group_.communicator(), [&] {
         needs_ = candidate_needs(sources_, own_tensors(sources_), architecture_, sharding_, arena_,
-                                 first_route_, options, forms);
+                                 first_route_, options, forms.plans);
+        needs_.merged_once = forms.once;
         free = machine_->free_memory();
     });
     residency_ = galapagos::choose_residency(largest(group_.all_gather_values(needs_)),
@@ -52,8 +51,8 @@ void DeviceCandidate<T>::choose_residency(const DecoderOptions& options,
 
 template <typename T>
 void DeviceCandidate<T>::take_memory(std::uint64_t seed, const DecoderOptions& options,
-                                     std::span<const MergePlan> forms) {
-    const MergeBytes merging = merge_bytes(forms, sharding_, residency_.residency);
+                                     const MergeForms& forms) {
+    const MergeBytes merging = merge_bytes(forms.plans, sharding_, residency_.residency);
     weights_ = machine_->allocate("candidate", arena_.bytes());
     merging_ = machine_->allocate("statistics and tables", merging.total());
     if (residency_.overlaps) spare_ = machine_->allocate("next candidate", arena_.bytes());

@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <optional>
-#include <span>
 
 #include "island/candidate_model.hpp"
 #include "island/cuda/candidate_machine.hpp"
@@ -16,12 +15,12 @@ namespace galapagos::cuda {
 template <typename T>
 class DeviceCandidate final : public CandidateModel {
   public:
-    /// As a CpuCandidate; weights and activations are of type T, whatever the options say. `forms`
-    /// are plans like those that will be merged (see merge_bytes). Throws Error where the candidate
-    /// doesn't fit in the device's memory even with sources in their files.
+    /// As a CpuCandidate; weights and activations are of type T, whatever the options say. Throws
+    /// Error where the candidate doesn't fit in the device's memory even with sources in their
+    /// files.
     DeviceCandidate(std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
                     Architecture architecture, const LayerRoute& route, const Communicator& group,
-                    std::uint64_t seed, DecoderOptions options, std::span<const MergePlan> forms,
+                    std::uint64_t seed, DecoderOptions options, const MergeForms& forms,
                     const MakeMachine<T>& make_machine);
 
     void merge(const MergePlan& plan) override;
@@ -38,9 +37,8 @@ class DeviceCandidate final : public CandidateModel {
     const Arena& layout() const { return arena_; }
 
   private:
-    void choose_residency(const DecoderOptions& options, std::span<const MergePlan> forms);
-    void take_memory(std::uint64_t seed, const DecoderOptions& options,
-                     std::span<const MergePlan> forms);
+    void choose_residency(const DecoderOptions& options, const MergeForms& forms);
+    void take_memory(std::uint64_t seed, const DecoderOptions& options, const MergeForms& forms);
     void load_sources();
     std::optional<SourceStream> source_stream();
     void merge_into_spare(const MergePlan& plan, bool beside_work);

@@ -92,7 +92,7 @@ template MakeMachine<Bf16> gpu_machine<Bf16>(const MachineShare&);
 std::unique_ptr<CandidateModel> make_gpu_candidate(
     std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
     Architecture architecture, const LayerRoute& route, const Communicator& group,
-    std::uint64_t seed, const DecoderOptions& options, std::span<const MergePlan> forms,
+    std::uint64_t seed, const DecoderOptions& options, const MergeForms& forms,
     const MachineShare& share) {
     const auto make = [&]<typename T>(MakeMachine<T> machine) -> std::unique_ptr<CandidateModel> {
         return std::make_unique<DeviceCandidate<T>>(std::move(sources), layout_source,

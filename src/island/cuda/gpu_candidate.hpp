@@ -19,7 +19,7 @@ MakeMachine<T> gpu_machine(const MachineShare& share = {});
 std::unique_ptr<CandidateModel> make_gpu_candidate(
     std::vector<std::shared_ptr<const Source>> sources, const Source& layout_source,
     Architecture architecture, const LayerRoute& route, const Communicator& group,
-    std::uint64_t seed, const DecoderOptions& options, std::span<const MergePlan> forms,
+    std::uint64_t seed, const DecoderOptions& options, const MergeForms& forms,
     const MachineShare& share = {});
 
 }  // namespace galapagos::cuda
