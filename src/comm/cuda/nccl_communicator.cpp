@@ -115,7 +115,10 @@ std::byte* NcclCommunicator::allocate(std::size_t bytes) {
                     static_cast<double>(bytes) / 0x1p30);
     const ncclComm_t comm = open(what);
     void* memory = nullptr;
-    check(ncclMemAlloc(&memory, bytes), what);
+    // NCCL has no code for memory that ran out, and there is nothing else that often fails here.
+    if (const ncclResult_t code = ncclMemAlloc(&memory, bytes); code != ncclSuccess)
+        throw Error(what, fmt::format("NCCL: {}", ncclGetErrorString(code)),
+                    "is that much free? galapagos plan says what fits; NCCL_DEBUG=WARN says more");
     Exchanged& exchanged = memory_.emplace_back();
     exchanged.memory.reset(static_cast<std::byte*>(memory));
     exchanged.window = symmetric_window(comm, exchanged.memory.get(), bytes);
