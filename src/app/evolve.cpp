@@ -114,9 +114,12 @@ void print_winner(const Evolution& evolution, const nlohmann::json& winner) {
                    ? fmt::format("{:.4f}", stage["fitness"].get<double>())
                    : std::string("-");
     };
-    fmt::print("\nbest candidate {} (chosen on validation)\n  train {}   validation {}   test {}\n",
-               candidate_name(winner.at("id").get<std::uint64_t>()), score(winner.at("train")),
-               score(winner.at("validation")), score(winner.value("test", nlohmann::json())));
+    fmt::print(
+        "\nbest candidate {} (chosen on {})\n  train {}   validation {}   test {}\n",
+        candidate_name(winner.at("id").get<std::uint64_t>()),
+        winner.at("validation").is_null() ? "train, for want of validation items" : "validation",
+        score(winner.at("train")), score(winner.at("validation")),
+        score(winner.value("test", nlohmann::json())));
     fmt::print("recipe   {}\nhistory  {}\nnext     galapagos export {} MODEL_FOLDER\n",
                evolution.run.best_recipe().string(), evolution.run.index().string(),
                evolution.run.root.string());
@@ -184,7 +187,8 @@ int run_evolve(const EvolveArguments& arguments, const ProgramContext& context) 
     });
     if (world.broadcast_value(finished.has_value())) {
         if (!world.is_root()) return 0;
-        fmt::print("{} has ended already\n", evolution.run.root.string());
+        fmt::print("{} has ended already; a larger budget goes on, another --run-dir begins anew\n",
+                   evolution.run.root.string());
         print_winner(evolution, *finished);
         return 0;
     }

@@ -49,13 +49,15 @@ void Coordinator::handle(const json& message) {
 }
 
 void Coordinator::choose_winner() {
-    // By validation fitness, then train fitness, then the lower id. Islands report in any order,
-    // the map restores theirs.
+    // By validation fitness (without validation items by train alone), then train fitness, then the
+    // lower id. Islands report in any order, the map restores theirs.
     for (const auto& [island, list] : finalists_) {
         for (const auto& finalist : list) {
             const auto key = [](const json& f) {
-                return std::tuple(f.at("validation").at("fitness").get<double>(),
-                                  f.at("train").at("fitness").get<double>());
+                const double train = f.at("train").at("fitness").get<double>();
+                const json& validation = f.at("validation");
+                return std::tuple(
+                    validation.is_null() ? train : validation.at("fitness").get<double>(), train);
             };
             if (winner_.is_null() || key(finalist) > key(winner_)) winner_ = finalist;
         }

@@ -184,7 +184,7 @@ void Island::report_finalists() {
     json list = json::array();
     for (const auto& finalist : finalists_) {
         const auto validated = validated_.find(finalist.id);
-        json validation{{"fitness", finalist.fitness}};  // without validation items, train decides
+        json validation;  // null without validation items
         if (validated != validated_.end()) validation = stage_json(validated->second);
         list.push_back(
             {{"island", number()},
@@ -192,9 +192,11 @@ void Island::report_finalists() {
              {"genome", finalist.genome},
              {"train", {{"fitness", finalist.fitness}, {"scores", search_.scores(finalist.id)}}},
              {"validation", validation}});
-        log_(fmt::format("finalist {}: train {:.4f}, validation {:.4f}",
-                         candidate_name(finalist.id), finalist.fitness,
-                         validation.at("fitness").get<double>()));
+        log_(fmt::format("finalist {}: train {:.4f}, validation {}", candidate_name(finalist.id),
+                         finalist.fitness,
+                         validation.is_null()
+                             ? "-"
+                             : fmt::format("{:.4f}", validation.at("fitness").get<double>())));
     }
     channel_.to_coordinator({{"kind", "validated"}, {"island", number()}, {"finalists", list}});
 }

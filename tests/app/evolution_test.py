@@ -139,6 +139,23 @@ def test_the_exported_model_is_the_candidate(write_config, tmp_path, tiny):
     assert "## Parents" in card and "merge_method" in card and "galapagos export" in card.replace(str(PROGRAM), "galapagos")
 
 
+def test_without_validation_items_no_validation_score_is_claimed(write_config, tiny, tmp_path):
+    models = shutil.copytree(tiny, tmp_path / "models")
+    task = models / "task.yaml"
+    task.write_text(task.read_text().replace(", validation: validation.jsonl, test: test.jsonl", ""))
+    config = write_config(islands=2, generations=2)
+    config.write_text(config.read_text().replace(str(tiny), str(models)))
+    out, _ = run(2, "evolve", config, "--run-dir", tmp_path / "run")
+    assert "chosen on train" in out and "validation -   test -" in out
+    result = json.loads((tmp_path / "run/best/result.json").read_text())
+    assert result["validation"] is None and result["test"] is None
+    best = max(candidate["fitness"] for island in history(tmp_path / "run")["islands"] for candidate in island["candidates"])
+    assert result["train"]["fitness"] == best
+    run_alone("export", tmp_path / "run", tmp_path / "model")
+    card = (tmp_path / "model/README.md").read_text()
+    assert "| train |" in card and "| validation |" not in card
+
+
 def test_other_candidates_can_be_exported_too(write_config, tmp_path):
     run(1, "evolve", write_config(generations=2), "--run-dir", tmp_path / "run")
     run_alone("export", tmp_path / "run", tmp_path / "model", "--candidate", "0:3")
