@@ -82,10 +82,10 @@ namespace {
 
 /// Where the adapter begins. A folder's name may hold a + of its own.
 std::size_t find_adapter_mark(std::string_view reference) {
+    constexpr std::size_t longest_path = 4096;  // a hostile reference is one + after the other
     std::error_code ignored;
     if (fs::is_directory(reference, ignored)) return reference.npos;
-    for (auto plus = reference.find('+'); plus != reference.npos;
-         plus = reference.find('+', plus + 1))
+    for (auto plus = reference.find('+'); plus < longest_path; plus = reference.find('+', plus + 1))
         if (fs::is_directory(reference.substr(0, plus), ignored)) return plus;
     return reference.find('+');
 }

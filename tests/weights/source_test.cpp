@@ -59,6 +59,7 @@ TEST_F(SourceTest, ReferencesSplitAtThePlus) {
     const std::string folder = (folder_ / "a+b").string();
     EXPECT_EQ(parse_source_reference(folder).model, folder);
     EXPECT_EQ(parse_source_reference(folder + "+c+d").adapter, fs::path("c+d"));
+    EXPECT_EQ(parse_source_reference(std::string(1 << 20, '+').replace(0, 1, "a")).model, "a");
     for (const char* bad : {"", "+b", "a+"}) EXPECT_THROW(parse_source_reference(bad), UsageError);
 }
 
