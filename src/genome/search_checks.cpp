@@ -137,10 +137,11 @@ void check_methods(const MergeSettings& merge, const SearchModels& models) {
 std::vector<std::string> unused_ranges(const SearchSettings& search, const MergeSettings& merge) {
     std::vector<std::string> unused;
     const auto look = [&](const std::string& section, const GeneRanges& ranges) {
-        for (const auto& [parameter, range] : ranges)
-            if (std::none_of(merge.methods.begin(), merge.methods.end(),
-                             [&](const auto& name) { return uses(method_named(name), parameter); }))
-                unused.push_back(section + "." + parameter);
+        for (const auto& entry : ranges)
+            if (std::none_of(merge.methods.begin(), merge.methods.end(), [&](const auto& name) {
+                    return uses(method_named(name), entry.first);
+                }))
+                unused.push_back(section + "." + entry.first);
     };
     look("search.genes", search.genes);
     for (const auto& [source, ranges] : search.sources) look("search.sources." + source, ranges);
