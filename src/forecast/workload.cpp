@@ -167,7 +167,7 @@ SumTime pass_sums(const Architecture& a, const DecoderOptions& options, int widt
                   const PassWork& pass) {
     SumTime time;
     if (width == 1) return time;
-    time.beside = pass.tokens >= cuda::fewest_halved_rows;
+    time.beside = cuda::goes_in_halves(pass.tokens, width);
     const auto add = [&](std::int64_t sums, std::int64_t rows, bool beside) {
         const cuda::RankSum sum{width, rows * a.hidden,
                                 static_cast<std::int64_t>(size_of(options.dtype))};

@@ -45,8 +45,7 @@ class NcclCommunicator {
 
     /// Collective: memory of this GPU, as much on every rank, for as long as the group lives. Where
     /// the GPUs reach each other's memory and NCCL is 2.27 or later, its kernels work on it in
-    /// place
-    /// ("symmetric memory"), which takes less time than copies through NCCL's own buffers.
+    /// place ("symmetric memory"), which takes less time than copies through NCCL's own buffers.
     std::byte* allocate(std::size_t bytes);
 
     /// Queues work: `call(ncclComm_t)` issues it and returns NCCL's code. The stream that it names

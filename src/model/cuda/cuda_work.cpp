@@ -105,11 +105,18 @@ void CudaWork<T>::multiply_partial(const Linear<T>& layer, const T* input, std::
 }
 
 template <typename T>
-void CudaWork<T>::gather_shares(float* shares, std::int64_t count) {
+template <typename Element>
+void CudaWork<T>::gather(Element* all, std::int64_t count) {
     gpus_.value().run(group_failed, [&](ncclComm_t gpus) {
-        return ncclAllGather(shares + rank_ * count, shares, static_cast<std::size_t>(count),
-                             ncclFloat, gpus, queue_->handle());
+        return ncclAllGather(all + rank_ * count, all, static_cast<std::size_t>(count),
+                             std::is_same_v<Element, float> ? ncclFloat : ncclBfloat16, gpus,
+                             queue_->handle());
     });
+}
+
+template <typename T>
+void CudaWork<T>::gather_shares(float* shares, std::int64_t count) {
+    gather(shares, count);
 }
 
 template <typename T>
@@ -122,11 +129,7 @@ void CudaWork<T>::exchange_shares(const float* shares, float* received, std::int
 
 template <typename T>
 void CudaWork<T>::gather_rows(T* rows, std::int64_t count) {
-    gpus_.value().run(group_failed, [&](ncclComm_t gpus) {
-        return ncclAllGather(rows + rank_ * count, rows, static_cast<std::size_t>(count),
-                             std::is_same_v<T, float> ? ncclFloat : ncclBfloat16, gpus,
-                             queue_->handle());
-    });
+    gather(rows, count);
 }
 
 template <typename T>

@@ -64,6 +64,8 @@ class CudaWork final : public DeviceWork<T> {
         std::array<Event, 2> ends;
     };
 
+    template <typename Element>
+    void gather(Element* all, std::int64_t count);
     void meet();
     void wait();
     void drop_graphs();

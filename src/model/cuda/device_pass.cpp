@@ -96,7 +96,7 @@ class DevicePass final : public ForwardPass {
 
     /// Long passes of several ranks go in two parts.
     void plan(std::span<const Segment> segments, std::int64_t rows) {
-        if (context_.group.size() == 1 || rows < fewest_halved_rows) {
+        if (!goes_in_halves(rows, context_.group.size())) {
             attention_.plan(segments);
             parts_ = {{0, 0, rows, 0}};
             return;

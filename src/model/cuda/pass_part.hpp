@@ -22,6 +22,9 @@ struct PassPart {
 /// read the same weights. (An H100 does 295 bf16 operations in the time of reading a byte, and a
 /// product of so many rows does as many with one.)
 inline constexpr std::int64_t fewest_halved_rows = 768;
+inline constexpr bool goes_in_halves(std::int64_t rows, int ranks) {
+    return ranks > 1 && rows >= fewest_halved_rows;
+}
 
 struct SegmentHalves {
     std::vector<Segment> first, second;
