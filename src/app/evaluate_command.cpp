@@ -107,8 +107,7 @@ Job prepare_job(const EvaluateArguments& arguments,
 
 void print_remarks(const Job& job) {
     for (const auto& task : job.prepared)
-        if (const auto remark = remark_on_cuts(*task); !remark.empty())
-            fmt::print(stderr, "galapagos: warning: {}\n", remark);
+        if (const auto remark = remark_on_cuts(*task); !remark.empty()) print_warning(remark);
 }
 
 nlohmann::ordered_json describe(const PreparedTask& task, const TaskResult& result, double seconds,

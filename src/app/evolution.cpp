@@ -59,10 +59,10 @@ void warn_of_other_processors(const std::vector<IndexAttempt>& attempts) {
     const std::string before = processors_of(attempts[attempts.size() - 2]);
     const std::string now = processors_of(attempts.back());
     if (before != now)
-        fmt::print(stderr,
-                   "galapagos: warning: this run computed on {}, and goes on on {}: scores may "
-                   "differ by rounding from what the other would give\n",
-                   before, now);
+        print_warning(
+            fmt::format("this run computed on {}, and goes on on {}: scores may differ by rounding "
+                        "from what the other would give",
+                        before, now));
 }
 
 std::vector<std::pair<std::string, std::string>> provenance(const ProgramContext& context,
@@ -150,8 +150,7 @@ void open_run_directory(Evolution& evolution, Resume resume, const ProgramContex
         warn_of_other_processors(index.attempts);
         evolution.uuid = index.uuid;
         evolution.first_generations = index.first_generations;
-        for (const auto& warning : evolution.directory->warnings())
-            fmt::print(stderr, "galapagos: warning: {}\n", warning);
+        for (const auto& warning : evolution.directory->warnings()) print_warning(warning);
     });
     evolution.attempt =
         world.broadcast_value(evolution.directory ? evolution.directory->attempt() : 0);

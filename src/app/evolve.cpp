@@ -77,11 +77,9 @@ std::vector<std::string> remarks_on(const Config& config, int islands) {
 }
 
 void print_warnings(const Evolution& evolution) {
-    const auto warn = [](const std::string& remark) {
-        fmt::print(stderr, "galapagos: warning: {}\n", remark);
-    };
-    for (const auto& remark : evolution.evaluator->remarks()) warn(remark);
-    for (const auto& remark : remarks_on(evolution.config, evolution.layout.islands)) warn(remark);
+    for (const auto& remark : evolution.evaluator->remarks()) print_warning(remark);
+    for (const auto& remark : remarks_on(evolution.config, evolution.layout.islands))
+        print_warning(remark);
 }
 
 void write_best_recipe(const Evolution& evolution, const Genome& genome) {

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "app/together.hpp"
 #include "base/clock.hpp"
 #include "base/host.hpp"
 #include "base/parallel.hpp"
@@ -26,8 +27,8 @@ std::filesystem::path copy_of(const ModelEntry& entry, const NodeCopies& copies)
         return staging.find(original).value_or(std::filesystem::path());
     } catch (const std::exception& error) {
         if (copies.makes)
-            fmt::print(stderr, "galapagos: warning: {}: {}; the model is read where it lies\n",
-                       host_name(), error.what());
+            print_warning(
+                fmt::format("{}: {}; the model is read where it lies", host_name(), error.what()));
         return {};
     }
 }

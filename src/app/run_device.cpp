@@ -23,11 +23,10 @@ std::string joined(const std::set<std::string>& kinds) {
 std::string kinds_of(const Communicator& world, const std::vector<std::string>& names) {
     const std::set<std::string> kinds(names.begin(), names.end());
     if (kinds.size() > 1 && world.is_root())
-        fmt::print(stderr,
-                   "galapagos: warning: several kinds of processors ({}): scores may depend, to "
-                   "rounding, on which of them evaluates a candidate. Ask for nodes of one kind "
-                   "(sbatch --constraint)\n",
-                   joined(kinds));
+        print_warning(fmt::format(
+            "several kinds of processors ({}): scores may depend, to rounding, on which of them "
+            "evaluates a candidate. Ask for nodes of one kind (sbatch --constraint)",
+            joined(kinds)));
     return joined(kinds);
 }
 

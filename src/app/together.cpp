@@ -91,6 +91,10 @@ void end_job_of(const Communicator& world) {
     world.abort(report_current_exception());
 }
 
+void print_warning(const std::string& text) {
+    fmt::print(stderr, "galapagos: warning: {}\n", text);
+}
+
 int report_current_exception() {
     const auto [status, message] = describe_current_exception();
     fmt::print(stderr, "galapagos: {}\n", message);

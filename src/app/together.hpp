@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <stdexcept>
+#include <string>
+#include <utility>
 
 #include "comm/communicator.hpp"
 
@@ -40,6 +42,9 @@ void apart(const Communicator& world, const std::function<void()>& step);
 
 /// Prints the error in flight; returns its exit status.
 int report_current_exception();
+
+/// Prints what a user should know and what ends nothing.
+void print_warning(const std::string& text);
 
 /// Prints the error in flight and ends all ranks with its exit status.
 [[noreturn]] void end_job_of(const Communicator& world);
