@@ -44,11 +44,13 @@ std::vector<Generation> GreedyGeneration::run() {
     return std::move(results_);
 }
 
-/// A pass over prompts is worth it once a quarter of the rows is free.
-bool GreedyGeneration::should_admit() const {
-    if (waiting_.empty()) return false;
-    const auto free = static_cast<int>(free_rows_.size());
-    return rows_.empty() || free >= std::max(1, options_.max_batch / 4);
+/// Passes over prompts are worth it once a quarter of the rows is free, or as many as prompts wait.
+/// Then they go on until no row is left: one pass may not hold the prompts of all.
+bool GreedyGeneration::should_admit() {
+    const auto quarter = static_cast<size_t>(std::max(1, options_.max_batch / 4));
+    const size_t enough = admitting_ ? 1 : std::min(waiting_.size(), quarter);
+    admitting_ = !waiting_.empty() && free_rows_.size() >= enough;
+    return admitting_;
 }
 
 void GreedyGeneration::admit() {

@@ -27,7 +27,7 @@ class GreedyGeneration {
         int32_t last;    ///< newest id, not yet in the cache
     };
 
-    bool should_admit() const;
+    bool should_admit();
     void admit();
     void feed_long_prompt(const Row& row, int64_t& fed);
     void decode();
@@ -45,6 +45,7 @@ class GreedyGeneration {
     std::vector<size_t> waiting_;  ///< request indices, next one last
     std::vector<int64_t> free_rows_;
     std::vector<Row> rows_;  ///< being decoded
+    bool admitting_ = false;
     // Of the current pass:
     std::vector<int32_t> tokens_;
     std::vector<Segment> segments_;
