@@ -48,12 +48,19 @@ TEST(DeviceJob, EveryHalfAndBfloat16HasTheBitsOfTheCpu) {
             float expected = 0;
             to_float(&stored, dtype, &expected, 1);
             ASSERT_EQ(bits_of(decode(bits, dtype)), bits_of(expected)) << bits;
+            float values[pack_elements];
+            decode_pack({{{bits, bits << 16, 0, 0}}, {}}, dtype, values);
+            ASSERT_EQ(bits_of(values[0]), bits_of(expected)) << bits;
+            ASSERT_EQ(bits_of(values[3]), bits_of(expected)) << bits;
             std::uint16_t back = 0;
             // And what lies around it, to see the rounding.
             for (const std::uint32_t step : {0u, 1u, 0x7FFFu, 0x8000u, 0xFFFu, 0x1000u, 0x1001u}) {
                 const float value = float_of(bits_of(expected) + step);
                 from_float(&value, 1, &back, dtype);
-                ASSERT_EQ(encode(value, dtype), back) << bits << " + " << step;
+                values[0] = values[3] = value;
+                const PackedBytes stored_again = encode_pack(values, dtype).low;
+                ASSERT_EQ(half_of(stored_again, 0), back) << bits << " + " << step;
+                ASSERT_EQ(half_of(stored_again, 3), back) << bits << " + " << step;
             }
         }
     }

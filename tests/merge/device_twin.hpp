@@ -16,13 +16,12 @@ namespace galapagos::test {
 using namespace cuda;
 
 /// What the sixteen threads of a tile do together, done by one.
-inline void words_of_host(const DeviceJob& job, const MaskKey& key, const Pack& pack,
-                          RandomWord (&words)[pack_elements]) {
-    if (!job.whole_tiles) return words_one_by_one(job, key, pack, words);
+inline PackedBytes words_of_host(const DeviceJob& job, const MaskKey& key, const Pack& pack) {
+    if (!job.whole_tiles) return words_one_by_one(job, key, pack);
     MaskTile tile;
     for (int lane = 0; lane < mask_lanes; ++lane)
         fill_lane(tile, key, job.runs.global(pack.first / mask_tile * mask_tile), lane);
-    words_from_tile(tile, pack, words);
+    return words_from_tile(tile, pack);
 }
 
 inline void run_pack(const DeviceJob& job, const Pack& pack) {

@@ -182,7 +182,7 @@ std::int64_t assign_chunks(std::vector<DeviceJob>& jobs) {
     std::int64_t chunks = 0;
     for (DeviceJob& job : jobs) {
         job.first_chunk = chunks;
-        chunks += (job.count + merge_chunk - 1) / merge_chunk;
+        chunks += chunks_of(job);
     }
     return chunks;
 }

@@ -145,6 +145,10 @@ void append_device_jobs(const TensorJob& job, std::span<const PartRuns> parts,
 /// Elements that a block of threads merges at a time. A chunk belongs to one entry.
 inline constexpr std::int64_t merge_chunk = 64 * 128;
 
+GALAPAGOS_HOST_DEVICE inline std::int64_t chunks_of(const DeviceJob& job) {
+    return (job.count + merge_chunk - 1) / merge_chunk;
+}
+
 /// Numbers the chunks of a launch through its entries; returns how many there are.
 std::int64_t assign_chunks(std::vector<DeviceJob>& jobs);
 

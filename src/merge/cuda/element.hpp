@@ -19,15 +19,20 @@ GALAPAGOS_HOST_DEVICE inline float magnitude_of(float x) {
 }
 
 /// Keeps a task vector's element if it is among the largest, but not among the very largest.
-GALAPAGOS_HOST_DEVICE inline float keep_by_magnitude(float x, const DeviceInput& input,
-                                                     std::int64_t element) {
-    const std::uint32_t key = bits_of(x) & magnitude_bits;
-    const std::uint32_t least = input.threshold + (element <= input.last_tie ? 0u : 1u);
-    if (!(key >= least)) return 0.0f;
-    if (input.ceiling == no_ceiling) return x;
-    const std::uint32_t dropped = input.ceiling + (element <= input.last_dropped_tie ? 0u : 1u);
-    return key >= dropped ? 0.0f : x;
-}
+struct Thresholds {
+    std::uint32_t least, dropped;
+
+    /// Of an element that is kept, or dropped, if its magnitude is the threshold.
+    GALAPAGOS_HOST_DEVICE Thresholds(const DeviceInput& input, bool tie, bool dropped_tie)
+        : least(input.threshold + (tie ? 0u : 1u)),
+          dropped(input.ceiling == no_ceiling ? no_ceiling
+                                              : input.ceiling + (dropped_tie ? 0u : 1u)) {}
+
+    GALAPAGOS_HOST_DEVICE float keep(float x) const {
+        const std::uint32_t key = bits_of(x) & magnitude_bits;
+        return key >= least && key < dropped ? x : 0.0f;
+    }
+};
 
 /// What a random word must stay below for an element of a rank to be kept.
 GALAPAGOS_HOST_DEVICE inline float rank_limit(const DeviceInput& input, std::uint32_t rank) {
@@ -56,17 +61,18 @@ struct Totals {
     float negative_vote;
 };
 
+/// What doesn't count would add +0, which changes no total: these begin with +0.
 GALAPAGOS_HOST_DEVICE inline void tally(Totals& t, float x, float gain, float vote) {
     const float value = gain * x;
-    const float plus = value > 0 ? value : 0.0f;
-    const float minus = value < 0 ? value : 0.0f;
-    const float plus_vote = value > 0 ? vote : 0.0f;
-    const float minus_vote = value < 0 ? vote : 0.0f;
     t.sum = t.sum + value;
-    t.positive = t.positive + plus;
-    t.negative = t.negative + minus;
-    t.positive_vote = t.positive_vote + plus_vote;
-    t.negative_vote = t.negative_vote + minus_vote;
+    if (value > 0) {
+        t.positive = t.positive + value;
+        t.positive_vote = t.positive_vote + vote;
+    }
+    if (value < 0) {
+        t.negative = t.negative + value;
+        t.negative_vote = t.negative_vote + vote;
+    }
 }
 
 GALAPAGOS_HOST_DEVICE inline float elect(const Totals& t, float base, bool normalize,

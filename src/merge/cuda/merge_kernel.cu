@@ -7,9 +7,10 @@
 namespace galapagos::cuda {
 namespace {
 
-// Sixteen threads take a tile of 128 elements, eight elements each.
+// Sixteen threads take a tile of 128 elements, eight elements each; a warp takes two tiles.
 constexpr int threads = 256;
 constexpr int teams = threads / mask_lanes;
+constexpr int teams_of_warp = 2;
 
 /// Copies an entry to shared memory, all threads of the block together.
 __device__ void copy_job(const DeviceJob& from, DeviceJob& to) {
@@ -20,19 +21,19 @@ __device__ void copy_job(const DeviceJob& from, DeviceJob& to) {
         target[i] = source[i];
 }
 
-/// The random words of a pack, made by the team that shares its tile.
+/// The random words of a pack, made by the team that shares its tile. All teams of a warp make
+/// theirs together.
 struct TeamWords {
     MaskTile& tile;
     int lane;
-    unsigned team_of_warp;  ///< the team's threads in their warp
 
-    __device__ void operator()(const DeviceJob& job, const MaskKey& key, const Pack& pack,
-                               RandomWord (&words)[pack_elements]) const {
-        if (!job.whole_tiles) return words_one_by_one(job, key, pack, words);
-        __syncwarp(team_of_warp);  // the tile before has been read
+    __device__ PackedBytes operator()(const DeviceJob& job, const MaskKey& key,
+                                      const Pack& pack) const {
+        if (!job.whole_tiles) return words_one_by_one(job, key, pack);
+        __syncwarp();  // the tile before has been read
         fill_lane(tile, key, job.runs.global(pack.first / mask_tile * mask_tile), lane);
-        __syncwarp(team_of_warp);
-        words_from_tile(tile, pack, words);
+        __syncwarp();
+        return words_from_tile(tile, pack);
     }
 };
 
@@ -43,15 +44,22 @@ __global__ void __launch_bounds__(threads, 2)
     __shared__ MaskTile tiles[teams];
     const int lane = static_cast<int>(threadIdx.x) % mask_lanes;
     const int team = static_cast<int>(threadIdx.x) / mask_lanes;
-    const TeamWords words{tiles[team], lane, 0xFFFFu << (team % 2 * mask_lanes)};
+    const TeamWords words{tiles[team], lane};
+    // Where the chunk ends, a warp's second team may have nothing but empty packs.
+    const std::int64_t first_tile = team / teams_of_warp * teams_of_warp * mask_tile;
+    const std::int64_t of_team = team % teams_of_warp * mask_tile;
+    std::int64_t beyond = 0;  // the first chunk of the entries after the one in shared memory
     for (std::int64_t number = blockIdx.x; number < chunks; number += gridDim.x) {
-        __syncthreads();  // all threads are done with the entry before
-        copy_job(jobs[entry_of(jobs, job_count, number)], job);
-        __syncthreads();
+        if (number >= beyond) {
+            __syncthreads();  // all threads are done with the entry before
+            copy_job(jobs[entry_of(jobs, job_count, number)], job);
+            __syncthreads();
+            beyond = job.first_chunk + chunks_of(job);
+        }
         const TensorChunk chunk = chunk_of(job, number);
-        for (std::int64_t tile = chunk.begin + team * mask_tile; tile < chunk.end;
+        for (std::int64_t tile = chunk.begin + first_tile; tile < chunk.end;
              tile += teams * mask_tile)
-            merge_pack<arithmetic>(job, pack_of(chunk, tile, lane), words);
+            merge_pack<arithmetic>(job, pack_of(chunk, tile + of_team, lane), words);
     }
 }
 

@@ -14,6 +14,34 @@
 
 namespace galapagos::cuda {
 
+/// The packs of a job's inputs, one after the other, with the next ones under way.
+class InputPacks {
+  public:
+    GALAPAGOS_HOST_DEVICE InputPacks(const DeviceJob& job, const Pack& pack, const PackPlace& place)
+        : job_(job), pack_(pack), place_(place) {
+        for (int k = 0; k < ahead; ++k) begin(k, begun_[k]);
+    }
+
+    GALAPAGOS_HOST_DEVICE void take(int k, float (&values)[pack_elements]) {
+        const PackedBytes mine = begun_[0];
+        for (int i = 1; i < ahead; ++i) begun_[i - 1] = begun_[i];
+        begin(k + ahead, begun_[ahead - 1]);
+        end_pack(job_, job_.inputs[k].tensor, pack_, place_, mine, values);
+    }
+
+  private:
+    static constexpr int ahead = 3;
+
+    GALAPAGOS_HOST_DEVICE void begin(int k, PackedBytes& pack) {
+        if (k < job_.input_count) pack = begin_pack(job_.inputs[k].tensor, place_);
+    }
+
+    const DeviceJob& job_;
+    const Pack& pack_;
+    const PackPlace& place_;
+    PackedBytes begun_[ahead] = {};
+};
+
 /// Sums of weighted tensors, of weighted task vectors, and of those that agree in sign. A sum of
 /// terms begins with -0, which changes no first term; without any it is the +0 that `sum` holds.
 template <Arithmetic arithmetic, typename Words>
@@ -24,13 +52,16 @@ GALAPAGOS_HOST_DEVICE inline void merge_weighted(const DeviceJob& job, const Pac
     for (Totals& t : totals) t = {-0.0f, 0, 0, 0, 0};
     if (job.input_count > 0)
         for (float& s : sum) s = -0.0f;
-    if (arithmetic != Arithmetic::weighted_sum) load_pack(job, job.base, pack, base);
+    const PackPlace place(job, pack);
+    PackedBytes begun = {};
+    if (arithmetic != Arithmetic::weighted_sum) begun = begin_pack(job.base, place);
+    InputPacks inputs(job, pack, place);
+    if (arithmetic != Arithmetic::weighted_sum) end_pack(job, job.base, pack, place, begun, base);
     for (int k = 0; k < job.input_count; ++k) {
         const DeviceInput& input = job.inputs[k];
-        if (arithmetic == Arithmetic::weighted_sum)
-            load_pack(job, input.tensor, pack, value);
-        else
-            load_delta(job, input, pack, base, make_words, value);
+        inputs.take(k, value);
+        if (arithmetic != Arithmetic::weighted_sum)
+            make_delta(job, input, pack, base, make_words, value);
         for (int i = 0; i < pack_elements; ++i) {
             if (arithmetic == Arithmetic::sign_election) {
                 tally(totals[i], value[i], input.gain, input.vote);

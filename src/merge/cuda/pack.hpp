@@ -83,6 +83,7 @@ GALAPAGOS_HOST_DEVICE inline std::uint32_t load_word(const std::byte* address) {
 
 GALAPAGOS_HOST_DEVICE inline void store_vector(std::byte* address, const PackedBytes& value) {
 #if defined(__CUDA_ARCH__)
+    __builtin_assume(__isGlobal(address));
     *reinterpret_cast<uint4*>(address) =
         make_uint4(value.word[0], value.word[1], value.word[2], value.word[3]);
 #else
@@ -131,42 +132,77 @@ GALAPAGOS_HOST_DEVICE inline float decode(std::uint32_t bits, DType dtype) {
     return dtype == DType::bf16 ? from_bf16(bits) : from_half(bits);
 }
 
-GALAPAGOS_HOST_DEVICE inline std::uint32_t encode(float value, DType dtype) {
-    if (dtype == DType::f32) return bits_of(value);
-    return dtype == DType::bf16 ? to_bf16(value) : to_half(value);
+GALAPAGOS_HOST_DEVICE inline std::uint32_t half_of(const PackedBytes& halves, int i) {
+    return i % 2 == 0 ? halves.word[i / 2] & 0xFFFFu : halves.word[i / 2] >> 16;
 }
 
-GALAPAGOS_HOST_DEVICE inline void load_vectors(const std::byte* address, DType dtype,
-                                               float (&values)[pack_elements]) {
-    const PackedBytes low = load_vector(address);
-    if (dtype == DType::f32) {
-        const PackedBytes high = load_vector(address + vector_bytes);
-        for (int i = 0; i < 4; ++i) {
-            values[i] = float_of(low.word[i]);
-            values[i + 4] = float_of(high.word[i]);
-        }
-        return;
-    }
-    for (int i = 0; i < 4; ++i) {
-        values[2 * i] = decode(low.word[i] & 0xFFFFu, dtype);
-        values[2 * i + 1] = decode(low.word[i] >> 16, dtype);
-    }
-}
-
-GALAPAGOS_HOST_DEVICE inline void store_vectors(const float (&values)[pack_elements],
-                                                std::byte* address, DType dtype) {
+/// A pack as it lies in memory. Of types of two bytes only the lower half is used.
+struct RawPack {
     PackedBytes low, high;
-    if (dtype == DType::f32) {
+};
+
+/// Where element i's bits are in a raw pack.
+struct RawPlace {
+    int word, shift;
+
+    GALAPAGOS_HOST_DEVICE RawPlace(int i, DType dtype)
+        : word(dtype == DType::f32 ? i : i / 2), shift(dtype == DType::f32 ? 0 : i % 2 * 16) {}
+};
+
+// Elements whose numbers are known only when the program runs: words are chosen, not indexed, since
+// a GPU keeps what is indexed in memory.
+
+GALAPAGOS_HOST_DEVICE inline void put_bits(RawPack& raw, const RawPlace& at, std::uint32_t bits) {
+    GALAPAGOS_UNROLL
+    for (int w = 0; w < 4; ++w) {
+        raw.low.word[w] |= w == at.word ? bits << at.shift : 0;
+        raw.high.word[w] |= w + 4 == at.word ? bits << at.shift : 0;
+    }
+}
+
+GALAPAGOS_HOST_DEVICE inline std::uint32_t bits_at(const RawPack& raw, const RawPlace& at) {
+    std::uint32_t bits = 0;
+    GALAPAGOS_UNROLL
+    for (int w = 0; w < 4; ++w) {
+        bits = w == at.word ? raw.low.word[w] : bits;
+        bits = w + 4 == at.word ? raw.high.word[w] : bits;
+    }
+    return bits >> at.shift;
+}
+
+// The type is asked for once a pack, not once an element: a GPU would branch each time.
+
+GALAPAGOS_HOST_DEVICE inline void decode_pack(const RawPack& raw, DType dtype,
+                                              float (&values)[pack_elements]) {
+    if (dtype == DType::bf16) {
+        for (int i = 0; i < pack_elements; ++i) values[i] = from_bf16(half_of(raw.low, i));
+    } else if (dtype == DType::f32) {
         for (int i = 0; i < 4; ++i) {
-            low.word[i] = bits_of(values[i]);
-            high.word[i] = bits_of(values[i + 4]);
+            values[i] = float_of(raw.low.word[i]);
+            values[i + 4] = float_of(raw.high.word[i]);
         }
-        store_vector(address + vector_bytes, high);
+    } else {
+        for (int i = 0; i < pack_elements; ++i) values[i] = from_half(half_of(raw.low, i));
+    }
+}
+
+GALAPAGOS_HOST_DEVICE inline RawPack encode_pack(const float (&values)[pack_elements],
+                                                 DType dtype) {
+    RawPack raw = {};
+    std::uint32_t(&pairs)[4] = raw.low.word;
+    if (dtype == DType::bf16) {
+        for (int i = 0; i < 4; ++i)
+            pairs[i] = to_bf16(values[2 * i]) | to_bf16(values[2 * i + 1]) << 16;
+    } else if (dtype == DType::f32) {
+        for (int i = 0; i < 4; ++i) {
+            raw.low.word[i] = bits_of(values[i]);
+            raw.high.word[i] = bits_of(values[i + 4]);
+        }
     } else {
         for (int i = 0; i < 4; ++i)
-            low.word[i] = encode(values[2 * i], dtype) | encode(values[2 * i + 1], dtype) << 16;
+            pairs[i] = to_half(values[2 * i]) | to_half(values[2 * i + 1]) << 16;
     }
-    store_vector(address, low);
+    return raw;
 }
 
 /// One element, by its number in this rank's part.
@@ -178,45 +214,80 @@ GALAPAGOS_HOST_DEVICE inline float load_element(const DeviceJob& job, const Devi
                   tensor.dtype);
 }
 
-/// Eight floats; those beyond the pack's count are zero.
+/// Where a pack lies in this rank's parts, worked out once for all tensors of a job.
+struct PackPlace {
+    bool in_vectors;  ///< as loads of 16 bytes take it
+    std::int64_t at;  ///< its first element
+
+    GALAPAGOS_HOST_DEVICE PackPlace(const DeviceJob& job, const Pack& pack)
+        : in_vectors(job.side_by_side && pack.count == pack_elements),
+          at(job.runs.local(pack.first)) {}
+};
+
+/// Element by element.
+GALAPAGOS_HOST_DEVICE inline RawPack gather_pack(const DeviceJob& job, const std::byte* data,
+                                                 DType dtype, const Pack& pack) {
+    RawPack raw = {};
+    GALAPAGOS_ROLLED
+    for (int i = 0; i < pack.count; ++i)
+        put_bits(raw, RawPlace(i, dtype),
+                 load_bits(data + job.runs.local(pack.first + i) * bytes_of(dtype), dtype));
+    return raw;
+}
+
+/// Begins to load a pack: its first 16 bytes, if it lies in vectors. Those of several tensors can
+/// be under way before the first is needed, which is what keeps a GPU's memory busy.
+GALAPAGOS_HOST_DEVICE inline PackedBytes begin_pack(const DeviceTensor& tensor,
+                                                    const PackPlace& place) {
+    if (!place.in_vectors) return {};
+    return load_vector(tensor.data + place.at * bytes_of(tensor.dtype));
+}
+
+/// Eight floats of a pack that has begun; those beyond the pack's count are zero. The rest of fp32
+/// lies beside what has come.
+GALAPAGOS_HOST_DEVICE inline void end_pack(const DeviceJob& job, const DeviceTensor& tensor,
+                                           const Pack& pack, const PackPlace& place,
+                                           const PackedBytes& begun,
+                                           float (&values)[pack_elements]) {
+    RawPack raw = {begun, {}};
+    if (!place.in_vectors)
+        raw = gather_pack(job, tensor.data, tensor.dtype, pack);
+    else if (tensor.dtype == DType::f32)
+        raw.high = load_vector(tensor.data + place.at * bytes_of(DType::f32) + vector_bytes);
+    decode_pack(raw, tensor.dtype, values);
+}
+
 GALAPAGOS_HOST_DEVICE inline void load_pack(const DeviceJob& job, const DeviceTensor& tensor,
                                             const Pack& pack, float (&values)[pack_elements]) {
-    const std::int64_t bytes = bytes_of(tensor.dtype);
-    if (job.side_by_side && pack.count == pack_elements)
-        return load_vectors(tensor.data + job.runs.local(pack.first) * bytes, tensor.dtype, values);
-    for (int i = 0; i < pack_elements; ++i) {
-        std::uint32_t bits = 0;
-        if (i < pack.count)
-            bits = load_bits(tensor.data + job.runs.local(pack.first + i) * bytes, tensor.dtype);
-        values[i] = decode(bits, tensor.dtype);
-    }
+    const PackPlace place(job, pack);
+    end_pack(job, tensor, pack, place, begin_pack(tensor, place), values);
 }
 
 /// Eight numbers of a table of 16-bit numbers that lies as the tensors do; those beyond the pack's
 /// count are zero.
-GALAPAGOS_HOST_DEVICE inline void load_halves(const DeviceJob& job, const std::uint16_t* table,
-                                              const Pack& pack,
-                                              std::uint32_t (&numbers)[pack_elements]) {
-    if (job.side_by_side && pack.count == pack_elements) {
-        const PackedBytes pairs =
-            load_vector(reinterpret_cast<const std::byte*>(table + job.runs.local(pack.first)));
-        for (int i = 0; i < pack_elements; ++i)
-            numbers[i] = i % 2 == 0 ? pairs.word[i / 2] & 0xFFFFu : pairs.word[i / 2] >> 16;
-        return;
-    }
-    for (int i = 0; i < pack_elements; ++i)
-        numbers[i] = i < pack.count ? table[job.runs.local(pack.first + i)] : 0;
+GALAPAGOS_HOST_DEVICE inline PackedBytes load_halves(const DeviceJob& job,
+                                                     const std::uint16_t* table, const Pack& pack) {
+    const DeviceTensor halves{reinterpret_cast<const std::byte*>(table), DType::bf16};
+    const PackPlace place(job, pack);
+    if (place.in_vectors) return begin_pack(halves, place);
+    return gather_pack(job, halves.data, halves.dtype, pack).low;
 }
 
 GALAPAGOS_HOST_DEVICE inline void store_pack(const DeviceJob& job, const Pack& pack,
                                              const float (&values)[pack_elements]) {
-    const std::int64_t bytes = bytes_of(job.out_dtype);
-    if (job.side_by_side && pack.count == pack_elements)
-        return store_vectors(values, job.out + job.runs.local(pack.first) * bytes, job.out_dtype);
-    for (int i = 0; i < pack_elements; ++i)
-        if (i < pack.count)
-            store_bits(encode(values[i], job.out_dtype),
-                       job.out + job.runs.local(pack.first + i) * bytes, job.out_dtype);
+    const DType dtype = job.out_dtype;
+    const PackPlace place(job, pack);
+    const RawPack raw = encode_pack(values, dtype);
+    if (place.in_vectors) {
+        std::byte* const out = job.out + place.at * bytes_of(dtype);
+        store_vector(out, raw.low);
+        if (dtype == DType::f32) store_vector(out + vector_bytes, raw.high);
+        return;
+    }
+    GALAPAGOS_ROLLED
+    for (int i = 0; i < pack.count; ++i)
+        store_bits(bits_at(raw, RawPlace(i, dtype)),
+                   job.out + job.runs.local(pack.first + i) * bytes_of(dtype), dtype);
 }
 
 }  // namespace galapagos::cuda

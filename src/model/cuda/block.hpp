@@ -22,14 +22,6 @@
 
 #include "base/host_device.hpp"
 
-// A loop whose numbers must be known when it is compiled, so that what threads own stays in
-// registers.
-#if defined(__CUDA_ARCH__)
-#define GALAPAGOS_UNROLL _Pragma("unroll")
-#else
-#define GALAPAGOS_UNROLL
-#endif
-
 namespace galapagos::cuda {
 
 /// a * b + c, rounded once.
