@@ -8,6 +8,7 @@
 #include "model/cuda/elements.hpp"
 #include "model/cuda/functions.hpp"
 #include "model/cuda/place_heads.hpp"
+#include "model/cuda/tile_products.hpp"
 
 namespace galapagos::cuda {
 
@@ -49,6 +50,8 @@ struct Attend : AttendTokens<T> {
     static constexpr int threads = 128;
     /// Positions between two looks at the maximum, at most.
     static constexpr int longest_tile = 64;
+    /// Threads that share the scores of a head.
+    static constexpr int judges = threads / together;
     /// Room for the terms of a tile's scores (a whole one with heads of 128), and at the end for
     /// the threads' sums.
     static constexpr int workspace = (threads * chunk_elements + longest_tile) * together;
@@ -73,7 +76,9 @@ struct Attend : AttendTokens<T> {
     GALAPAGOS_HOST_DEVICE int query_floats() const {
         return together * this->lanes() * chunk_elements;
     }
-    int shared_floats() const { return workspace + query_floats() + together * (score_stride + 3); }
+    int shared_floats() const {
+        return workspace + query_floats() + together * (score_stride + 1) + threads / quad_threads;
+    }
 };
 
 /// Calls run(Attend) with as many heads together as share a key-value head, at most eight. Wide
@@ -99,12 +104,24 @@ GALAPAGOS_HOST_DEVICE inline Visible visible_at(const AttendTokens<T>& job, cons
 /// A block's part of shared memory.
 template <int together>
 struct AttendMemory {
-    float* terms;        ///< [position of the tile][head][lane], at the end [slot][head][element]
+    float* terms;        ///< [head][position of the tile][lane], at the end [slot][head][element]
     float* queries;      ///< [head][element], scaled
     float* scores;       ///< [head][position of the tile]
-    float* maxima;       ///< [head], over all tiles so far
     float* corrections;  ///< [head], for what was summed under an earlier maximum
-    float* normalisers;  ///< [head]
+    float* of_quads;     ///< [head][quad of its judges]: their maxima, at the end their sums
+    int tile;            ///< positions that `terms` holds
+
+    /// Of one score.
+    GALAPAGOS_HOST_DEVICE float* terms_of(int head, int at, int stride) const {
+        return terms + (head * tile + at) * stride;
+    }
+};
+
+/// What a judge knows of its head: the maximum over all tiles so far, and the sum of its own
+/// positions' weights under it.
+struct Judgement {
+    float maximum;
+    float sum;
 };
 
 template <typename T, int together>
@@ -114,9 +131,9 @@ GALAPAGOS_HOST_DEVICE inline AttendMemory<together> attend_memory(const Attend<T
     memory.terms = shared;
     memory.queries = memory.terms + Attend<T, together>::workspace;
     memory.scores = memory.queries + job.query_floats();
-    memory.maxima = memory.scores + together * Attend<T, together>::score_stride;
-    memory.corrections = memory.maxima + together;
-    memory.normalisers = memory.corrections + together;
+    memory.corrections = memory.scores + together * Attend<T, together>::score_stride;
+    memory.of_quads = memory.corrections + together;
+    memory.tile = job.tile();
     return memory;
 }
 
@@ -168,7 +185,7 @@ GALAPAGOS_HOST_DEVICE inline void score_terms(const Attend<T, together>& job, co
             float sum = 0;
             for (int i = 0; i < chunk_elements; ++i)
                 sum = multiply_add(query[head][i], key[i], sum);
-            memory.terms[(at * together + head) * job.stride() + lane] = sum;
+            memory.terms_of(head, at, job.stride())[lane] = sum;
         }
     });
 }
@@ -188,17 +205,6 @@ GALAPAGOS_HOST_DEVICE inline void add_values(const Attend<T, together>& job, con
                 sums.of[head][i] = multiply_add(weight, value[i], sums.of[head][i]);
         }
     });
-}
-
-/// A head's maximum after a tile's scores.
-template <int together>
-GALAPAGOS_HOST_DEVICE inline void renew_maximum(const AttendMemory<together>& memory,
-                                                const float* scores, int head, int count,
-                                                bool first) {
-    float maximum = first ? scores[0] : memory.maxima[head];
-    for (int at = 0; at < count; ++at) maximum = scores[at] > maximum ? scores[at] : maximum;
-    memory.corrections[head] = first ? 0.0f : exponential(memory.maxima[head] - maximum);
-    memory.maxima[head] = maximum;
 }
 
 /// What a block works on.
@@ -249,42 +255,77 @@ GALAPAGOS_HOST_DEVICE inline void load_scaled_queries(const Attend<T, together>&
     });
 }
 
-/// Scores of `count` positions, as weights under the maximum so far.
-template <typename T, int together, typename Block>
+/// What the quads of a head's judges found, put together by each of them in one order.
+template <typename T, int together, typename Combine>
+GALAPAGOS_HOST_DEVICE inline float of_all_quads(const Attend<T, together>& job,
+                                                const AttendMemory<together>& memory, int head,
+                                                Combine&& combine) {
+    constexpr int quads = job.judges / quad_threads;
+    float result = memory.of_quads[head * quads];
+    for (int i = 1; i < quads; ++i) result = combine(result, memory.of_quads[head * quads + i]);
+    return result;
+}
+
+/// Scores of `count` positions, as weights under the maximum so far. A judge takes every so many
+/// positions of one head.
+template <typename T, int together, typename Block, typename Judgements>
 GALAPAGOS_HOST_DEVICE inline void weigh_tile(const Attend<T, together>& job, const T* keys,
-                                             int count, bool first, const Block& block,
-                                             const AttendMemory<together>& memory) {
-    const auto score_at = [&](int i) -> float& {
-        return memory.scores[i % together * job.score_stride + i / together];
-    };
+                                             int count, const Block& block,
+                                             const AttendMemory<together>& memory,
+                                             Judgements& judgements) {
+    constexpr int judges = job.judges;
+    const auto larger = [](float a, float b) { return b > a ? b : a; };
+    typename Block::template Own<OfQuad> largest;
     block.each([&](int thread) {
         if (thread < job.slots() * job.lanes()) score_terms(job, keys, count, thread, memory);
     });
-    block.each([&](int thread) {
-        for (int i = thread; i < count * together; i += job.threads) {
-            const float score = team_sum(memory.terms + i * job.stride(), job.lanes());
-            score_at(i) =
-                job.softcap == 0.0f ? score : job.softcap * hyperbolic_tangent(score / job.softcap);
+    block.alone([&](int thread) {
+        const int head = thread / judges;
+        float maximum = judgements[thread].maximum;
+        for (int at = thread % judges; at < count; at += judges) {
+            float score = team_sum(memory.terms_of(head, at, job.stride()), job.lanes());
+            if (job.softcap != 0.0f) score = job.softcap * hyperbolic_tangent(score / job.softcap);
+            memory.scores[head * job.score_stride + at] = score;
+            maximum = larger(maximum, score);
         }
+        largest[thread].of[0] = maximum;
+    });
+    block.across_quads(largest, larger);
+    block.each([&](int thread) {
+        if (thread % quad_threads == 0)
+            memory.of_quads[thread / quad_threads] = largest[thread].of[0];
     });
     block.each([&](int thread) {
-        if (thread < together)
-            renew_maximum(memory, memory.scores + thread * job.score_stride, thread, count, first);
-    });
-    block.each([&](int thread) {
-        for (int i = thread; i < count * together; i += job.threads)
-            score_at(i) = exponential(score_at(i) - memory.maxima[i % together]);
+        const int head = thread / judges;
+        Judgement& mine = judgements[thread];
+        const float maximum = of_all_quads(job, memory, head, larger);
+        const float correction = exponential(mine.maximum - maximum);
+        float sum = 0;
+        for (int at = thread % judges; at < count; at += judges) {
+            float& score = memory.scores[head * job.score_stride + at];
+            score = exponential(score - maximum);
+            sum += score;
+        }
+        mine = {maximum, mine.sum * correction + sum};
+        if (thread % judges == 0) memory.corrections[head] = correction;
     });
 }
 
 /// The threads' sums added up: the output, or what JoinStretches makes it from.
-template <typename T, int together, typename Block, typename Sums>
+template <typename T, int together, typename Block, typename Judgements, typename Sums>
 GALAPAGOS_HOST_DEVICE inline void finish_share(const Attend<T, together>& job,
                                                const AttendShare& share, const Block& block,
-                                               const AttendMemory<together>& memory, Sums& sums) {
+                                               const AttendMemory<together>& memory,
+                                               Judgements& judgements, Sums& sums) {
     const int width = job.lanes() * chunk_elements;
     const Stretches& stretches = job.stretches;
+    const auto plus = [](float a, float b) { return a + b; };
+    typename Block::template Own<OfQuad> weights;
+    block.alone([&](int thread) { weights[thread].of[0] = judgements[thread].sum; });
+    block.across_quads(weights, plus);
     block.each([&](int thread) {
+        if (thread % quad_threads == 0)
+            memory.of_quads[thread / quad_threads] = weights[thread].of[0];
         const int lane = thread % job.lanes(), slot = thread / job.lanes();
         if (slot >= job.slots()) return;
         for (int head = 0; head < together; ++head)
@@ -300,15 +341,16 @@ GALAPAGOS_HOST_DEVICE inline void finish_share(const Attend<T, together>& job,
                 sum += memory.terms[(slot * together + head) * width + d];
             if (stretches.count == 1)
                 job.output[share.row * job.head_dim + i] =
-                    narrow<T>(sum / memory.normalisers[head]);
+                    narrow<T>(sum / of_all_quads(job, memory, head, plus));
             else
                 stretches.sums[(share.of_stretch + head * stretches.count) * job.head_dim + d] =
                     sum;
         }
-        if (stretches.count == 1 || thread >= share.heads) return;
-        const std::int64_t at = share.of_stretch + thread * stretches.count;
-        stretches.maxima[at] = memory.maxima[thread];
-        stretches.normalisers[at] = memory.normalisers[thread];
+        const int head = thread / job.judges;
+        if (stretches.count == 1 || thread % job.judges != 0 || head >= share.heads) return;
+        const std::int64_t at = share.of_stretch + head * stretches.count;
+        stretches.maxima[at] = judgements[thread].maximum;
+        stretches.normalisers[at] = of_all_quads(job, memory, head, plus);
     });
 }
 
@@ -318,28 +360,24 @@ GALAPAGOS_HOST_DEVICE inline void run_block(const Attend<T, together>& job, cons
     const Visible positions = share.positions;
     if (positions.begin >= positions.end) return;
     const AttendMemory<together> memory = attend_memory(job, block.shared());
-    const int tile = job.tile();
+    const int tile = memory.tile;
     typename Block::template Own<ValueSums<together>> sums;
-    block.each([&](int thread) {
+    typename Block::template Own<Judgement> judgements;
+    block.alone([&](int thread) {
         sums[thread] = {};
-        if (thread < together) memory.normalisers[thread] = 0;
+        judgements[thread] = {float_of(0xFF800000u), 0};
     });
     load_scaled_queries(job, share, block, memory);
     for (std::int64_t at = positions.begin; at < positions.end; at += tile) {
         const int count = static_cast<int>(positions.end - at < tile ? positions.end - at : tile);
         const std::int64_t first = share.slab + at * job.head_dim;
-        weigh_tile(job, job.cache.keys + first, count, at == positions.begin, block, memory);
+        weigh_tile(job, job.cache.keys + first, count, block, memory, judgements);
         block.each([&](int thread) {
             if (thread < job.slots() * job.lanes())
                 add_values(job, job.cache.values + first, count, thread, memory, sums[thread]);
-            if (thread >= together) return;
-            float sum = 0;
-            for (int i = 0; i < count; ++i) sum += memory.scores[thread * job.score_stride + i];
-            float& normaliser = memory.normalisers[thread];
-            normaliser = normaliser * memory.corrections[thread] + sum;
         });
     }
-    finish_share(job, share, block, memory, sums);
+    finish_share(job, share, block, memory, judgements, sums);
 }
 
 }  // namespace galapagos::cuda

@@ -12,6 +12,11 @@ inline constexpr int warp_threads = 32;
 /// Threads that hold a row together.
 inline constexpr int quad_threads = 4;
 
+/// A number of each thread that quads put together.
+struct OfQuad {
+    float of[1];
+};
+
 /// Two bf16 neighbours a word.
 struct TileA {
     std::uint32_t words[4];
