@@ -150,7 +150,9 @@ TYPED_TEST(HalvedPass, HasTheBitsOfAWholeOne) {
     ASSERT_EQ(tokens_of(cuda::halve(segments).first), 535);
     Ids all(static_cast<std::size_t>(tokens_of(segments)));
     std::iota(all.begin(), all.end(), 0);
-    const Ids some{0, 79, 300, 520, 560, 700, static_cast<std::int32_t>(all.size()) - 1};
+    // At least two of each pass: products of one row are made in another way.
+    const auto last = static_cast<std::int32_t>(all.size()) - 1;
+    const Ids some{0, 79, 300, 520, 560, 700, last - 40, last};
     const auto compare = [&](const test::DeviceModel& each, const Ids& wanted,
                              Reductions reductions, const std::vector<Beside>& times) {
         SCOPED_TRACE(each.name + ", " + std::to_string(wanted.size()) + " wanted");

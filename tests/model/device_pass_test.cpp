@@ -281,9 +281,10 @@ TYPED_TEST(DevicePass, LongRowsDoNotDependOnTheirNeighbours) {
         both.device().logits(logits.data());
         return logits;
     };
-    const Segment longer{0, 580, 1}, shorter{1, 200, 1};
-    EXPECT_EQ(logits_of({5}, {shorter}), logits_of({5, 6}, {shorter, longer}));
-    EXPECT_EQ(logits_of({6}, {longer}), logits_of({6, 5}, {longer, shorter}));
+    // Two rows each time: products of one are made in another way.
+    const Segment longer{0, 580, 1}, shorter{1, 200, 1}, beginning{2, 0, 1};
+    EXPECT_EQ(logits_of({5, 7}, {shorter, beginning}), logits_of({5, 6}, {shorter, longer}));
+    EXPECT_EQ(logits_of({6, 7}, {longer, beginning}), logits_of({6, 5}, {longer, shorter}));
 }
 
 /// In a long pass experts run on the rows that chose them, in short ones on all rows.

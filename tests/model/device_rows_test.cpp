@@ -1,9 +1,11 @@
 // The GPU's kernels for rows, run by their twin, against the CPU's row kernels.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 
 #include "model/cuda/experts.hpp"
+#include "model/cuda/multiply_row.hpp"
 #include "model/cuda/norm_rows.hpp"
 #include "model/cuda/row_jobs.hpp"
 #include "model/cuda/rows_of_experts.hpp"
@@ -25,6 +27,57 @@ using ElementTypes = ::testing::Types<float, Bf16>;
 TYPED_TEST_SUITE(DeviceRows, ElementTypes);
 
 constexpr std::int64_t rows = 3;
+
+/// Three products of a row of `in` elements that begins at an odd address if so asked.
+template <typename T>
+void check_multiply_row(std::int64_t in, bool shifted) {
+    constexpr std::int64_t outs[] = {21, 8, 1};
+    const auto input = random_values<T>(in + 1, 1);
+    const T* const row = input.data() + (shifted ? 1 : 0);
+    std::vector<std::vector<T>> weights, biases, outputs;
+    std::vector<Linear<T>> layers;
+    std::vector<Product<T>> products;
+    for (const std::int64_t out : outs) {
+        const auto seed = static_cast<unsigned>(out);
+        weights.push_back(random_values<T>(out * in, seed));
+        biases.push_back(random_values<T>(out, seed + 1));
+        outputs.emplace_back(out);
+    }
+    for (std::size_t i = 0; i < 3; ++i)
+        layers.push_back({weights[i].data(), i == 1 ? nullptr : biases[i].data(), outs[i], in});
+    for (std::size_t i = 0; i < 3; ++i) products.push_back({layers[i], outputs[i].data()});
+    ASSERT_TRUE(MultiplyRow<T>::takes(1, products));
+    EXPECT_FALSE(MultiplyRow<T>::takes(2, products));
+
+    std::vector<std::vector<T>> first;
+    for (const test::ThreadOrder order : test::thread_orders) {
+        run_on_host(MultiplyRow<T>(row, products), order);
+        if (first.empty()) first = outputs;
+        EXPECT_EQ(outputs, first);
+        for (auto& output : outputs) std::fill(output.begin(), output.end(), T{});
+    }
+    for (std::size_t i = 0; i < 3; ++i)
+        for (std::int64_t o = 0; o < outs[i]; ++o) {
+            double sum = i == 1 ? 0 : widen(biases[i][static_cast<std::size_t>(o)]), size = 1;
+            for (std::int64_t k = 0; k < in; ++k) {
+                const double term = static_cast<double>(widen(row[k])) *
+                                    widen(weights[i][static_cast<std::size_t>(o * in + k)]);
+                sum += term;
+                size += std::abs(term);
+            }
+            EXPECT_NEAR(widen(first[i][static_cast<std::size_t>(o)]), sum,
+                        size * 0x1p-22 + std::abs(sum) * test::half_ulp<T>())
+                << "product " << i << ", output " << o;
+        }
+}
+
+TYPED_TEST(DeviceRows, SingleRowsAreMultiplied) {
+    for (const std::int64_t in : {1, 37, 40, 264, 1024, 5000})
+        for (const bool shifted : {false, true}) {
+            SCOPED_TRACE(in);
+            check_multiply_row<TypeParam>(in, shifted);
+        }
+}
 
 /// A stream, what is added to it, and a norm.
 template <typename T>

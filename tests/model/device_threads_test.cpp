@@ -7,6 +7,7 @@
 
 #include "model/cuda/attend.hpp"
 #include "model/cuda/attend_tiles.hpp"
+#include "model/cuda/multiply_row.hpp"
 #include "model/cuda/norm_rows.hpp"
 #include "model/cuda/place_heads.hpp"
 #include "model/cuda/summarise_logits.hpp"
@@ -28,6 +29,15 @@ void expect_same(const Job& job, std::vector<Element>& output) {
     test::run_on_threads(job);
     EXPECT_EQ(0, std::memcmp(output.data(), expected.data(), output.size() * sizeof(Element)));
     EXPECT_NE(0, std::memcmp(output.data(), before.data(), output.size() * sizeof(Element)));
+}
+
+TEST(DeviceThreads, MultipliesARow) {
+    constexpr std::int64_t in = 1100, out = 19;
+    const auto row = random_values<Bf16>(in, 1), weight = random_values<Bf16>(in * out, 2);
+    std::vector<Bf16> output(out);
+    const Linear<Bf16> layer{weight.data(), nullptr, out, in};
+    const Product<Bf16> product{layer, output.data()};
+    expect_same(MultiplyRow<Bf16>(row.data(), {&product, 1}), output);
 }
 
 TEST(DeviceThreads, Norm) {

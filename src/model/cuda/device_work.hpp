@@ -13,6 +13,7 @@
 #include "model/cuda/attend_tiles.hpp"
 #include "model/cuda/experts.hpp"
 #include "model/cuda/join_stretches.hpp"
+#include "model/cuda/multiply_row.hpp"
 #include "model/cuda/norm_rows.hpp"
 #include "model/cuda/place_heads.hpp"
 #include "model/cuda/row_jobs.hpp"
@@ -23,10 +24,10 @@ namespace galapagos::cuda {
 
 /// One kernel with what it works on.
 template <typename T>
-using ForwardJob =
-    std::variant<EmbedTokens<T>, NormRows<T>, PlaceHeads<T>, AttendTokens<T>, AttendTiles,
-                 JoinStretches<T>, Activate<T>, AddRows<T>, RoundSums<T>, GatherRows<T>,
-                 ChooseExperts<T>, ClearSums, AddExpert, WidenLogits<T>, SummariseLogits<T>>;
+using ForwardJob = std::variant<EmbedTokens<T>, NormRows<T>, PlaceHeads<T>, AttendTokens<T>,
+                                AttendTiles, JoinStretches<T>, MultiplyRow<T>, Activate<T>,
+                                AddRows<T>, RoundSums<T>, GatherRows<T>, ChooseExperts<T>,
+                                ClearSums, AddExpert, WidenLogits<T>, SummariseLogits<T>>;
 
 /// What the jobs of a decoding step depend on, apart from what lies in the device's memory.
 struct StepShape {

@@ -6,6 +6,7 @@
 #include "model/cuda/attend_tiles.hpp"
 #include "model/cuda/experts.hpp"
 #include "model/cuda/join_stretches.hpp"
+#include "model/cuda/multiply_row.hpp"
 #include "model/cuda/norm_rows.hpp"
 #include "model/cuda/place_heads.hpp"
 #include "model/cuda/row_jobs.hpp"
@@ -24,6 +25,8 @@ void run_kernel(const AttendTokens<T>& job, const Stream& stream);
 void run_kernel(const AttendTiles& job, const Stream& stream);
 template <typename T>
 void run_kernel(const JoinStretches<T>& job, const Stream& stream);
+template <typename T>
+void run_kernel(const MultiplyRow<T>& job, const Stream& stream);
 template <typename T>
 void run_kernel(const Activate<T>& job, const Stream& stream);
 template <typename T>

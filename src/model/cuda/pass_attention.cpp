@@ -202,11 +202,10 @@ void PassAttention<T>::project(const LayerWeights<T>& layer, const PassPart& par
     if (layer.query_key_value.weight != nullptr)
         return context_.linear(layer.query_key_value, normed, part.rows, queries);
     T* const keys = queries + part.rows * query_width_;
-    context_.work.multiply(
-        normed, part.rows,
-        std::array<Product<T>, 3>{{{layer.query, queries},
-                                   {layer.key, keys},
-                                   {layer.value, keys + part.rows * kv_width_}}});
+    context_.multiply(normed, part.rows,
+                      std::array<Product<T>, 3>{{{layer.query, queries},
+                                                 {layer.key, keys},
+                                                 {layer.value, keys + part.rows * kv_width_}}});
 }
 
 /// How the layer's heads come out of `projected`. Jobs count tokens from the first of the pass.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "comm/tensor_group.hpp"
 #include "model/cuda/device_work.hpp"
@@ -21,10 +22,14 @@ struct PassContext {
     /// Whether the host may wait for the device on the way: not in a step that is recorded.
     bool may_wait = true;
 
-    /// output[rows, out] = input * weight^T + bias.
+    /// Each output[rows, out] = input * weight^T + bias.
+    void multiply(const T* input, std::int64_t rows, std::span<const Product<T>> products) {
+        if (MultiplyRow<T>::takes(rows, products)) return work.run(MultiplyRow<T>(input, products));
+        work.multiply(input, rows, products);
+    }
     void linear(const Linear<T>& layer, const T* input, std::int64_t rows, T* output) {
         const Product<T> product{layer, output};
-        work.multiply(input, rows, {&product, 1});
+        multiply(input, rows, {&product, 1});
     }
 
     /// The same where every rank holds a slice of the inputs. Several ranks' output is there when

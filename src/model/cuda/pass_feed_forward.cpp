@@ -56,8 +56,8 @@ void PassFeedForward<T>::widen_and_activate(const MlpWeights<T>& mlp, const T* i
                                             std::int64_t rows) {
     const bool gated = mlp.gate.weight != nullptr;
     if (gated)
-        context_.work.multiply(input, rows,
-                               std::array<Product<T>, 2>{{{mlp.gate, gate_}, {mlp.up, up_}}});
+        context_.multiply(input, rows,
+                          std::array<Product<T>, 2>{{{mlp.gate, gate_}, {mlp.up, up_}}});
     else
         context_.linear(mlp.up, input, rows, gate_);
     context_.work.run(
