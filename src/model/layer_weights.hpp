@@ -29,7 +29,7 @@ template <typename T>
 struct LayerWeights {
     Norm<T> attention_norm, attention_post_norm, query_norm, key_norm;
     Linear<T> query, key, value;
-    Linear<T> query_key_value;  ///< instead of the three, where their outputs can't be told apart
+    Linear<T> query_key_value;  ///< instead of the three, where they are one product
     Linear<T> attention_output;
     Norm<T> mlp_norm, mlp_post_norm;
     MlpWeights<T> mlp;

@@ -8,10 +8,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "base/error.hpp"
 #include "comm/communicator.hpp"
 #include "model/cuda/beside_pass.hpp"
+#include "model/cuda/device_weights.hpp"
 #include "model/cuda/pass_bytes.hpp"
 #include "model/decoder.hpp"
 #include "model/device_models.hpp"
@@ -392,6 +394,27 @@ TEST(HostWork, NoticesAStepThatIsNotTheFirstOfItsShape) {
     EXPECT_NONFATAL_FAILURE(
         work.replay({1, 1}, [&] { work.copy_in(&copied, sizeof copied, rows.data()); }),
         "a copy can't be recorded");
+}
+
+/// Of models without biases between them, and where they are one tensor.
+TYPED_TEST(DevicePass, QueriesKeysAndValuesAreOneProductWhereTheyLieSideBySide) {
+    using T = TypeParam;
+    const std::set<std::string> joined{"mistral", "phi3", "gpt2", "gpt_neox"};
+    const std::set<std::string> apart{"llama", "qwen2"};
+    for (const DeviceModel& model : test::device_models()) {
+        SCOPED_TRACE(model.name);
+        if (!joined.contains(model.name) && !apart.contains(model.name)) continue;
+        const DrawnModel drawn(model, std::is_same_v<T, float> ? DType::f32 : DType::bf16);
+        const HeadCounts heads = heads_of(drawn.sharding, drawn.architecture);
+        const auto weights =
+            cuda::join_neighbours(WeightBinder<T>(drawn.architecture, heads, drawn.arena).bind());
+        for (const LayerWeights<T>& layer : weights.layers) {
+            EXPECT_EQ(layer.query.weight != nullptr, apart.contains(model.name));
+            EXPECT_EQ(layer.query_key_value.out, joined.contains(model.name)
+                                                     ? (heads.query + 2 * heads.kv) * heads.head_dim
+                                                     : 0);
+        }
+    }
 }
 
 TYPED_TEST(DevicePass, FollowsRoutesWithTheirScales) {

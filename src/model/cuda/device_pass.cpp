@@ -23,10 +23,10 @@ class DevicePass final : public ForwardPass {
         : architecture_(architecture),
           most_hops_(std::max(static_cast<std::int64_t>(route.hops.size()), options.max_hops)),
           context_{work, group, {work, sharding.rank(), sharding.size(), options.reductions}},
-          weights_(
+          weights_(join_neighbours(
               ArenaCopy(arena, device_weights)
                   .moved(WeightBinder<T>(architecture_, heads_of(sharding, architecture), arena)
-                             .bind())),
+                             .bind()))),
           vocabulary_{sharding.vocab_begin(), sharding.vocab_end()},
           tokens_(std::max(options.batch_tokens, options.max_batch)),
           inputs_(tokens_),

@@ -63,4 +63,28 @@ class ArenaCopy {
     std::uintptr_t shift_;
 };
 
+/// Whether `b` goes on where `a` ends, so that both can be one product.
+template <typename T>
+bool follows(const Linear<T>& a, const Linear<T>& b) {
+    const bool same_biases =
+        a.bias == nullptr ? b.bias == nullptr : b.bias != nullptr && b.bias == a.bias + a.out;
+    return b.weight == a.weight + a.out * a.in && b.in == a.in && same_biases && !a.transposed &&
+           !b.transposed;
+}
+
+/// Makes queries, keys and values one product where their weights lie one behind the other: those
+/// of keys and values alone are too small for a GPU.
+template <typename T>
+ModelWeights<T> join_neighbours(ModelWeights<T> weights) {
+    for (LayerWeights<T>& layer : weights.layers) {
+        if (layer.query.weight == nullptr || !follows(layer.query, layer.key) ||
+            !follows(layer.key, layer.value))
+            continue;
+        layer.query_key_value = layer.query;
+        layer.query_key_value.out += layer.key.out + layer.value.out;
+        layer.query = layer.key = layer.value = {};
+    }
+    return weights;
+}
+
 }  // namespace galapagos::cuda
