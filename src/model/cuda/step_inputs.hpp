@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <vector>
 
@@ -11,52 +10,53 @@
 
 namespace galapagos::cuda {
 
-/// What the host tells the device about a run, in one copy of a fixed size.
+/// What the host tells the device about a run, in one copy. Where it lies depends on how much of
+/// each there is, so that steps of one shape find it at the same addresses.
 class StepInputs {
   public:
     explicit StepInputs(std::int64_t tokens)
-        : tokens_(static_cast<std::size_t>(tokens)), host_(tokens_ * row_bytes) {}
-
-    void add_to(PassMemory& memory) {
-        memory.add(device_, static_cast<std::int64_t>(host_.size()));
+        : most_bytes_(static_cast<std::size_t>(tokens) * row_bytes) {
+        host_.reserve(most_bytes_);
     }
+
+    void add_to(PassMemory& memory) { memory.add(device_, static_cast<std::int64_t>(most_bytes_)); }
 
     template <typename T>
     void copy(std::span<const Place> places, std::span<const TokenTile> tiles,
               std::span<const std::int32_t> tokens, std::span<const std::int32_t> wanted,
               DeviceWork<T>& work) {
-        put(std::as_bytes(places), places_at());
-        put(std::as_bytes(tiles), tiles_at());
-        put(std::as_bytes(tokens), tokens_at());
-        put(std::as_bytes(wanted), wanted_at());
+        host_.clear();
+        places_ = put(places);
+        tiles_ = put(tiles);
+        tokens_ = put(tokens);
+        wanted_ = put(wanted);
         work.copy_in(host_.data(), host_.size(), device_);
     }
 
-    const Place* places() const { return reinterpret_cast<const Place*>(device_ + places_at()); }
-    const TokenTile* tiles() const {
-        return reinterpret_cast<const TokenTile*>(device_ + tiles_at());
-    }
-    const std::int32_t* tokens() const {
-        return reinterpret_cast<const std::int32_t*>(device_ + tokens_at());
-    }
-    const std::int32_t* wanted() const {
-        return reinterpret_cast<const std::int32_t*>(device_ + wanted_at());
-    }
+    const Place* places() const { return places_; }
+    const TokenTile* tiles() const { return tiles_; }
+    const std::int32_t* tokens() const { return tokens_; }
+    const std::int32_t* wanted() const { return wanted_; }
 
   private:
     static constexpr std::size_t row_bytes =
         sizeof(Place) + sizeof(TokenTile) + 2 * sizeof(std::int32_t);
-    std::size_t places_at() const { return 0; }
-    std::size_t tiles_at() const { return tokens_ * sizeof(Place); }
-    std::size_t tokens_at() const { return tiles_at() + tokens_ * sizeof(TokenTile); }
-    std::size_t wanted_at() const { return tokens_at() + tokens_ * sizeof(std::int32_t); }
-    void put(std::span<const std::byte> bytes, std::size_t at) {
-        if (!bytes.empty()) std::memcpy(host_.data() + at, bytes.data(), bytes.size());
+
+    /// Where the values will lie on the device. The widest come first: nothing is misaligned.
+    template <typename Value>
+    const Value* put(std::span<const Value> values) {
+        const auto bytes = std::as_bytes(values);
+        const auto* place = reinterpret_cast<const Value*>(device_ + host_.size());
+        host_.insert(host_.end(), bytes.begin(), bytes.end());
+        return place;
     }
 
-    std::size_t tokens_;
+    std::size_t most_bytes_;
     std::vector<std::byte> host_;
     std::byte* device_ = nullptr;
+    const Place* places_ = nullptr;
+    const TokenTile* tiles_ = nullptr;
+    const std::int32_t *tokens_ = nullptr, *wanted_ = nullptr;
 };
 
 }  // namespace galapagos::cuda
