@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
-#include <utility>
+#include <cmath>
 
 #include "base/error.hpp"
 #include "genome/method_parameters.hpp"
@@ -36,7 +35,8 @@ ParameterSpace::ParameterSpace(const SearchSettings& search, const MergeSettings
     : merge_(merge), models_(std::move(models)) {
     check_settings(search, models_);
     check_methods(merge_, models_);
-    boundaries_ = equal_groups(models_.num_layers, search.layer_groups);
+    points_ = search.smooth ? search.layer_groups : 1;
+    boundaries_ = equal_groups(models_.num_layers, search.smooth ? 1 : search.layer_groups);
     if (!search.layer_boundaries.empty()) {
         boundaries_ = search.layer_boundaries;
         boundaries_.insert(boundaries_.begin(), 0);
@@ -67,6 +67,7 @@ void ParameterSpace::find_kinds(const SearchSettings& search) {
         const ModuleKind kind = kind_of(tensor, searched_);
         found[static_cast<size_t>(group_of(tensor, boundaries_))].insert(kind);
         anywhere.insert(kind);
+        if (layer_of(tensor)) layer_kinds_.insert(kind);
     }
     for (const auto& kinds : found) {
         kinds_.emplace_back(kinds.begin(), kinds.end());
@@ -147,13 +148,22 @@ void ParameterSpace::make_cells(const SearchSettings& search, Cell cell) {
         for (const ModuleKind kind : kinds_[group]) {
             const bool searched =
                 std::find(searched_.begin(), searched_.end(), kind) != searched_.end();
-            cell.values.emplace_back(kind, make_value(range, searched, gene_name(cell, kind)));
+            std::vector<Value> values;
+            const int points = searched && !range.fixed ? points_of(kind) : 1;
+            for (int point = 0; point < points; ++point) {
+                values.push_back(make_value(range, searched, gene_name(cell, kind, point)));
+            }
+            cell.values.emplace_back(kind, std::move(values));
         }
         cells_.push_back(cell);
     }
 }
 
-std::string ParameterSpace::gene_name(const Cell& cell, ModuleKind kind) const {
+int ParameterSpace::points_of(ModuleKind kind) const {
+    return layer_kinds_.count(kind) > 0 ? points_ : 1;
+}
+
+std::string ParameterSpace::gene_name(const Cell& cell, ModuleKind kind, int point) const {
     const bool named = !cell.shared || cell.parameter == "t";
     std::string name =
         named ? models_.sources[cell.source].name + "." + cell.parameter : cell.parameter;
@@ -162,19 +172,33 @@ std::string ParameterSpace::gene_name(const Cell& cell, ModuleKind kind) const {
         const auto group = static_cast<size_t>(cell.group);
         name += fmt::format(".{}-{}", boundaries_[group], boundaries_[group + 1] - 1);
     }
+    if (points_of(kind) > 1) {
+        const double share = static_cast<double>(point) / (points_ - 1);
+        name += fmt::format(".{}", std::lround(share * (models_.num_layers - 1)));
+    }
     const bool only_kind = searched_ == std::vector{ModuleKind::rest};
     return only_kind ? name : name + "." + name_of(kind);
 }
 
-double ParameterSpace::epsilon_limit(const Cell& epsilon, size_t kind, const Genome& genome) const {
+// Between two points min(density, 1 - density) is no less than the line between theirs.
+double ParameterSpace::epsilon_limit(const Cell& epsilon, size_t kind, size_t point,
+                                     const Genome& genome) const {
     constexpr double almost = 0.999;
     for (const Cell& cell : cells_) {
         if (cell.parameter != "density" || cell.source != epsilon.source ||
             cell.group != epsilon.group) {
             continue;
         }
-        const double density = cell.values[kind].second.in(genome);
-        return density > 0 && density < 1 ? almost * std::min(density, 1 - density) : 1;
+        const std::vector<Value>& densities = cell.values[kind].second;
+        const bool paired = densities.size() == epsilon.values[kind].second.size();
+        double limit = 1;
+        for (size_t i = 0; i < densities.size(); ++i) {
+            const double density = densities[i].in(genome);
+            const bool random = density > 0 && density < 1;  // else epsilon has no effect
+            if ((i == point || !paired) && (random || densities.size() > 1))
+                limit = std::min(limit, almost * std::min(density, 1 - density));
+        }
+        return limit;
     }
     return 1;
 }
@@ -182,20 +206,27 @@ double ParameterSpace::epsilon_limit(const Cell& epsilon, size_t kind, const Gen
 ParameterSetting ParameterSpace::setting(const Cell& cell, const Genome& genome) const {
     std::vector<ParameterCase> cases;
     for (size_t i = 0; i < cell.values.size(); ++i) {
-        const auto& [kind, value] = cell.values[i];
-        double number = value.in(genome);
-        if (cell.parameter == "epsilon" && !cell.shared) {
-            number = std::min(number, epsilon_limit(cell, i, genome));
+        const auto& [kind, values] = cell.values[i];
+        std::vector<ParameterScalar> numbers;
+        for (size_t point = 0; point < values.size(); ++point) {
+            double number = values[point].in(genome);
+            if (cell.parameter == "epsilon" && !cell.shared) {
+                number = std::min(number, epsilon_limit(cell, i, point, genome));
+            }
+            numbers.emplace_back(number);
         }
         for (const std::string& filter : filters_of(kind, models_.tensor_names)) {
-            cases.push_back({filter, {number}});
+            cases.push_back({filter, numbers});
         }
     }
     const bool same = std::all_of(cases.begin(), cases.end(), [&](const ParameterCase& entry) {
         return entry.values == cases.front().values;
     });
-    if (same) {
+    if (same && cases.front().values.size() == 1) {
         return ParameterSetting(std::get<double>(cases.front().values.front()));
+    }
+    if (same) {
+        cases = {{"", cases.front().values}};
     }
     return ParameterSetting(std::move(cases));
 }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "genome/search_settings.hpp"
@@ -21,6 +23,11 @@ namespace galapagos {
 /// `select_topk`, `r`, `alpha`, the `epsilon` of ram) has a gene for each group and kind. A
 /// genome's `epsilon` for della is lowered where density - epsilon or density + epsilon would be no
 /// probability.
+///
+/// With `smooth` there are points in place of groups, evenly from the first to the last layer, and
+/// a layer's values lie on the line between those of the points beside it: mergekit's gradients, in
+/// a recipe without slices. What stands outside the layers has the values of the first point, as in
+/// mergekit, and a kind that no layer has (embeddings, head) one value.
 class ParameterSpace final : public SearchSpace {
   public:
     /// Throws UsageError for settings that contradict each other or the models.
@@ -42,13 +49,14 @@ class ParameterSpace final : public SearchSpace {
             return gene < 0 ? fixed : genome[static_cast<size_t>(gene)];
         }
     };
-    /// One parameter of one source in one layer group: a value for each kind of module.
+    /// One parameter of one source in one layer group: for each kind of module a value, or values
+    /// from the first to the last layer.
     struct Cell {
         std::string parameter;
         size_t source = 0;
         bool shared = false;  ///< of the whole method, not of one source
         int group = 0;
-        std::vector<std::pair<ModuleKind, Value>> values;
+        std::vector<std::pair<ModuleKind, std::vector<Value>>> values;
     };
     /// A setting of the whole recipe that may be picked by a gene.
     struct Choice {
@@ -58,14 +66,16 @@ class ParameterSpace final : public SearchSpace {
     };
 
     void find_kinds(const SearchSettings& search);
+    int points_of(ModuleKind kind) const;
     Choice make_choice(const std::string& name, const std::vector<std::string>& names);
     void make_cells(const SearchSettings& search, const std::string& parameter, size_t source);
     void make_cells(const SearchSettings& search, Cell cell);
     GeneRange range_of(const SearchSettings& search, const Cell& cell) const;
     Value make_value(const GeneRange& range, bool searched, const std::string& name);
-    std::string gene_name(const Cell& cell, ModuleKind kind) const;
+    std::string gene_name(const Cell& cell, ModuleKind kind, int point) const;
     bool single_slice() const { return boundaries_.size() == 2; }
-    double epsilon_limit(const Cell& epsilon, size_t kind, const Genome& genome) const;
+    double epsilon_limit(const Cell& epsilon, size_t kind, size_t point,
+                         const Genome& genome) const;
 
     ParameterSetting setting(const Cell& cell, const Genome& genome) const;
     RecipeSlice slice(int group, Method method, const Genome& genome) const;
@@ -74,7 +84,9 @@ class ParameterSpace final : public SearchSpace {
     MergeSettings merge_;
     SearchModels models_;
     std::vector<int> boundaries_;
+    int points_ = 1;                              ///< of a smooth search, else 1
     std::vector<std::vector<ModuleKind>> kinds_;  ///< by group: kinds that have tensors there
+    std::set<ModuleKind> layer_kinds_;            ///< kinds that have tensors in layers
     std::vector<ModuleKind> searched_;            ///< kinds whose values are genes
     Choice method_, normalize_, rescale_;
     Value lambda_;

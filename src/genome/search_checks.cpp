@@ -50,6 +50,7 @@ void refuse_merging(const SearchSettings& search, const MergeSettings& merge) {
     plain.dtype = merge.dtype;
     const char* key = merge != plain                                     ? "merge"
                       : search.layer_groups != 1                         ? "search.layer_groups"
+                      : search.smooth                                    ? "search.smooth"
                       : !search.modules.empty()                          ? "search.modules"
                       : !search.genes.empty() || !search.sources.empty() ? "search.genes"
                                                                          : nullptr;
@@ -91,6 +92,12 @@ void check_settings(const SearchSettings& search, const SearchModels& models) {
                 what, "search.sources names '" + source + "', which is no source",
                 name_hint(source, std::vector<std::string>(names.begin(), names.end())));
         }
+    }
+    if (search.smooth && (!search.layer_boundaries.empty() || search.layer_groups < 2)) {
+        throw UsageError(what,
+                         "search.smooth draws lines between two points or more, as many as "
+                         "search.layer_groups says",
+                         "set search.layer_groups to a number from 2 on");
     }
     const int last =
         search.layer_boundaries.empty() ? search.layer_groups - 1 : search.layer_boundaries.back();

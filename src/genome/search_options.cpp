@@ -197,6 +197,9 @@ void visit_options(OptionVisitor& visitor, SearchSettings& settings) {
         "layer_groups", layer_groups_option(settings),
         {.help = "groups of layers with genes of their own: how many (of equal size), or "
                  "the first layer of each group but the first"});
+    visitor.option("smooth", settings.smooth,
+                   {.help = "layer_groups points instead, from the first to the last layer, and "
+                            "between them values on a line (mergekit's gradients)"});
     visit_modules(visitor, settings);
     visitor.custom(
         "genes",

@@ -49,6 +49,7 @@ struct SearchSettings {
     Space space = Space::ps;
     int layer_groups = 1;               ///< groups of (nearly) equal size
     std::vector<int> layer_boundaries;  ///< or the first layers of all groups but the first
+    bool smooth = false;                ///< layer_groups points, and lines between them
     std::vector<ModuleKind> modules;    ///< empty: one gene for all kinds
     /// Parameter ("weight", "density", "t" ...) to its range, for every source ...
     GeneRanges genes;
@@ -68,7 +69,8 @@ struct MergeSettings {
     friend bool operator==(const MergeSettings&, const MergeSettings&) = default;
 };
 
-/// Keys: space, layer_groups, modules, genes, sources, path. A range is a number, `{fixed: 0.5}` or
+/// Keys: space, layer_groups, smooth, modules, genes, sources, path. A range is a number, `{fixed:
+/// 0.5}` or
 /// `{lower: 0, upper: 1.5, initial: 0.7}`, where `initial` may be left out for the middle.
 void visit_options(OptionVisitor& visitor, SearchSettings& settings);
 

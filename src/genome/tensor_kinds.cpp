@@ -2,26 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <optional>
 
 namespace galapagos {
 
 namespace {
-
-/// The first part between dots that is a number: 12 in "model.layers.12.mlp.up_proj.weight".
-std::optional<int> layer_of(std::string_view tensor) {
-    while (!tensor.empty()) {
-        const size_t dot = std::min(tensor.find('.'), tensor.size());
-        int number = 0;
-        const char* end = tensor.data() + dot;
-        const auto [stop, problem] = std::from_chars(tensor.data(), end, number);
-        if (problem == std::errc() && stop == end && dot > 0) {
-            return number;
-        }
-        tensor.remove_prefix(std::min(dot + 1, tensor.size()));
-    }
-    return std::nullopt;
-}
 
 /// The architectures' names for a kind of module, Llama's first.
 std::vector<std::string_view> all_filters_of(ModuleKind kind) {
@@ -50,6 +34,20 @@ bool fits(std::string_view tensor, ModuleKind kind) {
 }
 
 }  // namespace
+
+std::optional<int> layer_of(std::string_view tensor) {
+    while (!tensor.empty()) {
+        const size_t dot = std::min(tensor.find('.'), tensor.size());
+        int number = 0;
+        const char* end = tensor.data() + dot;
+        const auto [stop, problem] = std::from_chars(tensor.data(), end, number);
+        if (problem == std::errc() && stop == end && dot > 0) {
+            return number;
+        }
+        tensor.remove_prefix(std::min(dot + 1, tensor.size()));
+    }
+    return std::nullopt;
+}
 
 std::vector<std::string> filters_of(ModuleKind kind, const std::vector<std::string>& tensors) {
     std::vector<std::string> filters;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,9 @@ std::vector<std::string> filters_of(ModuleKind kind, const std::vector<std::stri
 
 /// The first of `kinds` of which a filter fits the tensor, else `rest`.
 ModuleKind kind_of(std::string_view tensor, const std::vector<ModuleKind>& kinds);
+
+/// The first part between dots that is a number: 12 in "model.layers.12.mlp.up_proj.weight".
+std::optional<int> layer_of(std::string_view tensor);
 
 /// First layer of each of `groups` nearly equal groups, and `layers` at the end.
 std::vector<int> equal_groups(int layers, int groups);

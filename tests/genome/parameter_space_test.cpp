@@ -171,6 +171,74 @@ TEST_F(Spaces, EveryTensorGetsItsOwnGene) {
     EXPECT_EQ(used.size(), space.genes().size());
 }
 
+TEST_F(Spaces, SmoothValuesLieOnLinesBetweenPoints) {
+    const ParameterSpace space =
+        this->space("{layer_groups: 3, smooth: true, modules: [attention, embeddings, head, rest]}",
+                    "{method: ties}");
+    const std::vector<std::string> weights = {
+        "maths.weight.0.attention", "maths.weight.3.attention", "maths.weight.5.attention",
+        "maths.weight.embeddings",  "maths.weight.head",        "maths.weight.0.rest",
+        "maths.weight.3.rest",      "maths.weight.5.rest"};
+    auto genes = names(space);
+    EXPECT_EQ(genes.size(), 4 * weights.size());  // weights and densities of two sources
+    genes.resize(weights.size());
+    EXPECT_EQ(genes, weights);
+
+    const Genome genome = distinct(space);
+    const Recipe recipe = space.recipe(genome);
+    EXPECT_TRUE(recipe.slices.empty());
+    const auto tensors = plan(recipe);
+    const auto of = [&](const char* name) { return value(space, genome, name); };
+    const auto weight = [&](const std::string& name) { return tensors.at(name).inputs[0].weight; };
+    EXPECT_EQ(weight("model.embed_tokens.weight"), of("maths.weight.embeddings"));
+    EXPECT_EQ(weight("lm_head.weight"), of("maths.weight.head"));
+    EXPECT_EQ(weight("model.norm.weight"), of("maths.weight.0.rest"));
+    for (int layer = 0; layer < 6; ++layer) {
+        const double points[] = {of("maths.weight.0.attention"), of("maths.weight.3.attention"),
+                                 of("maths.weight.5.attention")};
+        const double place = layer / 5.0 * 2;  // the second point is in the middle, at 2.5
+        const auto before = std::min(1, static_cast<int>(place));
+        const double share = place - before;
+        EXPECT_NEAR(weight("model.layers." + std::to_string(layer) + ".self_attn.q_proj.weight"),
+                    (1 - share) * points[before] + share * points[before + 1], 1e-12)
+            << layer;
+    }
+}
+
+TEST_F(Spaces, EveryMethodCanBeSmooth) {
+    for (const Method method : all_methods) {
+        SearchModels models = this->models();
+        if (method == Method::passthrough) models.sources.pop_back();
+        const std::string name(name_of(method));
+        const ParameterSpace space(search_of("{layer_groups: 4, smooth: true}"),
+                                   merge_of("{method: " + name + "}"), models);
+        EXPECT_EQ(plan(space.recipe(distinct(space))).size(), sources_[0]->tensor_names().size())
+            << name;
+    }
+}
+
+TEST_F(Spaces, SmoothKeepProbabilitiesOfDellaStayInBounds) {
+    for (const char* ranges : {"{}", "{density: 0.25}", "{density: 1}", "{epsilon: 0.4}"}) {
+        const ParameterSpace space =
+            this->space(std::string("{layer_groups: 4, smooth: true, genes: ") + ranges + "}",
+                        "{method: della}");
+        Genome genome;
+        for (const Gene& gene : space.genes()) {
+            // Densities of 1 beside others, and the largest spreads.
+            const bool high = gene.name.find("epsilon") != std::string::npos ||
+                              gene.name.find(".density.2") != std::string::npos;
+            genome.push_back(high ? gene.upper : 0.5 * (gene.lower + gene.upper));
+        }
+        for (const auto& [name, tensor] : plan(space.recipe(genome))) {
+            for (const MergeInput& input : tensor.inputs) {
+                if (input.density >= 1) continue;
+                EXPECT_GT(input.density - input.epsilon, 0) << name << " " << ranges;
+                EXPECT_LT(input.density + input.epsilon, 1) << name << " " << ranges;
+            }
+        }
+    }
+}
+
 TEST_F(Spaces, KindsThatAreNotListedStayAtTheInitialValueOrShareRest) {
     const std::string genes = "genes: {weight: {upper: 1.5, initial: 0.6}}";
     const ParameterSpace fixed = space("{modules: [mlp], " + genes + "}");
@@ -319,6 +387,10 @@ TEST_F(Spaces, RefuseContradictions) {
     EXPECT_THAT(error_of("{layer_groups: 7}"), HasSubstr("6 layers"));
     EXPECT_THAT(error_of("{layer_groups: [2, 6]}"), HasSubstr("6 layers"));
     EXPECT_EQ(error_of("{layer_groups: 6}"), "no error");
+    EXPECT_EQ(error_of("{layer_groups: 6, smooth: true}"), "no error");
+    EXPECT_THAT(error_of("{layer_groups: 7, smooth: true}"), HasSubstr("6 layers"));
+    EXPECT_THAT(error_of("{smooth: true}"), HasSubstr("from 2 on"));
+    EXPECT_THAT(error_of("{layer_groups: [2, 4], smooth: true}"), HasSubstr("from 2 on"));
     EXPECT_THAT(error_of("{sources: {math: {weight: 1}}}"), HasSubstr("maths"));
     EXPECT_THAT(error_of("{}", "{method: [slerp, ties]}"), HasSubstr("alone"));
     EXPECT_THAT(error_of("{}", "{method: [slerp, nearswap]}"), HasSubstr("alone"));

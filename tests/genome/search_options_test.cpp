@@ -109,6 +109,12 @@ TEST(SearchOptions, AreWrittenSoThatTheyReadTheSame) {
     EXPECT_EQ(written(parse<MergeSettings>(written(MergeSettings{}))), written(MergeSettings{}));
 }
 
+TEST(SearchOptions, KeepSmooth) {
+    const auto settings = parse<SearchSettings>("{layer_groups: 3, smooth: true}");
+    EXPECT_TRUE(settings.smooth);
+    EXPECT_TRUE(parse<SearchSettings>(written(settings)).smooth);
+}
+
 TEST(SearchOptions, HaveASchema) {
     SearchSettings search;
     MergeSettings merge;

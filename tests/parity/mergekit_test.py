@@ -361,7 +361,8 @@ def test_merged_model_loads_in_transformers(small_merges):
     assert model.config.num_hidden_layers == 5
 
 
-SEARCHED = ["linear", "task_arithmetic", "ties", "breadcrumbs_ties", "nuslerp", "multislerp", "sce", "ramplus_tl"]
+SEARCHED = ["linear", "task_arithmetic", "ties", "breadcrumbs_ties", "nuslerp", "multislerp", "sce", "ramplus_tl",
+            "linear smooth", "ties smooth"]
 
 
 @pytest.fixture(scope="session")
@@ -374,11 +375,13 @@ def searches(mergekit_python, tmp_path_factory):
     models = tiny.make_tiny(work)
     jobs = []
     for method in SEARCHED:
+        name, *smooth = method.split()
         config = work / f"{method}.yaml"
-        config.write_text(tiny.CONFIG.format(models=models, islands=1, generations=2, method=method, optimizer="ga"))
-        run([PROGRAM, "evolve", config, "--run-dir", work / f"{method}.run"], env=tiny.ENVIRONMENT)
+        config.write_text(tiny.CONFIG.format(models=models, islands=1, generations=2, method=name, optimizer="ga"))
+        settings = ["--set", "search.smooth=true"] if smooth else []
+        run([PROGRAM, "evolve", config, "--run-dir", work / f"{method}.run", *settings], env=tiny.ENVIRONMENT)
         recipe = work / f"{method}.run" / "best" / "recipe.yaml"
-        assert "filter" in recipe.read_text() and "layer_range" in recipe.read_text()
+        assert "filter" in recipe.read_text() and ("layer_range" in recipe.read_text()) != bool(smooth)
         run([PROGRAM, "merge", recipe, work / f"{method}.galapagos"])
         run([PROGRAM, "export", work / f"{method}.run", work / f"{method}.export"])
         jobs.append([str(recipe), str(work / f"{method}.mergekit")])
