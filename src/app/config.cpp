@@ -161,8 +161,8 @@ void visit_evaluation(OptionVisitor& v, EvaluationSettings& s) {
     v.option("share_gpus", s.share_gpus, {.help = "let several ranks use one GPU"});
 }
 
-/// Sets "a.b.c" in a tree of maps.
-void set_path(YAML::Node root, const std::string& setting) {
+/// Sets "a.b.c" in a tree of maps, and returns that path.
+std::string set_path(YAML::Node root, const std::string& setting) {
     const auto equals = setting.find('=');
     if (equals == std::string::npos || equals == 0)
         throw UsageError(fmt::format("--set {}: refused", setting), "expected key=value",
@@ -183,6 +183,7 @@ void set_path(YAML::Node root, const std::string& setting) {
     } catch (const YAML::Exception& error) {
         throw UsageError(fmt::format("--set {}: not valid YAML", setting), error.msg);
     }
+    return setting.substr(0, equals);
 }
 
 void check_whole(const Config& config, const std::string& origin) {
@@ -267,9 +268,10 @@ Config load_config_text(const std::string& text, const std::string& origin,
     YAML::Node root = reader.node();
     if (!root.IsMap()) reader.fail("a config file is a map of keys and values");
     refuse_what_is_no_config(reader);
-    for (const auto& setting : settings) set_path(root, setting);
+    std::vector<std::string> paths;
+    for (const auto& setting : settings) paths.push_back(set_path(root, setting));
     Config config;
-    read_options(YamlReader::from_node(root, origin),
+    read_options(YamlReader::from_node(root, origin, std::move(paths)),
                  [&](OptionVisitor& v) { visit_options(v, config, folder); });
     check_whole(config, origin);
     return config;

@@ -67,6 +67,11 @@ std::vector<std::string> remarks_on(const Config& config, int islands) {
     std::vector<std::string> remarks;
     for (const auto& range : unused_ranges(config.search, config.merge))
         remarks.push_back(range + " has no effect: no merge method of this search has the gene");
+    std::vector<OptimizerSettings> optimizers = {config.optimizer};
+    for (const auto& item : config.islands.overrides) optimizers.push_back(item.optimizer);
+    for (const auto& key : unused_settings(optimizers))
+        remarks.push_back("search.optimizer." + key +
+                          " has no effect: no island's optimiser has it");
     for (const auto& item : config.islands.overrides)
         for (const int island : item.islands)
             if (island >= islands)
@@ -76,8 +81,25 @@ std::vector<std::string> remarks_on(const Config& config, int islands) {
     return remarks;
 }
 
+/// Islands that are asked for more elites than they have individuals.
+std::vector<std::string> remarks_on_elites(const Evolution& evolution) {
+    const auto& migration = evolution.config.migration;
+    const auto population = evolution.optimizers.front()->population_size();
+    const bool migrates = evolution.layout.islands > 1 && migration.topology != TopologyKind::none;
+    if (!migrates || static_cast<std::size_t>(migration.elites) <= population) return {};
+    return {
+        fmt::format("migration.elites is {}, and a population of this run is {}: no more than "
+                    "that will migrate",
+                    migration.elites, population)};
+}
+
 void print_warnings(const Evolution& evolution) {
+    for (const auto& remark : remarks_on_elites(evolution)) print_warning(remark);
     for (const auto& remark : evolution.evaluator->remarks()) print_warning(remark);
+    const bool mixes = evolution.config.search.space == SearchSettings::Space::ps;
+    for (const auto& model : evolution.models)
+        if (const auto remark = remark_on_tokens(*model); mixes && !remark.empty())
+            print_warning(remark);
     for (const auto& remark : remarks_on(evolution.config, evolution.layout.islands))
         print_warning(remark);
 }

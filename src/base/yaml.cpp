@@ -27,8 +27,15 @@ bool parse_number(const std::string& text, double& value) {
 
 }  // namespace
 
-YamlReader::YamlReader(YAML::Node node, std::string origin, std::string path)
-    : node_(std::move(node)), origin_(std::move(origin)), path_(std::move(path)) {}
+YamlReader::YamlReader(YAML::Node node, std::string origin, std::string path, Settings settings)
+    : node_(std::move(node)),
+      origin_(std::move(origin)),
+      path_(std::move(path)),
+      settings_(std::move(settings)) {}
+
+YamlReader YamlReader::child(YAML::Node node, std::string path) const {
+    return {std::move(node), origin_, std::move(path), settings_};
+}
 
 YamlReader YamlReader::from_file(const std::filesystem::path& path) {
     return from_text(read_text(path, max_bytes), path.string());
@@ -41,18 +48,35 @@ YamlReader YamlReader::from_text(const std::string& text, const std::string& ori
             fmt::format("{} bytes of YAML, more than the {} allowed here", text.size(), max_bytes));
     try {
         check_yaml_limits(text, origin);
-        return YamlReader(YAML::Load(text), origin, "");
+        return {YAML::Load(text), origin, "", nullptr};
     } catch (const YAML::Exception& error) {
         throw UsageError(fmt::format("{}:{}: not valid YAML", origin, error.mark.line + 1),
                          error.msg);
     }
 }
 
-YamlReader YamlReader::from_node(YAML::Node node, const std::string& origin) {
-    return YamlReader(std::move(node), origin, "");
+YamlReader YamlReader::from_node(YAML::Node node, const std::string& origin,
+                                 std::vector<std::string> settings) {
+    return {std::move(node), origin, "",
+            std::make_shared<const std::vector<std::string>>(std::move(settings))};
+}
+
+bool YamlReader::is_set() const {
+    if (!settings_) return false;
+    const auto below = [](const std::string& inner, const std::string& outer) {
+        return inner.starts_with(outer) &&
+               (inner.size() == outer.size() || inner[outer.size()] == '.' ||
+                inner[outer.size()] == '[');
+    };
+    // A map that isn't in the file was made for what is set in it.
+    const bool made = !path_.empty() && node_.IsDefined() && node_.Mark().is_null();
+    return std::any_of(settings_->begin(), settings_->end(), [&](const std::string& setting) {
+        return below(path_, setting) || (made && below(setting, path_));
+    });
 }
 
 std::string YamlReader::where() const {
+    if (is_set()) return "--set: " + path_;
     const int line = node_.IsDefined() ? node_.Mark().line : -1;
     std::string place = line >= 0 ? fmt::format("{}:{}", origin_, line + 1) : origin_;
     if (!path_.empty()) place += ": " + path_;
@@ -74,7 +98,7 @@ std::vector<std::string> YamlReader::keys() const {
     for (const auto& entry : node_) {
         if (!entry.first.IsScalar()) fail("a key that is not plain text");
         names.push_back(entry.first.Scalar());
-        const YamlReader place(entry.first, origin_, path_);
+        const YamlReader place = child(entry.first, path_);
         if (!seen.insert(names.back()).second)
             place.fail(fmt::format("the key '{}' occurs twice", names.back()));
         if (names.back() == "<<")
@@ -96,8 +120,8 @@ std::optional<YamlReader> YamlReader::find(std::string_view key) const {
     require_map();
     for (const auto& entry : node_) {
         if (entry.first.IsScalar() && entry.first.Scalar() == key)
-            return YamlReader(entry.second, origin_,
-                              path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key));
+            return child(entry.second,
+                         path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key));
     }
     return std::nullopt;
 }
@@ -111,7 +135,7 @@ std::vector<YamlReader> YamlReader::elements() const {
     if (!node_.IsSequence()) fail("expected a list here");
     std::vector<YamlReader> list;
     for (std::size_t i = 0; i < node_.size(); ++i)
-        list.push_back({node_[i], origin_, fmt::format("{}[{}]", path_, i)});
+        list.push_back(child(node_[i], fmt::format("{}[{}]", path_, i)));
     return list;
 }
 

@@ -3,6 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,11 +19,12 @@ class YamlReader {
     /// `origin` stands for the file name in errors.
     static YamlReader from_text(const std::string& text, const std::string& origin);
 
-    /// A document that was built or changed in memory; nodes that came from a file keep their
-    /// lines.
-    static YamlReader from_node(YAML::Node node, const std::string& origin);
+    /// A document that was changed in memory; nodes that came from a file keep their lines, and
+    /// what is wrong at or below one of `settings` ("search.genes") is an error of --set.
+    static YamlReader from_node(YAML::Node node, const std::string& origin,
+                                std::vector<std::string> settings);
 
-    /// "jobs/a/evolve.yaml:12: search.genes"
+    /// "jobs/a/evolve.yaml:12: search.genes", or "--set: search.genes"
     std::string where() const;
     const YAML::Node& node() const { return node_; }
     bool is_map() const { return node_.IsMap(); }
@@ -53,12 +55,16 @@ class YamlReader {
     [[noreturn]] void fail(std::string_view why, std::string_view hint = {}) const;
 
   private:
-    YamlReader(YAML::Node node, std::string origin, std::string path);
+    using Settings = std::shared_ptr<const std::vector<std::string>>;
+    YamlReader(YAML::Node node, std::string origin, std::string path, Settings settings);
+    YamlReader child(YAML::Node node, std::string path) const;
+    bool is_set() const;
     void require_map() const;
 
     YAML::Node node_;
     std::string origin_;
     std::string path_;
+    Settings settings_;  ///< null: none
 };
 
 }  // namespace galapagos

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "evolve/optimizer_settings.hpp"
 
 namespace galapagos {
@@ -41,6 +43,28 @@ void visit_options(OptionVisitor& visitor, OptimizerSettings& settings) {
                     .maximum = 1.0 / 3.0});
     visitor.option("active", settings.active,
                    {.help = "cma_es: learn from the worst candidates of a generation too"});
+}
+
+std::vector<std::string> unused_settings(const std::vector<OptimizerSettings>& optimizers) {
+    std::vector<std::string> unused;
+    const auto look = [&](OptimizerKind owner, const char* key, auto field) {
+        const bool owned =
+            std::any_of(optimizers.begin(), optimizers.end(),
+                        [&](const auto& settings) { return settings.kind == owner; });
+        const bool changed = std::any_of(
+            optimizers.begin(), optimizers.end(),
+            [&](const auto& settings) { return settings.*field != OptimizerSettings{}.*field; });
+        if (changed && !owned) unused.emplace_back(key);
+    };
+    look(OptimizerKind::ga, "tournament", &OptimizerSettings::tournament);
+    look(OptimizerKind::ga, "crossover_rate", &OptimizerSettings::crossover_rate);
+    look(OptimizerKind::ga, "crossover_eta", &OptimizerSettings::crossover_eta);
+    look(OptimizerKind::ga, "mutation_rate", &OptimizerSettings::mutation_rate);
+    look(OptimizerKind::ga, "mutation_eta", &OptimizerSettings::mutation_eta);
+    look(OptimizerKind::ga, "initial_spread", &OptimizerSettings::initial_spread);
+    look(OptimizerKind::cma_es, "sigma", &OptimizerSettings::sigma);
+    look(OptimizerKind::cma_es, "active", &OptimizerSettings::active);
+    return unused;
 }
 
 }  // namespace galapagos

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
+#include <vector>
 
 #include "base/options.hpp"
 
@@ -29,5 +31,8 @@ struct OptimizerSettings {
 
 /// Keys: name, and the fields above by their names.
 void visit_options(OptionVisitor& visitor, OptimizerSettings& settings);
+
+/// Keys of settings that were changed and that none of a run's optimisers has.
+std::vector<std::string> unused_settings(const std::vector<OptimizerSettings>& optimizers);
 
 }  // namespace galapagos

@@ -31,6 +31,9 @@ def test_a_wrong_config_is_refused_once_with_file_and_line(write_config, tmp_pat
     ("search.genes={weight: 0.5}", "nothing to search"),
     ("evaluation.tensor_parallel=5", "ranks"),
     ("nonsense", "expected key=value"),
+    ("search.optimizer.population=-3", "--set: search.optimizer.population: refused"),
+    ("models.sources=[{model: a, nam: b}]", "--set: models.sources[0].nam: refused"),
+    ("serch.optimizer.population=3", "--set: serch: refused (unknown key 'serch')"),
 ])
 def test_a_wrong_setting_is_refused(write_config, tmp_path, setting, message):
     _, err = run_any(2, "evolve", write_config(method="task_arithmetic"), "--run-dir", tmp_path / "run", "--set", setting)
@@ -135,10 +138,13 @@ def test_a_task_without_items_of_the_asked_splits_is_not_passed_over(tiny, tmp_p
 
 
 def test_settings_without_effect_are_told(write_config, tmp_path):
-    _, err = run(1, "evolve", write_config(generations=2, method="linear"), "--run-dir", tmp_path / "run", "--set",
-                 "islands.overrides=[{islands: [0, 5], optimizer: {name: random}}]")
+    _, err = run(2, "evolve", write_config(generations=2, method="linear", islands=2), "--run-dir", tmp_path / "run", "--set",
+                 "islands.overrides=[{islands: [0, 5], optimizer: {name: random}}]", "--set", "search.optimizer.sigma=0.1",
+                 "--set", "search.optimizer.tournament=3", "--set", "migration.elites=1000")
     assert "warning: search.genes.density has no effect" in err and "search.genes.weight" not in err
     assert "names island 5" in err and "names island 0" not in err
+    assert "search.optimizer.sigma has no effect" in err and "tournament" not in err
+    assert err.count("migration.elites is 1000") == 1
 
 
 def test_two_tasks_of_one_name_are_refused(write_config, tiny, tmp_path):
