@@ -106,6 +106,8 @@ Job prepare_job(const EvaluateArguments& arguments,
 }
 
 void print_remarks(const Job& job) {
+    for (const auto& source : job.sources)
+        if (const auto remark = remark_on_tokens(*source); !remark.empty()) print_warning(remark);
     for (const auto& task : job.prepared)
         if (const auto remark = remark_on_cuts(*task); !remark.empty()) print_warning(remark);
 }

@@ -5,6 +5,7 @@
 
 #include "app/commands.hpp"
 #include "app/models.hpp"
+#include "app/together.hpp"
 #include "base/clock.hpp"
 #include "base/files.hpp"
 #include "merge/merge_to_folder.hpp"
@@ -34,6 +35,7 @@ Command add_merge_command(CLI::App& program) {
         const Stopwatch watch;
         MergeToFolderOptions options;
         options.seed = arguments->seed;
+        options.warn = print_warning;
         const bool live = ::isatty(STDERR_FILENO) == 1;
         if (live)
             options.progress = [](std::size_t done, std::size_t total) {

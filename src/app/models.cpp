@@ -44,6 +44,7 @@ std::vector<std::shared_ptr<const Source>> open_models(const std::vector<ModelEn
         SourceOptions options;
         if (!copies.storage.empty()) options.copy = copy_of(entry, copies);
         staged += options.copy.empty() ? 0 : 1;
+        if (!models.empty()) options.tokens = token_count(*models.front());  // the base's
         models.push_back(Source::open(entry.spec(), options));
     }
     if (copies.makes && staged > 0) {

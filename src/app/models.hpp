@@ -17,7 +17,8 @@ struct NodeCopies {
     bool makes = false;             ///< whether this process makes the copies: one of each node
 };
 
-/// A copy that can't be made costs a warning: its model is read where it lies.
+/// A copy that can't be made costs a warning: its model is read where it lies. Tokens that the
+/// first model doesn't have are left out of the others.
 std::vector<std::shared_ptr<const Source>> open_models(const std::vector<ModelEntry>& entries,
                                                        const NodeCopies& copies = {});
 

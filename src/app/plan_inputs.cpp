@@ -72,8 +72,11 @@ PlanInputs open_plan_inputs(Config config, int new_tokens) {
     PlanInputs in;
     const auto entries = config.models();
     in.sizes = measure_models(entries);
-    for (const auto& entry : entries)
-        in.sources.push_back(Source::open({entry.reference(), entry.model, std::nullopt}));
+    SourceOptions options;
+    for (const auto& entry : entries) {
+        in.sources.push_back(Source::open({entry.reference(), entry.model, std::nullopt}, options));
+        options.tokens = token_count(*in.sources.front());
+    }
     in.space = make_search_space(config, in.sources);
     in.network = network_of(*in.space, in.sources);
     in.running = in.network.architecture;

@@ -145,6 +145,9 @@ void merge_to_folder(const Recipe& recipe, const fs::path& out, const MergeToFol
     const fs::path final_path = checked_output(out);
     auto sources = open_sources(recipe, options.sources);
     check_sources(recipe, sources);
+    for (const auto& source : sources)
+        if (const auto remark = remark_on_tokens(*source); options.warn && !remark.empty())
+            options.warn(remark);
     const SourceIndex index = index_sources(sources);
     PartialFolder partial(final_path);
     const fs::path work = partial.path() / ".aligned";

@@ -18,6 +18,8 @@ struct MergeToFolderOptions {
     SourceOptions sources;
     /// Called after each tensor with the number done and the total.
     std::function<void(std::size_t done, std::size_t total)> progress;
+    /// Called with what a user should know and what ends nothing.
+    std::function<void(const std::string& remark)> warn;
 };
 
 /// Name of the file in the output folder that holds the recipe; mergekit uses the same.

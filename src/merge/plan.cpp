@@ -177,13 +177,18 @@ MergePlan make_plan(const Recipe& recipe, const std::vector<std::shared_ptr<cons
 }
 
 std::vector<std::shared_ptr<const Source>> open_sources(const Recipe& recipe,
-                                                        const SourceOptions& options) {
-    std::vector<std::shared_ptr<const Source>> sources;
-    for (const std::string& reference : referenced_models(recipe)) {
+                                                        SourceOptions options) {
+    const auto open = [&](const std::string& reference) {
         SourceSpec spec = parse_source_reference(reference);
         spec.name = reference;
-        sources.push_back(Source::open(spec, options));
-    }
+        return Source::open(spec, options);
+    };
+    const std::string donor = donor_model(recipe);
+    const auto first = open(donor);
+    if (!recipe.tokenizer && !recipe.layer_path) options.tokens = token_count(*first);
+    std::vector<std::shared_ptr<const Source>> sources;
+    for (const std::string& reference : referenced_models(recipe))
+        sources.push_back(reference == donor ? first : open(reference));
     return sources;
 }
 

@@ -69,8 +69,9 @@ SourceIndex index_sources(const std::vector<std::shared_ptr<const Source>>& sour
 MergePlan make_plan(const Recipe& recipe, const std::vector<std::shared_ptr<const Source>>& sources,
                     const SourceIndex& index);
 
-/// Opens every model that the recipe refers to, under the reference as its name.
+/// Opens every model that the recipe refers to, under the reference as its name. When weights are
+/// mixed without a `tokenizer`, tokens that donor_model lacks are left out of the others.
 std::vector<std::shared_ptr<const Source>> open_sources(const Recipe& recipe,
-                                                        const SourceOptions& options = {});
+                                                        SourceOptions options = {});
 
 }  // namespace galapagos

@@ -123,7 +123,13 @@ std::map<std::int64_t, std::string> read_tokens(const std::string& text,
 void compare_tokenizers(const Pair& pair) {
     const auto path_a = pair.first.folder().folder() / "tokenizer.json";
     const auto path_b = pair.other.folder().folder() / "tokenizer.json";
-    if (!std::filesystem::exists(path_a) || !std::filesystem::exists(path_b)) return;
+    if (!std::filesystem::exists(path_a) || !std::filesystem::exists(path_b)) {
+        if (pair.other.folder().tokens_left_out() == 0) return;
+        pair.differ_in_vocabulary(fmt::format(
+            "'{}' has {} tokens more, and without a tokenizer.json in both nothing says that they "
+            "are the last",
+            pair.other.name(), pair.other.folder().tokens_left_out()));
+    }
     const std::string text_a = read_text(path_a, max_tokenizer_bytes);
     const std::string text_b = read_text(path_b, max_tokenizer_bytes);
     if (text_a == text_b) return;

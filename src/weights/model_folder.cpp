@@ -131,8 +131,8 @@ void ModelFolder::open_weight_files() {
     if (!fs::exists(index)) {
         throw Error(folder_.string() + ": no weights",
                     fmt::format("neither {} nor {} is there", single_file, index_file),
-                    holds_pickles(folder_) ? "PyTorch pickles are not read; save the model with "
-                                             "safe_serialization=True"
+                    holds_pickles(folder_) ? "PyTorch pickles are not read; "
+                                             "config/convert_pickles.py writes them as safetensors"
                                            : "");
     }
     for (const auto& [name, promised] : read_index(index)) {
@@ -194,6 +194,20 @@ void ModelFolder::resolve_tied_head() {
     } else {
         tied_ = false;  // transformers, too, believes the file more than config.json
     }
+}
+
+void ModelFolder::keep_tokens(std::int64_t tokens) {
+    const ArchitectureLayout* layout = find_layout(config_);
+    if (layout == nullptr) return;
+    for (const std::string& name : {layout->embedding, layout->head}) {
+        const auto found = tensors_.find(name);
+        if (found == tensors_.end() || found->second.shape.empty()) continue;
+        std::int64_t& rows = found->second.shape.front();
+        if (rows <= tokens) continue;
+        tokens_left_out_ = rows - tokens;
+        rows = tokens;  // what is stored row after row begins with those that stay
+    }
+    if (tokens_left_out_ > 0) config_[std::string(layout->keys.vocab)] = tokens;
 }
 
 std::vector<std::string> ModelFolder::all_files() const {

@@ -2,6 +2,7 @@
 // files.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -45,6 +46,12 @@ class ModelFolder {
     /// Throws Error with the nearest name if it is not there.
     TensorView tensor(std::string_view name) const;
 
+    /// Leaves out the rows of embedding and output head from `tokens` on, as if the model had no
+    /// more tokens than that; does nothing to a model with fewer, or of an unknown architecture.
+    void keep_tokens(std::int64_t tokens);
+    /// How many rows keep_tokens left out.
+    std::int64_t tokens_left_out() const noexcept { return tokens_left_out_; }
+
     /// The weight files, in order of name.
     const std::vector<SafetensorsFile>& weight_files() const noexcept { return files_; }
     /// Names of the other files that belong to a model and are there: generation config, tokenizer,
@@ -66,6 +73,7 @@ class ModelFolder {
     std::vector<std::string> names_;
     std::unordered_map<std::string, TensorView> tensors_;
     std::vector<std::string> companions_;
+    std::int64_t tokens_left_out_ = 0;
 };
 
 }  // namespace galapagos

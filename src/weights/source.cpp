@@ -123,6 +123,7 @@ Source::Source(const SourceSpec& spec, const SourceOptions& options)
       cache_folder_(options.cache_folder.empty() ? default_cache_folder() : options.cache_folder),
       folder_(options.copy.empty() ? spec.model : options.copy) {
     if (spec_.adapter) apply_adapter();
+    if (options.tokens > 0) folder_.keep_tokens(options.tokens);
 }
 
 void Source::apply_adapter() {
@@ -150,6 +151,21 @@ std::shared_ptr<const Source> Source::with_tensors(const Source& source,
     return result;
 }
 
+std::int64_t token_count(const Source& source) {
+    const ArchitectureLayout* layout = find_layout(source.config());
+    const bool known = layout != nullptr && source.folder().has(layout->embedding);
+    return known ? source.folder().tensor(layout->embedding).shape.front() : 0;
+}
+
+std::string remark_on_tokens(const Source& source) {
+    const std::int64_t left_out = source.folder().tokens_left_out();
+    if (left_out == 0) return {};
+    return fmt::format(
+        "{}: the last {} of its {} tokens are left out, since the model that gives the tokenizer "
+        "has {}",
+        source.name(), left_out, token_count(source) + left_out, token_count(source));
+}
+
 std::string stored_name(const Source& source, const std::string& name) {
     const ArchitectureLayout* layout = find_layout(source.config());
     const bool left_to_embedding = layout != nullptr && name == layout->head &&
@@ -166,7 +182,13 @@ bool Source::has(std::string_view name) const {
 TensorView Source::tensor(std::string_view name) const {
     for (const auto& file : replaced_)
         if (file.has(name)) return file.tensor(name);
-    return adapted_ && adapted_->has(name) ? adapted_->tensor(name) : folder_.tensor(name);
+    TensorView view = folder_.tensor(name);
+    if (adapted_ && adapted_->has(name)) {
+        const TensorView adapted = adapted_->tensor(name);
+        view.data = adapted.data;  // of as many rows as are kept
+        view.dtype = adapted.dtype;
+    }
+    return view;
 }
 
 const std::string& Source::sha256() const {

@@ -34,6 +34,8 @@ struct SourceOptions {
     std::filesystem::path cache_folder;
     /// A copy of the model folder that is read instead of it, nearer to this process.
     std::filesystem::path copy;
+    /// Rows of embedding and output head that are read of a model that has more; 0: all.
+    std::int64_t tokens = 0;
 };
 
 /// $GALAPAGOS_CACHE, else $XDG_CACHE_HOME/galapagos, else "galapagos-<user id>" in the directory
@@ -84,6 +86,11 @@ class Source {
     mutable std::once_flag hashed_;
     mutable std::string sha256_;
 };
+
+/// Rows of the embedding; 0 for an architecture that is not known.
+std::int64_t token_count(const Source& source);
+/// What a user should know of tokens that were left out; empty if none were.
+std::string remark_on_tokens(const Source& source);
 
 /// The tensor that `name` stands for in a source: the embedding for an output head that the source
 /// leaves to it, else `name`, whether that is there or not.

@@ -155,7 +155,7 @@ TEST_F(ModelFolderTest, RefusesIncompleteFolders) {
     fs::remove(model / "model.safetensors");
     EXPECT_THAT(message(model), HasSubstr("neither model.safetensors nor"));
     write(model / "pytorch_model.bin", "");
-    EXPECT_THAT(message(model), HasSubstr("safe_serialization"));
+    EXPECT_THAT(message(model), HasSubstr("convert_pickles.py"));
     write(model / "config.json", R"({"a":1,"a":2})");
     EXPECT_THAT(message(model), HasSubstr("'a' occurs twice"));
     write(model / "config.json", "[]");

@@ -72,6 +72,30 @@ TEST_F(SourceTest, WithoutAnAdapterItIsTheFolder) {
     EXPECT_FALSE(fs::exists(options_.cache_folder)) << "opening must not write anything";
 }
 
+TEST_F(SourceTest, TokensCanBeLeftOut) {
+    for (const auto& adapter : {spec_.adapter, std::optional<fs::path>()}) {
+        spec_.adapter = adapter;
+        options_.tokens = 0;
+        const auto whole = Source::open(spec_, options_);
+        options_.tokens = 50;
+        const auto cut = Source::open(spec_, options_);
+        EXPECT_EQ(token_count(*whole), 64);
+        EXPECT_EQ(token_count(*cut), 50);
+        EXPECT_EQ(cut->config().at("vocab_size"), 50);
+        EXPECT_EQ(cut->sha256(), whole->sha256());
+        EXPECT_THAT(remark_on_tokens(*cut), HasSubstr("the last 14 of its 64 tokens"));
+        EXPECT_EQ(remark_on_tokens(*whole), "");
+        for (const auto& name : whole->tensor_names()) {
+            const auto all = whole->tensor(name), kept = cut->tensor(name);
+            const bool rows = name == "model.embed_tokens.weight" || name == "lm_head.weight";
+            EXPECT_EQ(kept.shape[0], rows ? 50 : all.shape[0]) << name;
+            EXPECT_EQ(std::memcmp(kept.data, all.data, kept.bytes()), 0) << name;
+        }
+        options_.tokens = 65;
+        EXPECT_EQ(token_count(*Source::open(spec_, options_)), 64);
+    }
+}
+
 TEST_F(SourceTest, TheCacheHoldsOnlyChangedTensors) {
     const auto source = Source::open(spec_, options_);
     const Adapter adapter(*spec_.adapter, source->folder());
