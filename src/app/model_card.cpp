@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cctype>
 #include <set>
+#include <string_view>
 
 #include "app/version.hpp"
 #include "base/files.hpp"
@@ -28,6 +31,27 @@ std::string licence_of(const std::filesystem::path& folder) {
     return "not stated";
 }
 
+/// Text of one cell of a table.
+std::string cell(const std::string& text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '|') out += '\\';
+        out += c == '\n' || c == '\r' ? ' ' : c;
+    }
+    return out;
+}
+
+/// An argument as a shell reads it.
+std::string shell_quoted(const std::string& argument) {
+    const auto plain = [](unsigned char c) {
+        return std::isalnum(c) != 0 || std::string_view("_@%+=:,./-").find(c) != std::string::npos;
+    };
+    if (!argument.empty() && std::all_of(argument.begin(), argument.end(), plain)) return argument;
+    std::string out = "'";
+    for (const char c : argument) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return out + "'";
+}
+
 std::string score_row(const nlohmann::json& result, const char* stage) {
     if (!result.contains(stage) || !result[stage].is_object() || !result[stage].contains("fitness"))
         return "";
@@ -49,8 +73,9 @@ std::string model_card(const Config& config,
         if (licence == "not stated" && !entries[i].adapter.empty())
             licence = licence_of(entries[i].model);
         licences.insert(licence);
-        parents += fmt::format("| {} | `{}` | {} | `{}` |\n", entries[i].name,
-                               entries[i].reference(), licence, models[i]->sha256().substr(0, 16));
+        parents += fmt::format("| {} | `{}` | {} | `{}` |\n", cell(entries[i].name),
+                               cell(entries[i].reference()), cell(licence),
+                               models[i]->sha256().substr(0, 16));
     }
     std::string scores = score_row(candidate.result, "train") +
                          score_row(candidate.result, "validation") +
@@ -66,8 +91,11 @@ std::string model_card(const Config& config,
     if (licences.size() > 1)
         card += "\nThe parents' licences differ: the merged model is bound by all of them.\n";
     if (!scores.empty()) card += "\n## Scores\n\n| split | fitness |\n|---|---|\n" + scores;
-    card += "\n## Recipe\n\nmergekit YAML:\n\n```yaml\n" + to_yaml(recipe) + "```\n";
-    card += fmt::format("\n## Command\n\n```sh\n{}\n```\n", fmt::join(command, " "));
+    card += fmt::format("\n## Recipe\n\nFor `galapagos merge`{}:\n\n```yaml\n{}```\n",
+                        recipe.layer_path ? "" : ", in mergekit's format", to_yaml(recipe));
+    std::vector<std::string> words;
+    for (const auto& argument : command) words.push_back(shell_quoted(argument));
+    card += fmt::format("\n## Command\n\n```sh\n{}\n```\n", fmt::join(words, " "));
     return card;
 }
 

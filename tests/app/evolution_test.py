@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -139,6 +140,39 @@ def test_the_exported_model_is_the_candidate(write_config, tmp_path, tiny):
     assert "## Parents" in card and "merge_method" in card and "galapagos export" in card.replace(str(PROGRAM), "galapagos")
 
 
+def test_a_source_with_a_few_tokens_more_is_merged_without_them(write_config, tmp_path, tiny):
+    """Fine-tunes often add a padding token."""
+    models = shutil.copytree(tiny, tmp_path / "models")
+    larger = AutoModelForCausalLM.from_pretrained(models / "b")
+    larger.resize_token_embeddings(257)
+    larger.save_pretrained(models / "b")
+    tokenizer = json.loads((models / "b/tokenizer.json").read_text())
+    tokenizer["added_tokens"].append({"id": 256, "content": "[PAD]", "single_word": False, "lstrip": False, "rstrip": False,
+                                      "normalized": False, "special": True})
+    (models / "b/tokenizer.json").write_text(json.dumps(tokenizer))
+    config = write_config(generations=2)
+    run(1, "evolve", config, "--run-dir", tmp_path / "same")
+    config.write_text(config.read_text().replace(str(tiny), str(models)))
+    assert "1 of its 257 tokens" not in run_alone("plan", config)[1]
+    _, err = run(2, "evolve", config, "--run-dir", tmp_path / "run")
+    assert err.count(f"{models}/b: the last 1 of its 257 tokens are left out") == 1
+    assert history(tmp_path / "run") == history(tmp_path / "same")
+    run_alone("export", tmp_path / "run", tmp_path / "model")
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "model").get_input_embeddings().weight.shape[0] == 256
+    _, err = run_alone("merge", tmp_path / "run/best/recipe.yaml", tmp_path / "merged")
+    assert err.count("the last 1 of its 257 tokens") == 1
+    assert (tmp_path / "merged/model.safetensors").read_bytes() == (tmp_path / "model/model.safetensors").read_bytes()
+
+    # Another order of tokens is no such case, nor is one that nobody can look up.
+    tokenizer["model"]["vocab"] = {token: (number + 1) % 256 for token, number in tokenizer["model"]["vocab"].items()}
+    (models / "b/tokenizer.json").write_text(json.dumps(tokenizer))
+    _, err = run(1, "evolve", config, "--run-dir", tmp_path / "other", status=1)
+    assert "tokenizer.json: token" in err and "tokenizer_source" in err
+    (models / "b/tokenizer.json").unlink()
+    _, err = run(1, "evolve", config, "--run-dir", tmp_path / "other", status=1)
+    assert "has 1 tokens more" in err
+
+
 def test_without_validation_items_no_validation_score_is_claimed(write_config, tiny, tmp_path):
     models = shutil.copytree(tiny, tmp_path / "models")
     task = models / "task.yaml"
@@ -156,10 +190,17 @@ def test_without_validation_items_no_validation_score_is_claimed(write_config, t
     assert "| train |" in card and "| validation |" not in card
 
 
-def test_other_candidates_can_be_exported_too(write_config, tmp_path):
-    run(1, "evolve", write_config(generations=2), "--run-dir", tmp_path / "run")
-    run_alone("export", tmp_path / "run", tmp_path / "model", "--candidate", "0:3")
-    assert (tmp_path / "model/model.safetensors").exists()
+def test_other_candidates_can_be_exported_too(write_config, tiny, tmp_path):
+    config = write_config(generations=2)
+    config.write_text(config.read_text().replace(f"{tiny}/a,", f"{{name: a|b, model: {tiny}/a}},"))
+    run(1, "evolve", config, "--run-dir", tmp_path / "run")
+    model = tmp_path / "it's a model"
+    run_alone("export", tmp_path / "run", model, "--candidate", "0:3")
+    assert (model / "model.safetensors").exists()
+    card = (model / "README.md").read_text()
+    assert f"\n| a\\|b | `{tiny}/a` |" in card and "mergekit's format" in card
+    words = shlex.split(card.split("```sh\n")[1].split("\n```")[0])
+    assert words == [str(PROGRAM), "export", str(tmp_path / "run"), str(model), "--candidate", "0:3"]
     _, err = run_alone("export", tmp_path / "run", tmp_path / "other", "--candidate", "0:999", status=2)
     assert "candidate 0:999 not found" in err and not (tmp_path / "other").exists()
 

@@ -72,6 +72,7 @@ def test_the_best_path_is_evaluated_and_exported(tiny, write_path_config, tmp_pa
     assert score(recipe, "test") == pytest.approx(result["test"]["fitness"], abs=1e-9)
     run_alone("export", tmp_path / "run", tmp_path / "out")
     assert score(tmp_path / "out", "test") == pytest.approx(result["test"]["fitness"], abs=1e-4)
+    assert "mergekit" not in (tmp_path / "out/README.md").read_text()
     hops = yaml.safe_load(recipe.read_text())["layer_path"]["hops"]
     ranges = [hop.get("layer_range", [0, 1]) for hop in hops]
     assert AutoConfig.from_pretrained(tmp_path / "out").num_hidden_layers == sum(end - begin for begin, end in ranges)
