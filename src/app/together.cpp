@@ -1,11 +1,12 @@
 #include "app/together.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <new>
+#include <thread>
 
 #include "base/error.hpp"
 
@@ -33,21 +34,30 @@ std::pair<int, std::string> describe_current_exception() {
 
 namespace {
 
-/// "status:message", or nothing.
+/// As text for the others; nothing if the step succeeded.
 std::string run_step(const std::function<void()>& step) {
+    bool follows = false;
     try {
-        step();
-        return {};
+        try {
+            step();
+            return {};
+        } catch (const PeerError&) {
+            follows = true;
+            throw;
+        }
     } catch (...) {
         const auto [status, message] = describe_current_exception();
-        return fmt::format("{}:{}", status, message);
+        return fmt::format("{}{}:{}", follows ? '>' : '!', status, message);
     }
 }
 
+/// Of all ranks' reports the first cause, or else the first of what follows from one.
 void throw_first(const std::vector<std::string>& reports) {
-    for (const auto& report : reports)
-        if (!report.empty())
-            throw CollectiveError(report.substr(report.find(':') + 1), std::stoi(report));
+    for (const char kind : {'!', '>'})
+        for (const auto& report : reports)
+            if (report.starts_with(kind))
+                throw CollectiveError(report.substr(report.find(':') + 1),
+                                      std::stoi(report.substr(1)));
 }
 
 }  // namespace
@@ -86,8 +96,16 @@ void apart(const Communicator& world, const std::function<void()>& step) {
 }
 
 void end_job_of(const Communicator& world) {
-    // What hits many ranks (a full disk) is said by the first: the others are ended before.
-    ::usleep(static_cast<useconds_t>(std::min(world.rank(), 20)) * 100000);
+    // What hits many ranks (a full disk) is said by the first: the others are ended before. So are
+    // those that only heard of it.
+    int wait_ms = std::min(world.rank(), 20) * 100;
+    try {
+        throw;
+    } catch (const PeerError&) {
+        wait_ms += 5000;
+    } catch (...) {
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(wait_ms));
     world.abort(report_current_exception());
 }
 

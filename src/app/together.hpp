@@ -26,7 +26,8 @@ class CollectiveError : public std::runtime_error {
 };
 
 /// Collective. Runs the step on every rank; when it fails on some, every rank throws the lowest
-/// one's error. The step must not communicate.
+/// one's error, of those that don't follow from another's. The step must not communicate, unless
+/// what fails in there fails on all ranks.
 void together(const Communicator& world, const std::function<void()>& step);
 
 /// The same, one rank of a node first, then its others: the first does work that the others find

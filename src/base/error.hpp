@@ -25,4 +25,10 @@ class MachineError : public Error {
     using Error::Error;
 };
 
+/// Another rank failed or does not answer: its error is the cause, this one follows from it.
+class PeerError : public MachineError {
+  public:
+    using MachineError::MachineError;
+};
+
 }  // namespace galapagos

@@ -51,6 +51,17 @@ TEST_F(Agreement, MemoryThatRunsOutOnOneRankFailsAll) {
     agree(world_, [] {});  // all are here
 }
 
+TEST_F(Agreement, TheCauseIsHeardAndNotWhatFollowsFromIt) {
+    const auto step = [this] {
+        agree(world_, [this] {
+            if (world_.rank() == world_.size() - 1) throw MachineError("a GPU fell over");
+            throw PeerError("others did not answer");
+        });
+    };
+    EXPECT_THAT(step, ThrowsMessage<MachineError>(StrEq("a GPU fell over")));
+    EXPECT_THROW(failing(PeerError("others did not answer"))(), PeerError);
+}
+
 TEST_F(Agreement, TheLowestRankThatFailedIsHeard) {
     if (world_.size() < 4) GTEST_SKIP() << "needs four ranks";
     const auto step = [this] {

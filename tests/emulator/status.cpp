@@ -17,10 +17,22 @@ void fail_at_exit() {
     std::_Exit(1);
 }
 
+/// Whether the device is lost from now on, because a test asks for that: after so many pieces of
+/// work that the host waited for or asked about.
+bool is_lost() {
+    static const char* const asked = std::getenv("GALAPAGOS_EMULATED_DEVICE_IS_LOST_AFTER");
+    static long left = asked != nullptr ? std::atol(asked) : -1;
+    return asked != nullptr && --left < 0;
+}
+
 }  // namespace
 
 cudaError_t run_work(const std::function<void()>& work) {
     if (lasting != cudaSuccess) return lasting;
+    if (is_lost()) {
+        report = "the emulated device was asked to be lost";
+        return lasting = last = cudaErrorECCUncorrectable;
+    }
     try {
         work();
     } catch (const std::exception& error) {

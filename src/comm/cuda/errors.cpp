@@ -93,6 +93,7 @@ void check(ncclResult_t code, std::string_view what) {
     std::string why = fmt::format("NCCL: {}", ncclGetErrorString(code));
     if (const std::string_view last = ncclGetLastError(nullptr); !last.empty())
         why += fmt::format("; {}", last);
+    if (code == ncclRemoteError) throw PeerError(what, why, what_to_try(code));
     throw MachineError(what, why, what_to_try(code));
 }
 

@@ -84,11 +84,10 @@ void NcclCommunicator::finish(ncclResult_t code, std::string_view what) {
     if (code == ncclSuccess) return;
     try {
         if (code == ncclInProgress)
-            throw MachineError(
-                what,
-                fmt::format("other ranks did not answer for {} s",
-                            std::chrono::duration<double>(patience_).count()),
-                "the first error in the log is the cause; NCCL_DEBUG=INFO says more");
+            throw PeerError(what,
+                            fmt::format("other ranks did not answer for {} s",
+                                        std::chrono::duration<double>(patience_).count()),
+                            "the first error in the log is the cause; NCCL_DEBUG=INFO says more");
         check(code, what);
     } catch (...) {
         let_go_();
