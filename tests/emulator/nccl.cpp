@@ -8,10 +8,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <iterator>
+#include <map>
 #include <memory>
 #include <random>
-#include <set>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -24,8 +26,10 @@ using namespace galapagos::emulator;
 struct ncclComm {
     std::shared_ptr<RankGroup> group;
     std::function<bool()> under_way = {};  ///< a call that isn't done; may be empty
-    std::set<const void*> windows = {};
+    std::map<const std::byte*, std::size_t> windows = {};
     std::shared_ptr<bool> aborted = std::make_shared<bool>(false);
+    /// Collectives in windows that are queued and not done.
+    std::shared_ptr<int> in_place = std::make_shared<int>(0);
 };
 
 namespace {
@@ -34,30 +38,45 @@ std::size_t size_of(ncclDataType_t type) {
     return type == ncclFloat ? sizeof(float) : sizeof(std::uint16_t);
 }
 
+/// Whether NCCL would work in place there.
+bool in_window(ncclComm_t comm, const void* memory) {
+    const char* const enabled = std::getenv("NCCL_WIN_ENABLE");
+    if (enabled != nullptr && std::string(enabled) == "0") return false;
+    const auto* const at = static_cast<const std::byte*>(memory);
+    const auto after = comm->windows.upper_bound(at);
+    return after != comm->windows.begin() &&
+           at < std::prev(after)->first + std::prev(after)->second;
+}
+
 /// Gathers on the stream: `mine` is `bytes` of the device, of which `all` gets those of all ranks
 /// through `take`.
-void queue_exchange(ncclComm_t comm, const void* mine, std::size_t bytes, cudaStream_t stream,
-                    std::function<void(const std::vector<std::byte>&)> take) {
+void queue_exchange(ncclComm_t comm, const void* mine, std::size_t bytes, bool in_place,
+                    cudaStream_t stream, std::function<void(const std::vector<std::byte>&)> take) {
     RankGroup::Exchange exchange(*comm->group, Channel::stream);
+    const std::shared_ptr<int> waiting = in_place ? comm->in_place : std::make_shared<int>(0);
     // The group outlives the communicator as long as work needs it.
-    const auto work = [group = comm->group, aborted = comm->aborted, exchange, mine, bytes,
-                       take = std::move(take)]() mutable {
+    const auto work = [group = comm->group, aborted = comm->aborted, waiting, begun = false,
+                       exchange, mine, bytes, take = std::move(take)]() mutable {
         if (*aborted) return true;
+        if (!std::exchange(begun, true)) ++*waiting;
         std::vector<std::byte> all(bytes * static_cast<std::size_t>(group->size()));
         const std::byte* const from = device_bytes(mine, bytes, "what a rank gives to others");
         if (!exchange.try_once({from, bytes}, all.data())) return false;
         take(all);
+        --*waiting;
+        begun = false;
         return true;
     };
     stream_of(stream).queue_task({work, comm});
 }
 
-/// NCCL waits in these calls until no graph holds work of the communicator.
-void refuse_to_hang(ncclComm_t comm) {
-    if (!is_recorded(comm)) return;
-    std::fprintf(stderr,
-                 "NCCL would wait for ever: graphs hold work of a communicator that ends\n");
+[[noreturn]] void refuse_to_hang(const char* why) {
+    std::fprintf(stderr, "NCCL would wait for ever: %s\n", why);
     std::abort();
+}
+/// NCCL waits in these calls until no graph holds work of the communicator.
+void refuse_graphs(ncclComm_t comm) {
+    if (is_recorded(comm)) refuse_to_hang("graphs hold work of a communicator that ends");
 }
 
 /// Sends and receives of one group call, which must be an exchange of slices: as many bytes from
@@ -135,6 +154,10 @@ ncclResult_t state_of(ncclComm_t comm) {
 
 }  // namespace
 
+ncclResult_t ncclGetVersion(int* version) {
+    *version = NCCL_VERSION_CODE;
+    return ncclSuccess;
+}
 ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
     std::snprintf(id->internal, sizeof id->internal, "/galapagos-nccl-%d-%u",
                   static_cast<int>(getpid()), std::random_device()());
@@ -157,7 +180,7 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* state) {
     return ncclSuccess;
 }
 ncclResult_t ncclCommFinalize(ncclComm_t comm) {
-    refuse_to_hang(comm);
+    refuse_graphs(comm);
     comm->under_way =
         [exchange = RankGroup::Exchange(*comm->group, Channel::host),
          all = std::vector<std::byte>(static_cast<std::size_t>(comm->group->size()))]() mutable {
@@ -171,7 +194,9 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) {
     return ncclSuccess;
 }
 ncclResult_t ncclCommAbort(ncclComm_t comm) {
-    refuse_to_hang(comm);
+    refuse_graphs(comm);
+    // Kernels in windows don't look whether they are aborted (up to 2.29.3).
+    if (*comm->in_place > 0) refuse_to_hang("a kernel in a window needs a rank that doesn't come");
     *comm->aborted = true;
     return ncclCommDestroy(comm);
 }
@@ -189,17 +214,20 @@ ncclResult_t ncclAllGather(const void* mine, void* all, std::size_t count, ncclD
     const std::size_t bytes_of_one = count * size_of(type);
     if ((type != ncclFloat && type != ncclBfloat16) || bytes_of_one > RankGroup::most_bytes)
         return ncclInvalidArgument;
-    queue_exchange(comm, mine, bytes_of_one, stream, [all](const std::vector<std::byte>& bytes) {
-        std::memcpy(device_bytes(all, bytes.size(), "what all ranks give"), bytes.data(),
-                    bytes.size());
-    });
+    const bool in_place = in_window(comm, mine) && in_window(comm, all);
+    queue_exchange(comm, mine, bytes_of_one, in_place, stream,
+                   [all](const std::vector<std::byte>& bytes) {
+                       std::memcpy(device_bytes(all, bytes.size(), "what all ranks give"),
+                                   bytes.data(), bytes.size());
+                   });
     return ncclSuccess;
 }
 ncclResult_t ncclAllReduce(const void* mine, void* sum, std::size_t count, ncclDataType_t type,
                            ncclRedOp_t operation, ncclComm_t comm, cudaStream_t stream) {
     if (type != ncclFloat || operation != ncclSum || count * sizeof(float) > RankGroup::most_bytes)
         return ncclInvalidArgument;
-    queue_exchange(comm, mine, count * sizeof(float), stream,
+    const bool in_place = in_window(comm, mine) && in_window(comm, sum);
+    queue_exchange(comm, mine, count * sizeof(float), in_place, stream,
                    [sum, count](const std::vector<std::byte>& bytes) {
                        std::vector<float> values(bytes.size() / sizeof(float));
                        std::memcpy(values.data(), bytes.data(), bytes.size());
@@ -240,7 +268,7 @@ ncclResult_t ncclGroupEnd() {
                 static_cast<std::byte*>(all.received[0]) + rank * all.bytes)
             return ncclInvalidArgument;
     const auto me = static_cast<std::size_t>(all.comm->group->rank());
-    queue_exchange(all.comm, all.sent[0], bytes, all.stream,
+    queue_exchange(all.comm, all.sent[0], bytes, false, all.stream,
                    [all, ranks, bytes, me](const std::vector<std::byte>& given) {
                        std::byte* to = device_bytes(all.received[0], bytes, "slices of all ranks");
                        for (std::size_t rank = 0; rank < ranks; ++rank)
@@ -269,14 +297,15 @@ ncclResult_t ncclCommWindowRegister(ncclComm_t comm, void* memory, std::size_t b
             return false;
         if (std::any_of(all.begin(), all.end(), [&](std::size_t of) { return of != bytes; }))
             throw std::runtime_error("the emulated NCCL has windows of different sizes");
-        comm->windows.insert(memory);
+        comm->windows.emplace(static_cast<std::byte*>(memory), bytes);
         *window = static_cast<ncclWindow_t>(memory);
         return true;
     };
     return ncclInProgress;
 }
 ncclResult_t ncclCommWindowDeregister(ncclComm_t comm, ncclWindow_t window) {
-    return comm->windows.erase(window) == 1 ? ncclSuccess : ncclInvalidUsage;
+    const auto* const memory = reinterpret_cast<const std::byte*>(window);
+    return comm->windows.erase(memory) == 1 ? ncclSuccess : ncclInvalidUsage;
 }
 
 const char* ncclGetErrorString(ncclResult_t code) {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "base/error.hpp"
+#include "comm/cuda/errors.hpp"
 #include "comm/cuda/nccl_communicator.hpp"
 #include "comm/device.hpp"
 
@@ -50,6 +51,10 @@ TEST(NcclCommunicator, WithoutGpuEveryRankGetsAReadableError) {
     }
     EXPECT_STREQ(std::getenv("NCCL_NVLS_ENABLE"), "0")
         << "switches add up in an order of their own";
+    int version = 0;
+    cuda::check(ncclGetVersion(&version), "NCCL has no version");
+    EXPECT_EQ(std::getenv("NCCL_WIN_ENABLE") != nullptr, version < NCCL_VERSION(2, 29, 7))
+        << "earlier kernels in symmetric memory wait for a lost rank for ever";
 }
 
 }  // namespace

@@ -18,9 +18,16 @@ ncclResult_t state_of(ncclComm_t comm) {
     return code == ncclSuccess ? state : code;
 }
 
+/// From this version on kernels that work in place on other GPUs' memory end with an abort. Earlier
+/// ones wait for a lost rank for ever, and so would the abort, and all that frees memory.
+constexpr int ends_in_place_kernels = NCCL_VERSION(2, 29, 7);
+
 /// Read by NCCL's first call. Whoever sets the variables has decided otherwise.
 void prepare_environment() {
     constexpr int keep = 0;
+    int version = 0;
+    check(ncclGetVersion(&version), "NCCL can't start");
+    if (version < ends_in_place_kernels) ::setenv("NCCL_WIN_ENABLE", "0", keep);
     // Switches that add up (NVLink SHARP) do so in another order from call to call or from run to
     // run, and a run must repeat itself.
     ::setenv("NCCL_NVLS_ENABLE", "0", keep);

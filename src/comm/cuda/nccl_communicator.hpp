@@ -44,7 +44,7 @@ class NcclCommunicator {
     NcclCommunicator split(int color, int key);
 
     /// Collective: memory of this GPU, as much on every rank, for as long as the group lives. Where
-    /// the GPUs reach each other's memory and NCCL is 2.27 or later, its kernels work on it in
+    /// the GPUs reach each other's memory and NCCL is 2.29.7 or later, its kernels work on it in
     /// place ("symmetric memory"), which takes less time than copies through NCCL's own buffers.
     std::byte* allocate(std::size_t bytes);
 
