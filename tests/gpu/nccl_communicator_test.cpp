@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/clock.hpp"
 #include "base/error.hpp"
 #include "comm/cuda/errors.hpp"
 #include "comm/cuda/memory.hpp"
@@ -52,8 +53,8 @@ TEST_F(NcclOnGpus, HasMemoryThatItsCollectivesWorkOn) {
     cuda::NcclCommunicator group(world_);
     const auto ranks = static_cast<std::size_t>(world_.size());
     constexpr std::size_t count = 1000;
-    auto* values = reinterpret_cast<float*>(group.allocate(ranks * count * sizeof(float)));
-    auto* others = reinterpret_cast<float*>(group.allocate(ranks * count * sizeof(float)));
+    auto* values = reinterpret_cast<float*>(group.allocate(ranks * count * sizeof(float), world_));
+    auto* others = reinterpret_cast<float*>(group.allocate(ranks * count * sizeof(float), world_));
     EXPECT_NE(values, others);
     const std::vector<float> mine(count, static_cast<float>(world_.rank()));
     const cuda::Stream stream;
@@ -74,6 +75,22 @@ TEST_F(NcclOnGpus, HasMemoryThatItsCollectivesWorkOn) {
                 "can't copy from the GPU");
     for (std::size_t i = 0; i < all.size(); ++i)
         ASSERT_EQ(all[i], static_cast<float>(i / count * ranks));
+    group.close();
+}
+
+TEST_F(NcclOnGpus, MemoryThatOneRankHasNotIsAnErrorOnAllAtOnce) {
+    cuda::NcclCommunicator group(world_);
+    const bool last = world_.rank() == world_.size() - 1;
+    const Stopwatch watch;
+    try {
+        group.allocate(last ? std::size_t{1} << 50 : 1000, world_);
+        FAIL() << "a petabyte was to be had";
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr("can't reserve 1048576.00 GiB on the GPU"));
+    }
+    EXPECT_LT(watch.seconds(), 20) << "nobody waits until patience is over";
+    group.allocate(1000, world_);
+    EXPECT_EQ(sum(group, 1), static_cast<float>(world_.size()));
     group.close();
 }
 

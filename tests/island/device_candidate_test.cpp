@@ -315,5 +315,19 @@ TEST_F(DeviceCandidateTest, RanksThatDoNotFitAreEveryRanksError) {
     }
 }
 
+/// Not when others have come to what devices do together, and wait for it there.
+TEST_F(DeviceCandidateTest, MemoryThatOneRankDoesNotGetIsEveryRanksError) {
+    const bool last = group_.rank() == group_.size() - 1;
+    for (const char* what : {"candidate", "sources"}) {
+        if (last) counts_.refused_memory = what;
+        try {
+            BothCandidates<float>(sources_, some_recipes(), {}, group_, twin<float>());
+            FAIL();
+        } catch (const Error& error) {
+            EXPECT_THAT(error.what(), HasSubstr(std::string("no memory for ") + what));
+        }
+    }
+}
+
 }  // namespace
 }  // namespace galapagos

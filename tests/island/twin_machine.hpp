@@ -2,6 +2,8 @@
 // as much memory as a test says.
 #pragma once
 
+#include <string>
+
 #include "base/error.hpp"
 #include "island/cuda/candidate_machine.hpp"
 #include "merge/device_twin.hpp"
@@ -16,7 +18,9 @@ struct Counts {
     int merges = 0, merges_beside_work = 0;
     int batches = 0;  ///< of streamed sources
     std::size_t allocated = 0, pinned = 0;
-    bool refuse_merges = false;  ///< to be asked for, by a test
+    // To be asked for, by a test.
+    bool refuse_merges = false;
+    std::string refused_memory;  ///< what there is no memory for
 };
 
 class CountedStatistics final : public StatisticTwin {
@@ -39,7 +43,8 @@ class TwinMachine final : public cuda::CandidateMachine<T> {
         : free_(free), counts_(counts), statistics_(tensors_, counts), work_(group) {}
 
     FreeMemory free_memory() const override { return free_; }
-    std::shared_ptr<std::byte[]> allocate(const std::string&, std::size_t bytes) override {
+    std::shared_ptr<std::byte[]> allocate(const std::string& what, std::size_t bytes) override {
+        if (what == counts_.refused_memory) throw Error("no memory for " + what);
         counts_.allocated += bytes;
         return twin_memory(bytes);
     }

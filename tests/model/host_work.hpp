@@ -39,6 +39,7 @@ class HostWork final : public cuda::DeviceWork<T> {
 
     std::byte* reserve(std::size_t bytes) override { return reserve(memory_, bytes); }
     std::byte* reserve_exchanged(std::size_t bytes) override {
+        for (const std::size_t of_rank : group_.all_gather_values(bytes)) EXPECT_EQ(of_rank, bytes);
         constexpr std::size_t unit = cuda::exchanged_unit;
         return reserve(exchanged_, (bytes + unit - 1) / unit * unit);
     }

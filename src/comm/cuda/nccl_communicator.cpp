@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/error.hpp"
+#include "comm/agreement.hpp"
 #include "comm/cuda/errors.hpp"
 
 namespace galapagos::cuda {
@@ -115,20 +116,27 @@ NcclCommunicator NcclCommunicator::split(int color, int key) {
     return result;
 }
 
-std::byte* NcclCommunicator::allocate(std::size_t bytes) {
-    const std::string what =
-        fmt::format("can't reserve {:.2f} GiB on the GPU for what GPUs exchange",
-                    static_cast<double>(bytes) / 0x1p30);
-    const ncclComm_t comm = open(what);
+std::byte* NcclCommunicator::allocate(std::size_t bytes, const Communicator& members) {
+    const ncclComm_t comm = open("can't reserve memory for what GPUs exchange");
+    Exchanged exchanged;
+    // NCCL would wait for the window of a rank that has no memory for it.
+    agree(members, [&] { exchanged.memory = memory_of(bytes); });
+    memory_.push_back(std::move(exchanged));
+    memory_.back().window = symmetric_window(comm, memory_.back().memory.get(), bytes);
+    return memory_.back().memory.get();
+}
+
+auto NcclCommunicator::memory_of(std::size_t bytes) -> Memory {
     void* memory = nullptr;
     // NCCL has no code for memory that ran out, and there is nothing else that often fails here.
-    if (const ncclResult_t code = ncclMemAlloc(&memory, bytes); code != ncclSuccess)
-        throw Error(what, fmt::format("NCCL: {}", ncclGetErrorString(code)),
+    if (const ncclResult_t code = ncclMemAlloc(&memory, bytes); code != ncclSuccess) {
+        cudaGetLastError();  // or the next kernel's start would be taken for what failed
+        throw Error(fmt::format("can't reserve {:.2f} GiB on the GPU for what GPUs exchange",
+                                static_cast<double>(bytes) / 0x1p30),
+                    fmt::format("NCCL: {}", ncclGetErrorString(code)),
                     "is that much free? galapagos plan says what fits; NCCL_DEBUG=WARN says more");
-    Exchanged& exchanged = memory_.emplace_back();
-    exchanged.memory.reset(static_cast<std::byte*>(memory));
-    exchanged.window = symmetric_window(comm, exchanged.memory.get(), bytes);
-    return exchanged.memory.get();
+    }
+    return Memory(static_cast<std::byte*>(memory));
 }
 
 /// Null where the GPUs can't reach each other's memory. NCCL_WIN_ENABLE=0 forbids it.

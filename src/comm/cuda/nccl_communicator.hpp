@@ -43,10 +43,11 @@ class NcclCommunicator {
     /// Collective. Ranks with equal colour form a group, ordered by (key, rank).
     NcclCommunicator split(int color, int key);
 
-    /// Collective: memory of this GPU, as much on every rank, for as long as the group lives. Where
-    /// the GPUs reach each other's memory and NCCL is 2.29.7 or later, its kernels work on it in
-    /// place ("symmetric memory"), which takes less time than copies through NCCL's own buffers.
-    std::byte* allocate(std::size_t bytes);
+    /// Collective, over the group's processes (`members`) too: memory of this GPU, as much on every
+    /// rank, for as long as the group lives. All throw where one rank has none left. Where the GPUs
+    /// reach each other's memory and NCCL is 2.29.7 or later, its kernels work on it in place
+    /// ("symmetric memory"), which takes less time than copies through NCCL's own buffers.
+    std::byte* allocate(std::size_t bytes, const Communicator& members);
 
     /// Queues work: `call(ncclComm_t)` issues it and returns NCCL's code. The stream that it names
     /// may be used again when this returns. `what` says what failed, if it does.
@@ -75,17 +76,19 @@ class NcclCommunicator {
     ncclComm_t open(std::string_view what) const;
     /// Waits for the end of the call that gave `code`; aborts and throws unless it succeeded.
     void settle(ncclResult_t code, std::string_view what);
+    struct Free {
+        void operator()(std::byte* memory) const { ncclMemFree(memory); }
+    };
+    using Memory = std::unique_ptr<std::byte, Free>;
+    static Memory memory_of(std::size_t bytes);
     void* symmetric_window(ncclComm_t comm, std::byte* memory, std::size_t bytes);
     template <typename Done>
     void wait_until(Done&& done, std::string_view what);
     void finish(ncclResult_t code, std::string_view what);
 
-    struct Free {
-        void operator()(std::byte* memory) const { ncclMemFree(memory); }
-    };
     /// Memory of the group, and NCCL's window to it, if it made one.
     struct Exchanged {
-        std::unique_ptr<std::byte, Free> memory;
+        Memory memory;
         void* window = nullptr;
     };
     std::vector<Exchanged> memory_;

@@ -31,8 +31,10 @@ DeviceCandidate<T>::DeviceCandidate(std::vector<std::shared_ptr<const Source>> s
       machine_(make_machine(group_)) {
     options.dtype = element_type<T>;
     choose_residency(options, forms);
-    // Each rank's device has its own room.
-    agree(group, [&] { take_memory(seed, options, forms); });
+    // Each rank's device has its own room, and sources come from the disks to one rank minutes
+    // before they come to another: too long for ranks whose devices wait for each other.
+    agree(group, [&] { take_memory(seed, forms); });
+    agree(group, [&] { make_decoder(options); });
 }
 
 /// Of several ranks, the one with the least room chooses for all: they merge together.
@@ -50,8 +52,7 @@ void DeviceCandidate<T>::choose_residency(const DecoderOptions& options, const M
 }
 
 template <typename T>
-void DeviceCandidate<T>::take_memory(std::uint64_t seed, const DecoderOptions& options,
-                                     const MergeForms& forms) {
+void DeviceCandidate<T>::take_memory(std::uint64_t seed, const MergeForms& forms) {
     const MergeBytes merging = merge_bytes(forms.plans, sharding_, residency_.residency);
     weights_ = machine_->allocate("candidate", arena_.bytes());
     merging_ = machine_->allocate("statistics and tables", merging.total());
@@ -65,6 +66,10 @@ void DeviceCandidate<T>::take_memory(std::uint64_t seed, const DecoderOptions& o
             machine_->launch(launch);
         },
         source_stream());
+}
+
+template <typename T>
+void DeviceCandidate<T>::make_decoder(const DecoderOptions& options) {
     decoder_.emplace(architecture_, group_, options,
                      make_device_pass<T>(architecture_, sharding_, arena_, weights_.get(),
                                          machine_->work(), group_, options, first_route_));

@@ -38,7 +38,8 @@ class DeviceCandidate final : public CandidateModel {
 
   private:
     void choose_residency(const DecoderOptions& options, const MergeForms& forms);
-    void take_memory(std::uint64_t seed, const DecoderOptions& options, const MergeForms& forms);
+    void take_memory(std::uint64_t seed, const MergeForms& forms);
+    void make_decoder(const DecoderOptions& options);
     void load_sources();
     std::optional<SourceStream> source_stream();
     void merge_into_spare(const MergePlan& plan, bool beside_work);

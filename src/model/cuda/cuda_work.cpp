@@ -44,9 +44,13 @@ ncclResult_t exchange_slices(const float* slices, float* received, std::size_t c
 
 template <typename T>
 CudaWork<T>::CudaWork(const Stream& stream, const TensorGroup& group, Patience patience)
-    : stream_(stream), queue_(&stream), rank_(group.rank()), bounce_(staging_bytes, 4) {
+    : stream_(stream),
+      queue_(&stream),
+      members_(group.communicator()),
+      rank_(group.rank()),
+      bounce_(staging_bytes, 4) {
     if (group.size() == 1) return;
-    gpus_.emplace(group.communicator(), patience);
+    gpus_.emplace(members_, patience);
     gpus_->before_abort([this] { drop_graphs(); });
     side_.emplace();
     meet();
@@ -59,7 +63,7 @@ void CudaWork<T>::meet() {
     constexpr std::int64_t count = 1024;
     const std::int64_t all = gpus_->size() * count;
     auto* const shares = reinterpret_cast<float*>(
-        gpus_->allocate(2 * static_cast<std::size_t>(all) * sizeof(float)));
+        gpus_->allocate(2 * static_cast<std::size_t>(all) * sizeof(float), members_));
     gather_shares(shares, count);
     exchange_shares(shares, shares + all, count);
     sum_shares(shares, count);
@@ -80,7 +84,7 @@ std::byte* CudaWork<T>::reserve(std::size_t bytes) {
 
 template <typename T>
 std::byte* CudaWork<T>::reserve_exchanged(std::size_t bytes) {
-    if (gpus_) return gpus_->allocate(bytes);
+    if (gpus_) return gpus_->allocate(bytes, members_);
     MemoryPlan plan;
     plan.add("forward pass", bytes);
     return exchanged_.emplace(plan).at(0);

@@ -72,6 +72,7 @@ class CudaWork final : public DeviceWork<T> {
 
     const Stream& stream_;
     const Stream* queue_;  ///< where kernels and collectives go: the stream, or the one beside it
+    Communicator members_;
     int rank_;
     /// Of the group's ranks, if there are several. Goes after the graphs that it is in.
     std::optional<NcclCommunicator> gpus_;

@@ -90,8 +90,9 @@ class DevicePass final : public ForwardPass {
         exchanged.add(buffers_.delta, in_parts * hidden);
         if (architecture_.parallel_residual) exchanged.add(buffers_.mlp_delta, in_parts * hidden);
         context_.sums.add_to(exchanged, tokens_, hidden);
-        memory.place(context_.work.reserve(memory.bytes()));
+        // What ranks reserve together comes first: a rank that fails later keeps none waiting.
         exchanged.place(context_.work.reserve_exchanged(exchanged.bytes()));
+        memory.place(context_.work.reserve(memory.bytes()));
     }
 
     /// Long passes of several ranks go in two parts.

@@ -45,7 +45,8 @@ class DeviceWork {
 
     /// Memory for as long as the work lives. Called while a pass is made, never later.
     virtual std::byte* reserve(std::size_t bytes) = 0;
-    /// The same for what ranks exchange, of one size on all of them. Collective.
+    /// The same for what ranks exchange, of one size on all of them. Collective: what fails there
+    /// fails on all.
     virtual std::byte* reserve_exchanged(std::size_t bytes) = 0;
 
     virtual void run(const ForwardJob<T>& job) = 0;
