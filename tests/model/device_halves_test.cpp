@@ -6,6 +6,7 @@
 
 #include <numeric>
 
+#include "base/error.hpp"
 #include "base/random.hpp"
 #include "comm/communicator.hpp"
 #include "model/cuda/attend_tiles.hpp"
@@ -173,6 +174,27 @@ TYPED_TEST(HalvedPass, HasTheBitsOfAWholeOne) {
     compare(first, all, Reductions::exact, {Beside::soon, Beside::late});
     compare(first, {}, Reductions::exact, {Beside::late});
     compare(first, some, Reductions::fast, {Beside::soon, Beside::late});
+}
+
+/// Whatever an error left under way beside it.
+TYPED_TEST(HalvedPass, HasTheBitsOfTheFirstAfterOneThatFailed) {
+    using T = TypeParam;
+    const test::DrawnModel model(test::device_models().front(), this->dtype, this->group_.size(),
+                                 this->group_.rank());
+    const Segments segments = long_segments();
+    const Ids wanted{0, 79, 700};
+    test::HostWork<T> work(this->group_, test::HostWork<T>::Beside::late);
+    const auto pass = cuda::make_device_pass<T>(model.architecture, model.sharding, model.arena,
+                                                model.arena.span().data(), work, this->group_,
+                                                this->options(Reductions::exact),
+                                                LayerRoute::plain(model.architecture.layers));
+    const auto expected = this->logits_of(*pass, segments, wanted, 14);
+    for (const int product : {2, 5}) {
+        SCOPED_TRACE("product " + std::to_string(product));
+        work.fail_at_product(product);
+        EXPECT_THROW(this->logits_of(*pass, segments, wanted, 14), Error);
+        EXPECT_EQ(this->logits_of(*pass, segments, wanted, 14), expected);
+    }
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <typeinfo>
 #include <vector>
 
+#include "base/error.hpp"
 #include "comm/tensor_group.hpp"
 #include "model/buffer.hpp"
 #include "model/cuda/beside_pass.hpp"
@@ -53,6 +54,7 @@ class HostWork final : public cuda::DeviceWork<T> {
     }
     void multiply(const T* input, std::int64_t rows,
                   std::span<const Product<T>> products) override {
+        if (fails_after_ > 0 && --fails_after_ == 0) throw Error("a product failed");
         for (const Product<T>& product : products)
             note("product", input, rows, product.layer, product.output);
         galapagos::multiply<T>(input, rows, products);
@@ -136,6 +138,9 @@ class HostWork final : public cuda::DeviceWork<T> {
         ++waits_;
     }
 
+    /// The n-th product from now on.
+    void fail_at_product(int number) { fails_after_ = number; }
+
     std::size_t reserved() const {
         return static_cast<std::size_t>(memory_.size() + exchanged_.size());
     }
@@ -164,6 +169,7 @@ class HostWork final : public cuda::DeviceWork<T> {
     Beside beside_;
     Buffer<std::byte> memory_, exchanged_;
     std::array<std::function<void()>, 2> waiting_;
+    int fails_after_ = 0;
     StepLog* log_ = nullptr;  ///< of the step that is being taken
     std::map<cuda::StepShape, StepLog> steps_;
     int waits_ = 0, replays_ = 0, gathers_ = 0, exchanges_ = 0, sums_ = 0, beside_others_ = 0;

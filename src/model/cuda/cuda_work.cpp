@@ -150,7 +150,12 @@ void CudaWork<T>::beside(int number, const std::function<void()>& queue) {
     side.begin.record(stream_);
     side.stream.wait_for(side.begin);
     queue_ = &side.stream;
-    queue();
+    try {
+        queue();
+    } catch (...) {
+        queue_ = &stream_;
+        throw;
+    }
     queue_ = &stream_;
     side.ends.at(static_cast<std::size_t>(number)).record(side.stream);
 }

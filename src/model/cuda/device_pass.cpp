@@ -53,6 +53,7 @@ class DevicePass final : public ForwardPass {
     void run(std::span<const int32_t> tokens, std::span<const Segment> segments,
              std::span<const int32_t> wanted) override {
         const auto rows = static_cast<std::int64_t>(tokens.size());
+        context_.sums.make_beside(false);  // an error may have ended the pass before
         plan(segments, rows);
         inputs_.copy(attention_.places(), attention_.tiles(), tokens, wanted, context_.work);
         stream_ = buffers_.stream;

@@ -39,8 +39,13 @@ class RankSums {
         return (rows + ranks_ - 1) / ranks_ * ranks_;
     }
 
-    /// From now on sums are made beside what is asked for after them, until they are awaited.
-    void make_beside(bool beside) { beside_ = beside; }
+    /// From now on sums are made beside what is asked for after them, until they are awaited; or no
+    /// longer, and those under way are awaited.
+    void make_beside(bool beside) {
+        if (beside_ && !beside)
+            for (const int part : {0, 1}) work_.await(part);
+        beside_ = beside;
+    }
 
     /// Where this rank's share of the sum of a part goes.
     float* own_share(const PassPart& part, std::int64_t width) {
