@@ -197,5 +197,18 @@ TYPED_TEST(HalvedPass, HasTheBitsOfTheFirstAfterOneThatFailed) {
     }
 }
 
+/// Many and wide embeddings are exchanged too; HostWork looks where.
+using HalvedPassInBf16 = HalvedPass<Bf16>;
+TEST_F(HalvedPassInBf16, ExchangesEmbeddingsWhereRanksReachThem) {
+    test::DeviceModel wide = test::device_models().front();
+    wide.config.update({{"hidden_size", 3072}, {"head_dim", 16}, {"num_hidden_layers", 1}});
+    const test::DrawnModel model(wide, dtype, group_.size(), group_.rank());
+    Segments segments;
+    for (std::int64_t row = 0; row < rows; ++row) segments.push_back({row, 0, 117});
+    test::HostWork<Bf16> work(group_);
+    logits_of(model, work, Reductions::exact, segments, {0}, 12);
+    EXPECT_EQ(work.exchanges(), work.beside_others() + 1);
+}
+
 }  // namespace
 }  // namespace galapagos

@@ -66,6 +66,7 @@ class HostWork final : public cuda::DeviceWork<T> {
     }
     void gather_shares(float* shares, std::int64_t count) override {
         note("shares", shares, count);
+        expect_exchanged(shares, group_.size() * count);
         ++gathers_;
         const auto one = static_cast<std::size_t>(count);
         const auto ranks = static_cast<std::size_t>(group_.size());
@@ -75,6 +76,8 @@ class HostWork final : public cuda::DeviceWork<T> {
     }
     void exchange_shares(const float* shares, float* received, std::int64_t count) override {
         note("exchange", shares, received, count);
+        expect_exchanged(shares, group_.size() * count);
+        expect_exchanged(received, group_.size() * count);
         ++exchanges_;
         const auto slice = static_cast<std::size_t>(count);
         const auto ranks = static_cast<std::size_t>(group_.size());
@@ -88,6 +91,7 @@ class HostWork final : public cuda::DeviceWork<T> {
     }
     void gather_rows(T* rows, std::int64_t count) override {
         note("rows", rows, count);
+        expect_exchanged(rows, group_.size() * count);
         const auto one = static_cast<std::size_t>(count);
         const auto ranks = static_cast<std::size_t>(group_.size());
         const std::vector<T> mine(rows + group_.rank() * count, rows + (group_.rank() + 1) * count);
@@ -96,6 +100,7 @@ class HostWork final : public cuda::DeviceWork<T> {
     }
     void sum_shares(float* share, std::int64_t count) override {
         note("sum", share, count);
+        expect_exchanged(share, count);
         ++sums_;
         group_.all_reduce_sum({share, static_cast<std::size_t>(count)});
     }
@@ -159,6 +164,14 @@ class HostWork final : public cuda::DeviceWork<T> {
         memory = Buffer<std::byte>(static_cast<std::int64_t>(bytes));
         std::memset(memory.data(), 0xFF, bytes);  // NaN: what was never written shows
         return memory.data();
+    }
+    /// What ranks exchange is where they can reach each other's.
+    template <typename Element>
+    void expect_exchanged(const Element* first, std::int64_t count) {
+        const auto* const at = reinterpret_cast<const std::byte*>(first);
+        const auto bytes = count * static_cast<std::int64_t>(sizeof(Element));
+        EXPECT_GE(at, exchanged_.data());
+        EXPECT_LE(at + bytes, exchanged_.data() + exchanged_.size());
     }
     template <typename... Arguments>
     void note(const char* call, const Arguments&... arguments) {

@@ -86,8 +86,8 @@ class DevicePass final : public ForwardPass {
         const std::int64_t in_parts = context_.sums.rows_in_parts(tokens_);
         PassMemory &memory = context_.memory, &exchanged = context_.exchanged;
         inputs_.add_to(memory);
-        memory.add(buffers_.stream, in_parts * hidden);
         memory.add(buffers_.normed, tokens_ * hidden);
+        exchanged.add(buffers_.stream, in_parts * hidden);
         exchanged.add(buffers_.delta, in_parts * hidden);
         if (architecture_.parallel_residual) exchanged.add(buffers_.mlp_delta, in_parts * hidden);
         context_.sums.add_to(exchanged, tokens_, hidden);
