@@ -184,10 +184,16 @@ cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
     *greatest = -5;
     return cudaSuccess;
 }
-cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned flags, int) {
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned flags, int priority) {
     // Others would wait for the default stream and it for them.
     if (flags != cudaStreamNonBlocking) return refuse(cudaErrorNotSupported);
-    *stream = reinterpret_cast<cudaStream_t>(streams().make());
+    Stream* const made = streams().make();
+    made->priority = priority;
+    *stream = reinterpret_cast<cudaStream_t>(made);
+    return cudaSuccess;
+}
+cudaError_t cudaStreamGetPriority(cudaStream_t stream, int* priority) {
+    *priority = stream_of(stream).priority;
     return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t) {

@@ -53,6 +53,8 @@ class Stream {
     void step();
     void finish();
 
+    int priority = 0;  ///< asked for; nothing here goes first
+
   private:
     void get_on();
 

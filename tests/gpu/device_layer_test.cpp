@@ -46,6 +46,20 @@ TEST_F(DeviceLayer, BytesComeBackFromTheArenaInTheOrderOfTheStreams) {
     EXPECT_EQ(std::memcmp(there.data(), back.data(), bytes), 0);
 }
 
+/// Where the GPU tells three priorities apart, as all have since Volta.
+TEST_F(DeviceLayer, StreamsGoFirstByTheirPriority) {
+    const auto number = [](cuda::Stream::Priority priority) {
+        const cuda::Stream stream(priority);
+        int found = 0;
+        cuda::check(cudaStreamGetPriority(stream.handle(), &found), "a stream has no priority");
+        return found;
+    };
+    const int low = number(cuda::Stream::Priority::low);
+    const int middle = number(cuda::Stream::Priority::middle);
+    EXPECT_LT(middle, low);
+    EXPECT_LT(number(cuda::Stream::Priority::high), middle);
+}
+
 /// More pieces than there are buffers, and more copies than that, none waited for.
 TEST_F(DeviceLayer, BytesGoThroughBounceBuffersPieceByPiece) {
     constexpr std::size_t piece = 1000, stretch = 7 * piece + 123, copies = 3;

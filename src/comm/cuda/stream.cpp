@@ -16,12 +16,13 @@ bool done(cudaError_t code) {
 
 Stream::Stream(Priority priority) {
     constexpr const char* failed = "can't make a stream on the GPU";
-    int low = 0, high = 0;
+    int low = 0, high = 0;  // the higher, the less
     check(cudaDeviceGetStreamPriorityRange(&low, &high), failed);
+    const int number = priority == Priority::low      ? low
+                       : priority == Priority::middle ? (low + high) / 2
+                                                      : high;
     cudaStream_t made = nullptr;
-    check(cudaStreamCreateWithPriority(&made, cudaStreamNonBlocking,
-                                       priority == Priority::high ? high : low),
-          failed);
+    check(cudaStreamCreateWithPriority(&made, cudaStreamNonBlocking, number), failed);
     handle_.reset(made);
 }
 

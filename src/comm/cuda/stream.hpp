@@ -13,8 +13,8 @@ class Event;
 /// Error with the reason when the device fails, also for work that was queued before.
 class Stream {
   public:
-    enum class Priority { low, high };
-    /// What waits in a stream of high priority starts before what waits in others; what runs goes
+    enum class Priority { low, middle, high };
+    /// What waits in a stream of higher priority starts before what waits in others; what runs goes
     /// on.
     explicit Stream(Priority priority = Priority::low);
 

@@ -74,7 +74,7 @@ class GpuMachine final : public CandidateMachine<T> {
     MachineShare share_;
     ResidentTensors tensors_;
     GpuStatistics statistics_{tensors_};
-    Stream stream_{Stream::Priority::high};
+    Stream stream_{Stream::Priority::middle};
     Event merged_, worked_;
     CudaWork<T> work_;
 };

@@ -11,7 +11,8 @@ struct MachineShare {
     int ranks_on_node = 1;
 };
 
-/// The current GPU, with a stream for merging and one for the decoder, which goes first.
+/// The current GPU, with a stream for merging and one for the decoder, which goes before it, and
+/// behind what ranks exchange.
 template <typename T>
 MakeMachine<T> gpu_machine(const MachineShare& share = {});
 
