@@ -13,8 +13,8 @@ struct DeviceInfo {
     int index = 0;  ///< CUDA's number for it in this process
 };
 
-/// The GPUs that this process can see. `why_none` says why there are none: a build without CUDA, no
-/// driver, no GPU. A CUDA build on a machine without a GPU or driver runs on the CPU; `broken`
+/// The GPUs that this process can see and the kernels can run on. `why_none` says why there are
+/// none: a build without CUDA, no driver or one too old, no GPU or none new enough. A CUDA build on a machine without a GPU or driver runs on the CPU; `broken`
 /// means that there is a GPU, but no using it.
 struct DeviceReport {
     std::vector<DeviceInfo> devices;

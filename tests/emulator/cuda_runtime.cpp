@@ -1,6 +1,7 @@
 // The calls of the CUDA runtime that the program makes: devices, memory, streams and events.
 #include <cuda_runtime_api.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -70,6 +71,14 @@ cudaError_t release(void* pointer, bool host) {
     return code;
 }
 
+/// What a test asks for in place of what the device is.
+int asked_for(const char* variable, int otherwise) {
+    const char* const text = std::getenv(variable);
+    return text == nullptr ? otherwise : std::atoi(text);
+}
+/// In cudaDriverGetVersion's way.
+int driver_version() { return asked_for("GALAPAGOS_EMULATED_DRIVER", CUDART_VERSION); }
+
 Event& event_of(cudaEvent_t handle) { return *reinterpret_cast<Event*>(handle); }
 
 }  // namespace
@@ -79,7 +88,16 @@ using namespace galapagos::emulator;
 
 extern "C" {
 
+cudaError_t cudaDriverGetVersion(int* version) {
+    *version = driver_version();
+    return cudaSuccess;
+}
+cudaError_t cudaRuntimeGetVersion(int* version) {
+    *version = CUDART_VERSION;
+    return cudaSuccess;
+}
 cudaError_t cudaGetDeviceCount(int* count) {
+    if (driver_version() < CUDART_VERSION) return refuse(cudaErrorInsufficientDriver);
     *count = 1;
     return cudaSuccess;
 }
@@ -97,7 +115,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
     std::memset(properties->uuid.bytes, 0xE0, sizeof properties->uuid.bytes);
     properties->totalGlobalMem = DeviceMemory::total_bytes;
     properties->multiProcessorCount = multiprocessors;
-    properties->major = 8;
+    properties->major = asked_for("GALAPAGOS_EMULATED_CAPABILITY", 8);
     return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr which, int) {
@@ -122,6 +140,8 @@ const char* cudaGetErrorName(cudaError_t code) {
             return "cudaErrorInvalidConfiguration";
         case cudaErrorNotReady:
             return "cudaErrorNotReady";
+        case cudaErrorInsufficientDriver:
+            return "cudaErrorInsufficientDriver";
         case cudaErrorStreamCaptureUnsupported:
             return "cudaErrorStreamCaptureUnsupported";
         case cudaErrorLaunchFailure:

@@ -11,6 +11,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 anyway=no
+found=yes
 case ${1:-} in
     '') ;;
     --anyway) anyway=yes ;;
@@ -18,6 +19,7 @@ case ${1:-} in
 esac
 
 if ! gpus=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null) || [ -z "$gpus" ]; then
+    found=no
     gpus="no GPU (nvidia-smi shows none)"
     if [ "$anyway" = no ]; then
         echo "tests/gpu/run.sh: $gpus: nothing was run. --anyway builds, and runs what needs none."
@@ -55,6 +57,10 @@ awk '
     END { if (why != "") print "skipped: no GPU: " why }
 ' "$output"
 if [ $status != 0 ]; then cat "$output"; fi
+if [ $found = yes ] && why=$(grep -o -m 1 'no GPU: .*' "$output"); then
+    echo "tests/gpu/run.sh: nvidia-smi shows a GPU that this build can't use (${why#no GPU: }): its tests were skipped"
+    exit 1
+fi
 GALAPAGOS_BINARY_DIR=$PWD/$build tests/gpu/whole_runs.sh || [ $? = 77 ] || status=1
 
 for python in "$GALAPAGOS_DEPS/venv/bin/python" python3 ''; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whole evolutions and evaluations on one GPU: the CPU's text, islands and tensor-parallel ranks that share the GPU, the same
+# Whole evolutions and evaluations on one GPU, or two where there are: the CPU's text, islands and tensor-parallel ranks, the same
 # history a second time and after kill -9, and the quickstart.
 #
 #   tests/gpu/whole_runs.sh [PYTEST ARGUMENTS]                 on a machine with a GPU, with the build in build/cuda

@@ -1,5 +1,6 @@
-"""Whole runs of the program on one GPU. tests/gpu/whole_runs.sh starts this; GALAPAGOS_TEST_DEVICE=cpu rehearses it on the CPU."""
+"""Whole runs of the program on one GPU or two. tests/gpu/whole_runs.sh starts this; GALAPAGOS_TEST_DEVICE=cpu rehearses it on the CPU."""
 
+import functools
 import importlib.util
 import json
 import os
@@ -35,9 +36,14 @@ answer: {pattern: "(.*)", compare: exact, target: "{continuation}"}
 """
 
 
+@functools.cache
+def doctor():
+    return json.loads(app.run_alone("doctor", "--json")[0])
+
+
 @pytest.fixture(autouse=True, scope="module")
 def device():
-    found = json.loads(app.run_alone("doctor", "--json")[0])["device_auto"]
+    found = doctor()["device_auto"]
     if DEVICE == "gpu" and found["device"] != "gpu":
         pytest.skip(f"no GPU: {found['why']}")
 
@@ -59,8 +65,10 @@ def write_config(tiny, tmp_path):
 
 
 def command(ranks, *arguments):
-    """As app.command, with the environment of ranks that share a GPU."""
+    """As app.command, with the environment of ranks that share a GPU where there are fewer than these."""
     launcher = app.command(ranks, *arguments)
+    if ranks <= len(doctor()["nodes"][0]["gpus"]):
+        return launcher
     program = launcher.index(str(app.PROGRAM))
     return launcher[:program] + ["bash", "-c", ONE_GPU] + launcher[program:]
 
