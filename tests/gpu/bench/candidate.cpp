@@ -106,12 +106,7 @@ class RandomCandidate {
             forms.push_back(make_plan(recipe, sources_, index_sources(sources_)));
         const Stopwatch watch;
         const Communicator world = Communicator::world();
-        candidate_.emplace(sources_, *sources_[0], architecture_, LayerRoute(), world, 1, options,
-                           forms, [this](TensorGroup& group) {
-                               auto machine = cuda::gpu_machine<Bf16>()(group);
-                               machine_ = machine.get();
-                               return machine;
-                           });
+        make_candidate(world, options, forms);
         finish();
         if (candidate_->residency().residency != Residency::device)
             throw NoRoom("this GPU is too small for the bench", candidate_->about_sources());
@@ -152,6 +147,24 @@ class RandomCandidate {
     Machine& machine() { return *machine_; }
 
   private:
+    void make_candidate(const Communicator& world, const DecoderOptions& options,
+                        const std::vector<MergePlan>& forms) {
+        // Among so many ranks none may pin a thing: sources that don't fit aren't copied first.
+        static constexpr cuda::MachineShare nothing_pinned{1, std::numeric_limits<int>::max()};
+        try {
+            candidate_.emplace(sources_, *sources_[0], architecture_, LayerRoute(), world, 1,
+                               options, forms, [this](TensorGroup& group) {
+                                   auto machine = cuda::gpu_machine<Bf16>(nothing_pinned)(group);
+                                   machine_ = machine.get();
+                                   return machine;
+                               });
+        } catch (const MachineError&) {
+            throw;
+        } catch (const Error& error) {
+            throw NoRoom("this GPU is too small for the bench", error.what());
+        }
+    }
+
     std::vector<std::shared_ptr<const Source>> sources_;
     Architecture architecture_;
     Machine* machine_ = nullptr;

@@ -10,7 +10,6 @@ as in the goals: new ones of generation, including the time for its prompts; all
 import argparse
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 import time
@@ -34,7 +33,7 @@ def launcher(ranks):
 
 
 def ours(binary_dir, shapes, work, ranks=1, options=()):
-    """Seconds of each work."""
+    """Seconds of each work; None where the GPUs' memory is too small."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         mistral.write_folder(folder / "model", shapes)
@@ -42,9 +41,7 @@ def ours(binary_dir, shapes, work, ranks=1, options=()):
         recipe.write_text(json.dumps({"merge_method": "linear", "dtype": "bfloat16",
                                       "models": [{"model": str(folder / "model"), "parameters": {"weight": 1.0}}]}))
         program = mistral.program(binary_dir, shapes is mistral.TINY)
-        command = launcher(ranks) + [program, "decode", *options, recipe] + [f"{name}={told}" for name, (_, told, _) in work.items()]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        return json.loads(done.stdout.splitlines()[-1])
+        return mistral.figures(launcher(ranks) + [program, "decode", *options, recipe] + [f"{name}={told}" for name, (_, told, _) in work.items()])
 
 
 class Rival:
@@ -131,15 +128,16 @@ def floors(shapes, work, flops, bandwidth):
 
 
 def rows_of_ranks(binary_dir, shapes, work, one, widths):
-    """Of works that keep several GPUs busy; `one`: seconds on one."""
+    """Of works that keep several GPUs busy; `one`: seconds on one, if that holds them."""
     work = {name: work[name] for name in ("batch", "prefill")}
     for width in widths:
         exact = ours(binary_dir, shapes, work, width)
         fast = ours(binary_dir, shapes, work, width, ["--reductions=fast"])
         for name, (what, _, tokens) in work.items():
-            for kind, mine, his in (("exact", exact[name], one[name]), ("fast", fast[name], exact[name])):
-                yield {"name": f"{what}, {width} GPUs, {kind} sums", "unit": "tokens/s", "galapagos": tokens / mine, "rival": tokens / his,
-                       "ratio": his / mine}
+            for kind, mine, his in (("exact", exact, one), ("fast", fast, exact)):
+                row = {"name": f"{what}, {width} GPUs, {kind} sums", "unit": "tokens/s", "galapagos": mine and tokens / mine[name],
+                       "rival": his and tokens / his[name]}
+                yield {**row, "ratio": his[name] / mine[name]} if mine and his else row
 
 
 def main():
@@ -148,29 +146,32 @@ def main():
     parser.add_argument("--tiny", action="store_true", help="small shapes on the emulated device, to try the bench itself")
     arguments = parser.parse_args()
     shapes, work, device = (mistral.TINY, TINY, "cpu") if arguments.tiny else (mistral.SHAPES, WORK, "cuda")
+    import torch
+
     mine = ours(arguments.binary_dir, shapes, work)
-    rival = Rival(shapes, device)
-    flops, bandwidth = machine(rival.torch, device)
+    flops, bandwidth = machine(torch, device)
     least = floors(shapes, work, flops, bandwidth)
     # Wanted: tokens a second on an H200 (an H100 reaches 12,000), shares of the products' rate and of the bandwidth.
-    h200 = device == "cuda" and "H200" in rival.torch.cuda.get_device_name()
+    h200 = device == "cuda" and "H200" in torch.cuda.get_device_name()
     goals = {"batch": 14000 if h200 else 12000, "prefill": 0.6, "single": 0.7}
     rows = []
+    rival = None
     for name, (what, told, tokens) in work.items():
-        row = {"name": what, "unit": "tokens/s", "galapagos": tokens / mine[name], "floor": tokens / least[name]}
+        row = {"name": what, "unit": "tokens/s", "galapagos": mine and tokens / mine[name], "floor": tokens / least[name]}
         try:
-            his = rival.seconds(told)
-            row.update(rival=tokens / his, ratio=his / mine[name])
-        except Exception:  # what it compiles on the spot needs what not every machine has (Python.h): our own figures stand
+            rival = rival or Rival(shapes, device)
+            row["rival"] = tokens / rival.seconds(told)
+            row["ratio"] = mine and row["galapagos"] / row["rival"]
+        except Exception:  # what it compiles on the spot needs what not every machine has (Python.h), it all memory: our figures stand
             traceback.print_exc()
-        if name in goals and device == "cuda":
+        if mine and name in goals and device == "cuda":
             row["goal"] = goals[name] if goals[name] > 1 else goals[name] * row["floor"]
             row["met"] = row["galapagos"] >= row["goal"]
         rows.append(row)
-    widths = [2] if arguments.tiny else [width for width in (2, 4, 8) if width <= rival.torch.cuda.device_count()]
-    del rival.model  # and its memory
+    widths = [2] if arguments.tiny else [width for width in (2, 4, 8) if width <= torch.cuda.device_count()]
+    rival = None  # and its memory
     if device == "cuda":
-        rival.torch.cuda.empty_cache()
+        torch.cuda.empty_cache()
     rows += rows_of_ranks(arguments.binary_dir, shapes, work, mine, widths)
     rows.append({"name": "products (the floor's)", "unit": "TFLOPS", "rival": flops / 1e12})
     rows.append({"name": "copy (the floor's)", "unit": "GB/s", "rival": bandwidth / 1e9})

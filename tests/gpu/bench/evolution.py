@@ -119,7 +119,7 @@ class BusyTime:
 def plan(program, config, gpu_memory, flops, bandwidth):
     command = [program, "plan", config, "--json", "--gpu-memory", f"{gpu_memory / 2**30:.0f}G", "--tflops", f"{flops / 1e12}",
                "--bandwidth", f"{bandwidth / 1e9}"]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)["speed"]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def evolve(program, config, run_dir):
@@ -174,9 +174,14 @@ def main():
         folder = pathlib.Path(temporary)
         config = write_search(folder, shapes, sizes, torch)
         foretold = plan(program, config, gpu_memory, flops, bandwidth)
+        (memory,) = (one for one in foretold["memory"]["widths"] if one["width"] == 1)
+        if not memory["fits"]:
+            print(f"no search: {memory['why']}", file=sys.stderr)
+            print("[]")
+            return
         with BusyTime(measured=not arguments.tiny) as busy:
             island = evolve(program, config, folder / "run")
-        print(json.dumps(list(rows_of(island, foretold, busy))))
+        print(json.dumps(list(rows_of(island, foretold["speed"], busy))))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Floor: every source read once and the candidate written once at the rate of a co
 import argparse
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,7 +30,6 @@ METHODS = {
 }
 
 RANKED = {"della"}
-NO_ROOM = 3  # gpu_candidate's status
 
 
 def write_recipe(folder, method):
@@ -120,15 +118,6 @@ def rival(shapes, methods, device):
     return result
 
 
-def run_ours(binary_dir, tiny, recipes):
-    """{recipe: figures}, "copy" and "load"; None where the GPU's memory is too small."""
-    done = subprocess.run([mistral.program(binary_dir, tiny), "merge", *recipes], stdout=subprocess.PIPE, text=True)
-    if done.returncode == NO_ROOM:
-        return None
-    done.check_returncode()
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def rows_of(method, figures, rival_seconds, copy, model_bytes):
     based, count, _, goal = METHODS[method]
     floor = (count + based + 1) * model_bytes * copy
@@ -158,7 +147,8 @@ def main():
         for group in ([method for method in recipes if method not in RANKED], [method for method in recipes if method in RANKED]):
             if not group:
                 continue
-            ours = run_ours(arguments.binary_dir, arguments.tiny, [recipes[method] for method in group])
+            # {recipe: figures}, "copy" and "load"
+            ours = mistral.figures([mistral.program(arguments.binary_dir, arguments.tiny), "merge", *(recipes[method] for method in group)])
             if ours is None:
                 rows += [{"name": f"merge {method}", "unit": "s"} for method in group]
                 continue

@@ -1,8 +1,11 @@
-"""What both benches share: model folders in the shapes of Mistral-7B whose weights take no room on disk."""
+"""What the benches share: model folders in the shapes of Mistral-7B whose weights take no room on disk, and gpu_candidate's figures."""
 
 import json
 import pathlib
 import struct
+import subprocess
+
+NO_ROOM = 3  # gpu_candidate's status
 
 SHAPES = {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
           "vocab_size": 32000, "max_position_embeddings": 4096}
@@ -12,6 +15,15 @@ TINY = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num
 
 def program(binary_dir, tiny):
     return pathlib.Path(binary_dir) / ("tests/emulator/emulated_gpu_candidate" if tiny else "tests/gpu/bench/gpu_candidate")
+
+
+def figures(command):
+    """What gpu_candidate prints last; None where the GPU's memory is too small."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode == NO_ROOM:
+        return None
+    done.check_returncode()
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def config(shapes):
