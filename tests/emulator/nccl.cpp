@@ -1,5 +1,6 @@
 // The part of NCCL that the program uses, between processes of one machine. Calls return at once,
-// as those of a communicator that doesn't block, and are done when the ranks have met.
+// as those of a communicator that doesn't block, and are done when the ranks have met, or when NCCL
+// was asked for a while; until then no other is taken.
 #include <nccl.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 
 #include "emulator/cuda_device.hpp"
 #include "emulator/device_memory.hpp"
+#include "emulator/fault.hpp"
 #include "emulator/rank_group.hpp"
 
 using namespace galapagos::emulator;
@@ -48,26 +50,51 @@ bool in_window(ncclComm_t comm, const void* memory) {
            at < std::prev(after)->first + std::prev(after)->second;
 }
 
-/// Gathers on the stream: `mine` is `bytes` of the device, of which `all` gets those of all ranks
-/// through `take`.
-void queue_exchange(ncclComm_t comm, const void* mine, std::size_t bytes, bool in_place,
+/// What ranks must agree on in a collective.
+struct Call {
+    char name[8] = {};
+    std::size_t bytes = 0;  ///< of a rank
+
+    bool operator==(const Call&) const = default;
+};
+
+/// Takes the calls, which must be one, off what ranks gave.
+std::vector<std::byte> without_calls(const std::vector<std::byte>& given, const Call& call) {
+    std::vector<std::byte> rest;
+    for (std::size_t at = 0; at < given.size(); at += sizeof call + call.bytes) {
+        Call theirs;
+        std::memcpy(&theirs, &given[at], sizeof theirs);
+        if (theirs != call) throw Fault("ranks call different collectives of NCCL");
+        const auto begin = given.begin() + static_cast<std::ptrdiff_t>(at + sizeof call);
+        rest.insert(rest.end(), begin, begin + static_cast<std::ptrdiff_t>(call.bytes));
+    }
+    return rest;
+}
+
+/// Gathers on the stream: `mine`, of the device, of which `take` gets those of all ranks.
+void queue_exchange(ncclComm_t comm, Call call, const void* mine, bool in_place,
                     cudaStream_t stream, std::function<void(const std::vector<std::byte>&)> take) {
     RankGroup::Exchange exchange(*comm->group, Channel::stream);
     const std::shared_ptr<int> waiting = in_place ? comm->in_place : std::make_shared<int>(0);
     // The group outlives the communicator as long as work needs it.
     const auto work = [group = comm->group, aborted = comm->aborted, waiting, begun = false,
-                       exchange, mine, bytes, take = std::move(take)]() mutable {
+                       exchange, call, mine, take = std::move(take)]() mutable {
         if (*aborted) return true;
         if (!std::exchange(begun, true)) ++*waiting;
-        std::vector<std::byte> all(bytes * static_cast<std::size_t>(group->size()));
-        const std::byte* const from = device_bytes(mine, bytes, "what a rank gives to others");
-        if (!exchange.try_once({from, bytes}, all.data())) return false;
-        take(all);
+        std::vector<std::byte> given(sizeof call + call.bytes);
+        std::memcpy(given.data(), &call, sizeof call);
+        std::memcpy(given.data() + sizeof call,
+                    device_bytes(mine, call.bytes, "what a rank gives to others"), call.bytes);
+        std::vector<std::byte> all(given.size() * static_cast<std::size_t>(group->size()));
+        if (!exchange.try_once(given, all.data())) return false;
+        take(without_calls(all, call));
         --*waiting;
         begun = false;
         return true;
     };
     stream_of(stream).queue_task({work, comm});
+    // Done when NCCL is asked a second time.
+    comm->under_way = [asked = 0]() mutable { return asked++ > 0; };
 }
 
 [[noreturn]] void refuse_to_hang(const char* why) {
@@ -214,20 +241,22 @@ ncclResult_t ncclAllGather(const void* mine, void* all, std::size_t count, ncclD
     const std::size_t bytes_of_one = count * size_of(type);
     if ((type != ncclFloat && type != ncclBfloat16) || bytes_of_one > RankGroup::most_bytes)
         return ncclInvalidArgument;
+    if (comm->under_way) return ncclInvalidUsage;
     const bool in_place = in_window(comm, mine) && in_window(comm, all);
-    queue_exchange(comm, mine, bytes_of_one, in_place, stream,
+    queue_exchange(comm, {"gather", bytes_of_one}, mine, in_place, stream,
                    [all](const std::vector<std::byte>& bytes) {
                        std::memcpy(device_bytes(all, bytes.size(), "what all ranks give"),
                                    bytes.data(), bytes.size());
                    });
-    return ncclSuccess;
+    return ncclInProgress;
 }
 ncclResult_t ncclAllReduce(const void* mine, void* sum, std::size_t count, ncclDataType_t type,
                            ncclRedOp_t operation, ncclComm_t comm, cudaStream_t stream) {
     if (type != ncclFloat || operation != ncclSum || count * sizeof(float) > RankGroup::most_bytes)
         return ncclInvalidArgument;
+    if (comm->under_way) return ncclInvalidUsage;
     const bool in_place = in_window(comm, mine) && in_window(comm, sum);
-    queue_exchange(comm, mine, count * sizeof(float), in_place, stream,
+    queue_exchange(comm, {"sum", count * sizeof(float)}, mine, in_place, stream,
                    [sum, count](const std::vector<std::byte>& bytes) {
                        std::vector<float> values(bytes.size() / sizeof(float));
                        std::memcpy(values.data(), bytes.data(), bytes.size());
@@ -236,7 +265,7 @@ ncclResult_t ncclAllReduce(const void* mine, void* sum, std::size_t count, ncclD
                        std::memcpy(device_bytes(sum, count * sizeof(float), "a sum over ranks"),
                                    values.data(), count * sizeof(float));
                    });
-    return ncclSuccess;
+    return ncclInProgress;
 }
 
 ncclResult_t ncclGroupStart() {
@@ -268,14 +297,15 @@ ncclResult_t ncclGroupEnd() {
                 static_cast<std::byte*>(all.received[0]) + rank * all.bytes)
             return ncclInvalidArgument;
     const auto me = static_cast<std::size_t>(all.comm->group->rank());
-    queue_exchange(all.comm, all.sent[0], bytes, false, all.stream,
+    if (all.comm->under_way) return ncclInvalidUsage;
+    queue_exchange(all.comm, {"slices", bytes}, all.sent[0], false, all.stream,
                    [all, ranks, bytes, me](const std::vector<std::byte>& given) {
                        std::byte* to = device_bytes(all.received[0], bytes, "slices of all ranks");
                        for (std::size_t rank = 0; rank < ranks; ++rank)
                            std::memcpy(to + rank * all.bytes, &given[rank * bytes + me * all.bytes],
                                        all.bytes);
                    });
-    return ncclSuccess;
+    return ncclInProgress;
 }
 
 ncclResult_t ncclMemAlloc(void** memory, std::size_t bytes) {

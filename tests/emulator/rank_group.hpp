@@ -48,13 +48,14 @@ class RankGroup {
         bool given_ = false;
     };
 
+    /// That a rank may give, and a little more for what the call is.
     static constexpr std::size_t most_bytes = std::size_t{1} << 20;
 
   private:
     static constexpr int most_ranks = 8;
     struct Slot {
         std::atomic<std::uint64_t> given, taken;  ///< numbers of the last exchanges
-        std::byte bytes[most_bytes];
+        std::byte bytes[most_bytes + 64];
     };
     struct Region {
         std::atomic<int> here;
