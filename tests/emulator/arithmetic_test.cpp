@@ -88,6 +88,12 @@ TEST(Arithmetic, ConversionsClampAndRound) {
     EXPECT_EQ(float_of("cvt.rn.f32.u32 %f9, 16777217;"), 16777216.0f);
     EXPECT_EQ(float_of("mov.f64 %fd1, 0d3FF0000010000001; cvt.rn.f32.f64 %f9, %fd1;"),
               std::nextafter(1.0f, 2.0f));
+    EXPECT_EQ(result_of("mov.f32 %f1, 0f3F808000; mov.f32 %f2, 0f3F818000;"
+                        "cvt.rn.bf16x2.f32 %r9, %f2, %f1;"),
+              0x3F823F80u);
+    EXPECT_EQ(result_of("mov.f32 %f1, 0fFFC00001; mov.f32 %f2, 0f7F7FFFFF;"
+                        "cvt.rn.bf16x2.f32 %r9, %f1, %f2;"),
+              0x7FFF7F80u);
     EXPECT_EQ(result_of("mov.u64 %rd5, 0xFFFFFFFF; cvt.s64.s32 %rd6, %rd5;"
                         "shr.u64 %rd6, %rd6, 60; cvt.u32.u64 %r9, %rd6;"),
               15u);

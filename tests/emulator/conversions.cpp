@@ -34,6 +34,12 @@ float narrowed(double value) {
                           : std::bit_cast<float>(std::uint32_t{0x7FFFFFFF});
 }
 
+/// To nearest, ties to even; any NaN becomes the one that GPUs make.
+std::uint32_t bf16_bits(float value) {
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    return value == value ? (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 : 0x7FFF;
+}
+
 template <typename T>
 void add_moves(const std::string& bits, Operations& operations) {
     for (const std::string type : {"b", "u", "s", "f"})
@@ -82,6 +88,10 @@ void add_conversions(Operations& operations) {
     operations["cvt.f64.f32"] = plain<double, float>();
     operations["cvt.rn.f32.f64"] =
         vector_operation<[](double value) { return narrowed(value); }, float, double>();
+    operations["cvt.rn.bf16x2.f32"] = vector_operation<[](float high, float low) {
+        return bf16_bits(high) << 16 | bf16_bits(low);
+    },
+                                                       U32, float, float>();
     // Global memory has the same addresses in its own space as in the generic one.
     operations["cvta.to.global.u64"] = operations["cvta.global.u64"] = plain<U64, U64>();
     operations["cvta.shared.u64"] =

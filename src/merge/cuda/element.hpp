@@ -28,9 +28,11 @@ struct Thresholds {
           dropped(input.ceiling == no_ceiling ? no_ceiling
                                               : input.ceiling + (dropped_tie ? 0u : 1u)) {}
 
+    GALAPAGOS_HOST_DEVICE bool reaches(float x) const {
+        return (bits_of(x) & magnitude_bits) >= least;
+    }
     GALAPAGOS_HOST_DEVICE float keep(float x) const {
-        const std::uint32_t key = bits_of(x) & magnitude_bits;
-        return key >= least && key < dropped ? x : 0.0f;
+        return reaches(x) && (bits_of(x) & magnitude_bits) < dropped ? x : 0.0f;
     }
 };
 

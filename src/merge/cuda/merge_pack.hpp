@@ -17,8 +17,8 @@ namespace galapagos::cuda {
 /// The packs of a job's inputs, one after the other, with the next ones under way.
 class InputPacks {
   public:
-    GALAPAGOS_HOST_DEVICE InputPacks(const DeviceJob& job, const Pack& pack, const PackPlace& place)
-        : job_(job), pack_(pack), place_(place) {
+    GALAPAGOS_HOST_DEVICE InputPacks(const DeviceJob& job, const PlacedPack& pack)
+        : job_(job), pack_(pack) {
         for (int k = 0; k < ahead; ++k) begin(k, begun_[k]);
     }
 
@@ -26,37 +26,35 @@ class InputPacks {
         const PackedBytes mine = begun_[0];
         for (int i = 1; i < ahead; ++i) begun_[i - 1] = begun_[i];
         begin(k + ahead, begun_[ahead - 1]);
-        end_pack(job_, job_.inputs[k].tensor, pack_, place_, mine, values);
+        end_pack(job_, job_.inputs[k].tensor, pack_, mine, values);
     }
 
   private:
     static constexpr int ahead = 3;
 
     GALAPAGOS_HOST_DEVICE void begin(int k, PackedBytes& pack) {
-        if (k < job_.input_count) pack = begin_pack(job_.inputs[k].tensor, place_);
+        if (k < job_.input_count) pack = begin_pack(job_.inputs[k].tensor, pack_);
     }
 
     const DeviceJob& job_;
-    const Pack& pack_;
-    const PackPlace& place_;
+    const PlacedPack& pack_;
     PackedBytes begun_[ahead] = {};
 };
 
 /// Sums of weighted tensors, of weighted task vectors, and of those that agree in sign. A sum of
 /// terms begins with -0, which changes no first term; without any it is the +0 that `sum` holds.
 template <Arithmetic arithmetic, typename Words>
-GALAPAGOS_HOST_DEVICE inline void merge_weighted(const DeviceJob& job, const Pack& pack,
+GALAPAGOS_HOST_DEVICE inline void merge_weighted(const DeviceJob& job, const PlacedPack& pack,
                                                  Words&& make_words, float (&sum)[pack_elements]) {
     float base[pack_elements], value[pack_elements];
     Totals totals[pack_elements];
     for (Totals& t : totals) t = {-0.0f, 0, 0, 0, 0};
     if (job.input_count > 0)
         for (float& s : sum) s = -0.0f;
-    const PackPlace place(job, pack);
     PackedBytes begun = {};
-    if (arithmetic != Arithmetic::weighted_sum) begun = begin_pack(job.base, place);
-    InputPacks inputs(job, pack, place);
-    if (arithmetic != Arithmetic::weighted_sum) end_pack(job, job.base, pack, place, begun, base);
+    if (arithmetic != Arithmetic::weighted_sum) begun = begin_pack(job.base, pack);
+    InputPacks inputs(job, pack);
+    if (arithmetic != Arithmetic::weighted_sum) end_pack(job, job.base, pack, begun, base);
     for (int k = 0; k < job.input_count; ++k) {
         const DeviceInput& input = job.inputs[k];
         inputs.take(k, value);
@@ -85,8 +83,9 @@ GALAPAGOS_HOST_DEVICE inline void merge_weighted(const DeviceJob& job, const Pac
 
 /// Merges a pack of an entry of this arithmetic.
 template <Arithmetic arithmetic, typename Words>
-GALAPAGOS_HOST_DEVICE inline void merge_pack(const DeviceJob& job, const Pack& pack,
+GALAPAGOS_HOST_DEVICE inline void merge_pack(const DeviceJob& job, const Pack& which,
                                              Words&& make_words) {
+    const PlacedPack pack(job, which);
     float merged[pack_elements] = {};
     if constexpr (arithmetic == Arithmetic::line_factors)
         merge_lines(job, pack, merged);

@@ -22,10 +22,27 @@ GALAPAGOS_HOST_DEVICE inline float float_of(std::uint32_t bits) {
 
 GALAPAGOS_HOST_DEVICE inline float from_bf16(std::uint32_t bits) { return float_of(bits << 16); }
 
+inline constexpr std::uint32_t bf16_nan = 0x7FC0;
+
+/// Two bf16 numbers in a word. A GPU has an instruction for that, but for another NaN.
+GALAPAGOS_HOST_DEVICE inline std::uint32_t to_bf16_pair(float low, float high) {
+#if defined(__CUDA_ARCH__)
+    std::uint32_t pair;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+    pair = low == low ? pair : (pair & 0xFFFF0000u) | bf16_nan;
+    return high == high ? pair : (pair & 0xFFFFu) | bf16_nan << 16;
+#else
+    const auto half = [](float value) {
+        const std::uint32_t bits = bits_of(value);
+        if (value != value) return bf16_nan;
+        return (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
+    };
+    return half(low) | half(high) << 16;
+#endif
+}
+
 GALAPAGOS_HOST_DEVICE inline std::uint32_t to_bf16(float value) {
-    const std::uint32_t bits = bits_of(value);
-    if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return 0x7FC0u;  // NaN
-    return (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
+    return to_bf16_pair(value, 0.0f);
 }
 
 GALAPAGOS_HOST_DEVICE inline float from_half(std::uint32_t half) {

@@ -191,8 +191,7 @@ GALAPAGOS_HOST_DEVICE inline RawPack encode_pack(const float (&values)[pack_elem
     RawPack raw = {};
     std::uint32_t(&pairs)[4] = raw.low.word;
     if (dtype == DType::bf16) {
-        for (int i = 0; i < 4; ++i)
-            pairs[i] = to_bf16(values[2 * i]) | to_bf16(values[2 * i + 1]) << 16;
+        for (int i = 0; i < 4; ++i) pairs[i] = to_bf16_pair(values[2 * i], values[2 * i + 1]);
     } else if (dtype == DType::f32) {
         for (int i = 0; i < 4; ++i) {
             raw.low.word[i] = bits_of(values[i]);
@@ -214,14 +213,17 @@ GALAPAGOS_HOST_DEVICE inline float load_element(const DeviceJob& job, const Devi
                   tensor.dtype);
 }
 
-/// Where a pack lies in this rank's parts, worked out once for all tensors of a job.
-struct PackPlace {
-    bool in_vectors;  ///< as loads of 16 bytes take it
-    std::int64_t at;  ///< its first element
+/// A pack with where it lies, worked out once for all tensors of a job.
+struct PlacedPack : Pack {
+    bool in_vectors;      ///< as loads of 16 bytes take it
+    std::int64_t at;      ///< its first element in this rank's parts
+    std::int64_t global;  ///< and in the whole tensors
 
-    GALAPAGOS_HOST_DEVICE PackPlace(const DeviceJob& job, const Pack& pack)
-        : in_vectors(job.side_by_side && pack.count == pack_elements),
-          at(job.runs.local(pack.first)) {}
+    GALAPAGOS_HOST_DEVICE PlacedPack(const DeviceJob& job, const Pack& pack)
+        : Pack(pack),
+          in_vectors(job.side_by_side && count == pack_elements),
+          at(job.runs.local(first)),
+          global(job.runs.global(first)) {}
 };
 
 /// Element by element.
@@ -238,48 +240,46 @@ GALAPAGOS_HOST_DEVICE inline RawPack gather_pack(const DeviceJob& job, const std
 /// Begins to load a pack: its first 16 bytes, if it lies in vectors. Those of several tensors can
 /// be under way before the first is needed, which is what keeps a GPU's memory busy.
 GALAPAGOS_HOST_DEVICE inline PackedBytes begin_pack(const DeviceTensor& tensor,
-                                                    const PackPlace& place) {
-    if (!place.in_vectors) return {};
-    return load_vector(tensor.data + place.at * bytes_of(tensor.dtype));
+                                                    const PlacedPack& pack) {
+    if (!pack.in_vectors) return {};
+    return load_vector(tensor.data + pack.at * bytes_of(tensor.dtype));
 }
 
 /// Eight floats of a pack that has begun; those beyond the pack's count are zero. The rest of fp32
 /// lies beside what has come.
 GALAPAGOS_HOST_DEVICE inline void end_pack(const DeviceJob& job, const DeviceTensor& tensor,
-                                           const Pack& pack, const PackPlace& place,
-                                           const PackedBytes& begun,
+                                           const PlacedPack& pack, const PackedBytes& begun,
                                            float (&values)[pack_elements]) {
     RawPack raw = {begun, {}};
-    if (!place.in_vectors)
+    if (!pack.in_vectors)
         raw = gather_pack(job, tensor.data, tensor.dtype, pack);
     else if (tensor.dtype == DType::f32)
-        raw.high = load_vector(tensor.data + place.at * bytes_of(DType::f32) + vector_bytes);
+        raw.high = load_vector(tensor.data + pack.at * bytes_of(DType::f32) + vector_bytes);
     decode_pack(raw, tensor.dtype, values);
 }
 
 GALAPAGOS_HOST_DEVICE inline void load_pack(const DeviceJob& job, const DeviceTensor& tensor,
                                             const Pack& pack, float (&values)[pack_elements]) {
-    const PackPlace place(job, pack);
-    end_pack(job, tensor, pack, place, begin_pack(tensor, place), values);
+    const PlacedPack placed(job, pack);
+    end_pack(job, tensor, placed, begin_pack(tensor, placed), values);
 }
 
 /// Eight numbers of a table of 16-bit numbers that lies as the tensors do; those beyond the pack's
 /// count are zero.
 GALAPAGOS_HOST_DEVICE inline PackedBytes load_halves(const DeviceJob& job,
-                                                     const std::uint16_t* table, const Pack& pack) {
+                                                     const std::uint16_t* table,
+                                                     const PlacedPack& pack) {
     const DeviceTensor halves{reinterpret_cast<const std::byte*>(table), DType::bf16};
-    const PackPlace place(job, pack);
-    if (place.in_vectors) return begin_pack(halves, place);
+    if (pack.in_vectors) return begin_pack(halves, pack);
     return gather_pack(job, halves.data, halves.dtype, pack).low;
 }
 
-GALAPAGOS_HOST_DEVICE inline void store_pack(const DeviceJob& job, const Pack& pack,
+GALAPAGOS_HOST_DEVICE inline void store_pack(const DeviceJob& job, const PlacedPack& pack,
                                              const float (&values)[pack_elements]) {
     const DType dtype = job.out_dtype;
-    const PackPlace place(job, pack);
     const RawPack raw = encode_pack(values, dtype);
-    if (place.in_vectors) {
-        std::byte* const out = job.out + place.at * bytes_of(dtype);
+    if (pack.in_vectors) {
+        std::byte* const out = job.out + pack.at * bytes_of(dtype);
         store_vector(out, raw.low);
         if (dtype == DType::f32) store_vector(out + vector_bytes, raw.high);
         return;

@@ -48,13 +48,17 @@ GALAPAGOS_HOST_DEVICE inline std::uint32_t elements_up_to(const DeviceJob& job, 
 
 /// Thins by magnitude. Nearly all packs lie on one side of the ties, and have one threshold.
 GALAPAGOS_HOST_DEVICE inline void keep_largest(const DeviceJob& job, const DeviceInput& input,
-                                               const Pack& pack, float (&values)[pack_elements]) {
-    const std::int64_t first = job.runs.global(pack.first);
+                                               const PlacedPack& pack,
+                                               float (&values)[pack_elements]) {
+    const std::int64_t first = pack.global;
     if (job.side_by_side && !is_cut(input.last_tie, first) &&
         !is_cut(input.last_dropped_tie, first)) {
         const Thresholds thresholds(input, first <= input.last_tie,
                                     first <= input.last_dropped_tie);
-        for (float& x : values) x = thresholds.keep(x);
+        if (input.ceiling == no_ceiling)
+            for (float& x : values) x = thresholds.reaches(x) ? x : 0.0f;
+        else
+            for (float& x : values) x = thresholds.keep(x);
         return;
     }
     const std::uint32_t ties = elements_up_to(job, input.last_tie, pack);
@@ -67,7 +71,7 @@ GALAPAGOS_HOST_DEVICE inline void keep_largest(const DeviceJob& job, const Devic
 /// Thins at random, with one probability for all elements or by their ranks.
 template <typename Words>
 GALAPAGOS_HOST_DEVICE inline void keep_at_random(const DeviceJob& job, const DeviceInput& input,
-                                                 const Pack& pack, Words&& make_words,
+                                                 const PlacedPack& pack, Words&& make_words,
                                                  float (&values)[pack_elements]) {
     const PackedBytes words =
         make_words(job, mask_key(job.seed, job.name_hash, input.position), pack);
@@ -84,8 +88,9 @@ GALAPAGOS_HOST_DEVICE inline void keep_at_random(const DeviceJob& job, const Dev
 /// An input's values become its task vector against the base, zero where it is dropped.
 template <typename Words>
 GALAPAGOS_HOST_DEVICE inline void make_delta(const DeviceJob& job, const DeviceInput& input,
-                                             const Pack& pack, const float (&base)[pack_elements],
-                                             Words&& make_words, float (&values)[pack_elements]) {
+                                             const PlacedPack& pack,
+                                             const float (&base)[pack_elements], Words&& make_words,
+                                             float (&values)[pack_elements]) {
     for (int i = 0; i < pack_elements; ++i) values[i] = values[i] - base[i];
     if (input.sparsity == Sparsity::magnitude)
         keep_largest(job, input, pack, values);

@@ -200,7 +200,7 @@ GALAPAGOS_HOST_DEVICE inline TileA packed_weights(const TiledScores& scores, int
     TileA result;
     for (int i = 0; i < 4; ++i) {
         const float* pair = scores.of[2 * step + i / 2].of + i % 2 * 2;
-        result.words[i] = to_bf16(pair[0]) | to_bf16(pair[1]) << 16;
+        result.words[i] = to_bf16_pair(pair[0], pair[1]);
     }
     return result;
 }

@@ -99,8 +99,7 @@ GALAPAGOS_HOST_DEVICE inline void narrow_vectors(const float (&values)[chunk_ele
 GALAPAGOS_HOST_DEVICE inline void narrow_vectors(const float (&values)[chunk_elements],
                                                  Bf16* address) {
     Vector pairs;
-    for (int i = 0; i < 4; ++i)
-        pairs.word[i] = to_bf16(values[2 * i]) | to_bf16(values[2 * i + 1]) << 16;
+    for (int i = 0; i < 4; ++i) pairs.word[i] = to_bf16_pair(values[2 * i], values[2 * i + 1]);
     store_vector(address, pairs);
 }
 
