@@ -103,8 +103,8 @@ std::vector<Score> Decoder::score(const std::vector<ScoreRequest>& requests,
     Implementation& self = *implementation_;
     for (size_t i = 0; i < requests.size(); ++i) {
         const std::string what = "score request " + std::to_string(i);
-        self.check(requests[i].context,
-                   requests[i].context.size() + requests[i].continuation.size(), what);
+        const size_t read = std::max<size_t>(requests[i].continuation.size(), 1) - 1;
+        self.check(requests[i].context, requests[i].context.size() + read, what);
         self.check_vocabulary(requests[i].continuation, what);
     }
     return Scoring(*self.forward, self.group, self.options, requests, keep_going).run();

@@ -63,7 +63,8 @@ class Decoder {
     std::vector<Generation> generate(const std::vector<GenerationRequest>& requests,
                                      const GenerationHooks& hooks = {});
 
-    /// Log-likelihoods of continuations, in the order of the requests. Errors as in `generate`.
+    /// Log-likelihoods of continuations, in the order of the requests. Errors as in `generate`; the
+    /// last id of a continuation is not read and may exceed max_tokens.
     /// `keep_going` as in GenerationHooks; false ends the call with what was scored so far (the
     /// rest holds NaN).
     std::vector<Score> score(const std::vector<ScoreRequest>& requests,

@@ -11,11 +11,6 @@ namespace galapagos {
 
 namespace {
 
-// What Python's str.rstrip takes away: White_Space and the four information separators.
-bool is_python_space(char32_t code_point) {
-    return is_white_space(code_point) || (code_point >= 0x1C && code_point <= 0x1F);
-}
-
 std::size_t stripped_size(std::string_view text) {
     std::size_t end = text.size();
     while (end > 0) {

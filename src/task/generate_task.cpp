@@ -75,7 +75,12 @@ class GenerateTask final : public PreparedTask {
         Grade result;
         const std::optional<std::string> answer = find_answer(text, settings_.answer);
         result.answered = answer.has_value();
-        result.right = answer && is_right(*answer, item.target, settings_.answer);
+        const auto is_answer = [&](const std::string& target) {
+            return is_right(*answer, target, settings_.answer);
+        };
+        result.right =
+            answer && (is_answer(item.target) ||
+                       std::any_of(item.more_targets.begin(), item.more_targets.end(), is_answer));
         result.right_script = !settings_.answer.script || settings_.answer.script->holds_for(text);
         return result;
     }

@@ -23,7 +23,7 @@ class LoglikelihoodTask final : public PreparedTask {
             ScoreRequest request =
                 split_continuation(item.prompt, item.target, tokenizer, continuation, item.place);
             count_truncated(
-                fit(request.context, request.continuation.size(), options.max_tokens, item));
+                fit(request.context, request.continuation.size() - 1, options.max_tokens, item));
             lengths_.push_back(request.continuation.size());
             rows_.add(std::move(request), i);
         }

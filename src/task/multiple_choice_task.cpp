@@ -33,7 +33,7 @@ class MultipleChoiceTask final : public PreparedTask {
                 ScoreRequest request = split_continuation(item.prompt, settings_.delimiter + choice,
                                                           tokenizer, continuation, item.place);
                 truncated |=
-                    fit(request.context, request.continuation.size(), options.max_tokens, item);
+                    fit(request.context, request.continuation.size() - 1, options.max_tokens, item);
                 rows_.add(std::move(request), i);
             }
             count_truncated(truncated);

@@ -32,6 +32,14 @@ std::string error_text(int code) {
     return reinterpret_cast<const char*>(buffer.data());
 }
 
+// A group that took no part has bounds of PCRE2_UNSET; \K can even put the end before the begin.
+std::string_view group_in(std::string_view text, const PCRE2_SIZE* bounds, std::size_t group) {
+    const PCRE2_SIZE begin = bounds[2 * group];
+    const PCRE2_SIZE end = bounds[2 * group + 1];
+    return begin != PCRE2_UNSET && begin <= end ? text.substr(begin, end - begin)
+                                                : std::string_view();
+}
+
 }  // namespace
 
 struct Pattern::Code {
@@ -80,12 +88,12 @@ std::optional<Pattern::Match> Pattern::find(std::string_view text, std::size_t o
     }
     const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(data.get());
     Match match{bounds[0], bounds[1], {}};
-    // A group that took no part has bounds of PCRE2_UNSET; \K can even put the end before the
-    // begin.
-    const PCRE2_SIZE begin = bounds[2 * group];
-    const PCRE2_SIZE end = bounds[2 * group + 1];
-    if (begin != PCRE2_UNSET && begin <= end) {
-        match.group = text.substr(begin, end - begin);
+    if (group != any_group) {
+        match.group = group_in(text, bounds, group);
+        return match;
+    }
+    for (std::size_t i = 1; i <= group_count_ && match.group.empty(); ++i) {
+        match.group = group_in(text, bounds, i);
     }
     return match;
 }
@@ -113,6 +121,16 @@ std::optional<std::string_view> Pattern::last(std::string_view text, std::size_t
     std::optional<std::string_view> found;
     walk(text, group, [&](std::string_view match) { found = match; });
     return found;
+}
+
+std::string Pattern::remove_from(std::string_view text) const {
+    std::string rest(text.size() + 1, '\0');  // and PCRE2's closing zero
+    PCRE2_SIZE size = rest.size();
+    const int replaced = pcre2_substitute(code_->code, reinterpret_cast<PCRE2_SPTR>(text.data()),
+                                          text.size(), 0, PCRE2_SUBSTITUTE_GLOBAL, nullptr,
+                                          code_->context.get(), reinterpret_cast<PCRE2_SPTR>(""), 0,
+                                          reinterpret_cast<PCRE2_UCHAR*>(rest.data()), &size);
+    return replaced < 0 ? std::string(text) : rest.substr(0, size);
 }
 
 std::size_t Pattern::count(std::string_view text) const {

@@ -15,6 +15,9 @@ namespace galapagos {
 /// too long counts as no match.
 class Pattern {
   public:
+    /// In place of a group's number: of each match the first group that isn't empty, if one is.
+    static constexpr std::size_t any_group = static_cast<std::size_t>(-1);
+
     /// Throws UsageError with the place in the pattern and PCRE2's reason.
     explicit Pattern(const std::string& pattern);
 
@@ -29,6 +32,10 @@ class Pattern {
 
     /// Number of matches that follow one another without overlap.
     std::size_t count(std::string_view text) const;
+
+    /// `text` without its matches, as Python's re.sub leaves it; as it is if a search backtracks
+    /// too long.
+    std::string remove_from(std::string_view text) const;
 
   private:
     struct Code;

@@ -19,7 +19,7 @@ std::size_t count_words(std::string_view text) {
     bool in_word = false;
     for (std::size_t offset = 0; offset < text.size();) {
         const CodePoint point = code_point_at(text, offset);
-        const bool word = !is_white_space(point.value);
+        const bool word = !is_python_space(point.value);
         words += word && !in_word ? 1 : 0;
         in_word = word;
         offset += point.size;
@@ -40,10 +40,11 @@ class PerplexityTask final : public PreparedTask {
         }
         std::size_t group = 0;
         for (const Item& item : items()) {
-            const std::vector<std::int32_t> ids = tokenizer.encode(item.target, false);
+            const std::vector<std::int32_t> ids =
+                tokenizer.encode(item.target, task.add_special_tokens());
             units_.push_back(units_of(item.target, ids.size()));
             for (ScoreRequest& row : rolling_windows(ids, *options.prefix_id, window)) {
-                fit(row.context, row.continuation.size(), options.max_tokens, item);
+                fit(row.context, row.continuation.size() - 1, options.max_tokens, item);
                 rows_.add(std::move(row), group++);
             }
             rows_end_.push_back(rows_.size());
@@ -76,17 +77,16 @@ class PerplexityTask final : public PreparedTask {
     }
 
   private:
-    // A row holds one id more than the window predicts.
     int window_of(const PrepareOptions& options) const {
         if (settings_.window) {
             return *settings_.window;
         }
-        if (!options.max_tokens || *options.max_tokens < 2) {
+        if (!options.max_tokens) {
             throw UsageError("can't compute the perplexity of " + name(),
                              "neither the task nor the model limits the length of a window",
                              "set perplexity.window in the task");
         }
-        return *options.max_tokens - 1;
+        return *options.max_tokens;
     }
 
     double units_of(const std::string& text, std::size_t tokens) const {

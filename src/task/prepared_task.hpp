@@ -42,8 +42,8 @@ class PreparedTask {
     Split split() const { return split_; }
     const std::vector<Item>& items() const { return items_; }
 
-    /// Tokens of the longest row, prompt and new tokens (or continuation) together: what the
-    /// model's cache must hold.
+    /// Tokens of the longest row, prompt and new tokens together: what the model's cache must hold.
+    /// The last id of a continuation is predicted, not read, and doesn't count.
     int longest_row() const { return longest_row_; }
 
     /// Number of items whose prompt was cut to fit max_tokens.

@@ -48,6 +48,11 @@ std::string PromptTemplate::render(const nlohmann::json& fields, const std::stri
     return text;
 }
 
+std::optional<std::string> PromptTemplate::only_field() const {
+    const bool only = parts_.size() == 3 && parts_[0].text.empty() && parts_[2].text.empty();
+    return only ? std::optional(parts_[1].text) : std::nullopt;
+}
+
 void PromptTemplate::refuse_jinja(const nlohmann::json& fields) const {
     for (const auto& field : fields.items()) {
         for (const char* space : {"", " "}) {

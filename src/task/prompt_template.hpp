@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ class PromptTemplate {
     /// template that names fields in double braces only, as Jinja does: it would ask the same of
     /// all items.
     std::string render(const nlohmann::json& fields, const std::string& place) const;
+
+    /// The field's name if the template is nothing but one field.
+    std::optional<std::string> only_field() const;
 
   private:
     struct Part {

@@ -33,11 +33,11 @@ bool is_name(const std::string& text) {
 
 // What makes two items the same question.
 std::string question_of(const Item& item) {
-    std::string question = item.prompt;
+    std::string question = item.prompt.empty() ? item.target : item.prompt;
     for (const std::string& choice : item.choices) {
         question += '\0' + choice;
     }
-    return item.prompt.empty() ? item.target : question;
+    return question;
 }
 
 }  // namespace
@@ -57,6 +57,7 @@ class TaskReader {
         if (!is_name(task_.name_)) {
             root_.at("name").fail("a name has only letters, digits, '-', '_' and '.'");
         }
+        task_.add_special_tokens_ = !std::holds_alternative<PerplexitySettings>(kind_.settings);
         if (const auto add_special_tokens = root_.find("add_special_tokens")) {
             task_.add_special_tokens_ = add_special_tokens->as_bool();
         }
@@ -111,6 +112,7 @@ class TaskReader {
             for (const Item& item : task_.items(split)) {
                 add(std::string(name_of(split)));
                 for (const std::string& text : {item.id, item.prompt, item.target}) add(text);
+                for (const std::string& target : item.more_targets) add(target);
                 for (const std::string& choice : item.choices) add(choice);
                 for (const std::size_t right : item.gold) add(std::to_string(right));
             }

@@ -26,7 +26,8 @@ struct Item {
     std::string place;   // file:line
     std::string prompt;  // empty for perplexity
     std::string target;  // generate: right answer; loglikelihood: continuation; perplexity: text
-    std::vector<std::string> choices;  // multiple_choice only
+    std::vector<std::string> more_targets = {};  // generate: what is right as well
+    std::vector<std::string> choices;            // multiple_choice only
     std::vector<std::size_t> gold;  // multiple_choice only: indices of right choices, at least one
     std::string chat_template_sha256 = {};  // of the template that rendered the prompt, if one did
 };

@@ -80,7 +80,7 @@ std::optional<ScriptRule> read_script_rule(const YamlReader& answer) {
     }
 }
 
-std::optional<Pattern> read_pattern(const YamlReader& node) {
+Pattern read_pattern(const YamlReader& node) {
     try {
         return Pattern(node.as_string());
     } catch (const UsageError& error) {
@@ -100,7 +100,10 @@ void read_pattern_keys(const YamlReader& answer, AnswerSettings& settings) {
     }
     settings.pattern = read_pattern(*pattern);
     settings.group = settings.pattern->group_count() > 0 ? 1 : 0;
-    if (const auto group = answer.find("group")) {
+    const auto group = answer.find("group");
+    if (group && group->as_string() == "any") {
+        settings.group = Pattern::any_group;
+    } else if (group) {
         const std::int64_t index = group->as_int();
         const auto count = static_cast<std::int64_t>(settings.pattern->group_count());
         if (index < 0 || index > count) {
@@ -112,30 +115,61 @@ void read_pattern_keys(const YamlReader& answer, AnswerSettings& settings) {
 }
 
 AnswerSettings read_answer(const YamlReader& answer) {
-    answer.allow_only(
-        {"pattern", "group", "match", "compare", "ignore_case", "target", "require_script"});
+    answer.allow_only({"pattern", "group", "match", "compare", "trim", "remove", "ignore_case",
+                       "target", "require_script"});
     AnswerSettings settings;
     read_pattern_keys(answer, settings);
     read_choice(answer, "compare", {"exact", "numeric"}, settings.comparison);
+    read_choice(answer, "trim", {"both", "answer", "none"}, settings.trim);
+    if (const auto remove = answer.find("remove")) {
+        for (const YamlReader& pattern : remove->elements()) {
+            settings.remove.push_back(read_pattern(pattern));
+        }
+    }
     if (const auto ignore_case = answer.find("ignore_case")) {
         settings.ignore_case = ignore_case->as_bool();
-        if (settings.comparison == AnswerSettings::Comparison::numeric) {
-            ignore_case->fail("means nothing for numbers");
+    }
+    if (settings.comparison == AnswerSettings::Comparison::numeric) {
+        for (const char* key : {"trim", "ignore_case"}) {
+            if (answer.has(key)) {
+                answer.at(key).fail("means nothing for numbers");
+            }
         }
     }
     settings.script = read_script_rule(answer);
     return settings;
 }
 
-void check_target(const Item& item, const AnswerSettings& settings) {
-    if (trim(item.target).empty()) {
-        throw UsageError(item.place + ": the right answer is empty");
+void check_target(const std::string& written, const AnswerSettings& settings,
+                  const std::string& place) {
+    const std::string target = target_to_compare(written, settings);
+    if (trim(target).empty()) {
+        throw UsageError(place + ": the right answer is empty",
+                         settings.remove.empty() ? "" : "or answer.remove leaves nothing of it");
     }
-    if (settings.comparison == AnswerSettings::Comparison::numeric && !parse_decimal(item.target)) {
-        throw UsageError(item.place + ": the right answer isn't a number",
-                         "it is \"" + item.target + "\", and the task compares numbers",
+    if (settings.comparison == AnswerSettings::Comparison::numeric && !parse_decimal(target)) {
+        throw UsageError(place + ": the right answer isn't a number",
+                         "it is \"" + written + "\", and the task compares numbers",
                          "write it like 1234.5, or set answer.compare to exact");
     }
+}
+
+/// All that is right; a template that is one field alone takes a list of it.
+std::vector<std::string> right_answers(const PromptTemplate& target, const json& fields,
+                                       const std::string& place) {
+    const auto name = target.only_field();
+    const auto field = name ? fields.find(*name) : fields.end();
+    if (field == fields.end() || !field->is_array()) {
+        return {target.render(fields, place)};
+    }
+    std::vector<std::string> answers;
+    for (const json& answer : *field) {
+        answers.push_back(field_text(json::object({{*name, answer}}), *name, place));
+    }
+    if (answers.empty()) {
+        throw UsageError(place + ": the field '" + *name + "' names no right answer");
+    }
+    return answers;
 }
 
 TaskKind read_generate(const YamlReader& root) {
@@ -156,8 +190,12 @@ TaskKind read_generate(const YamlReader& root) {
     const PromptTemplate prompt = read_template(root.at("prompt"));
     auto fill = [prompt, target, answer = settings.answer](const json& fields, Item& item) {
         item.prompt = prompt.render(fields, item.place);
-        item.target = target.render(fields, item.place);
-        check_target(item, answer);
+        item.more_targets = right_answers(target, fields, item.place);
+        for (const std::string& right : item.more_targets) {
+            check_target(right, answer, item.place);
+        }
+        item.target = item.more_targets.front();
+        item.more_targets.erase(item.more_targets.begin());
     };
     return {std::move(settings), std::move(fill), {"prompt", "generate", "answer"}};
 }

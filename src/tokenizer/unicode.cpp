@@ -68,6 +68,10 @@ bool is_white_space(char32_t code_point) {
            (Category::Zs <= category_of(code_point) && category_of(code_point) <= Category::Zp);
 }
 
+bool is_python_space(char32_t code_point) {
+    return is_white_space(code_point) || in_range(code_point, 0x1C, 0x1F);
+}
+
 bool is_word(char32_t code_point) {
     const Category category = category_of(code_point);
     return category <= Category::Nl || category == Category::Pc || code_point == 0x200C ||

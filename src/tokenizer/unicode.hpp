@@ -57,6 +57,9 @@ bool is_rust_numeric(char32_t code_point);
 /// space.
 bool is_white_space(char32_t code_point);
 
+/// What Python's str.strip takes away: White_Space and the four information separators.
+bool is_python_space(char32_t code_point);
+
 /// `\w` as in UTS #18: alphabetic, mark, decimal number, connector punctuation, join control.
 bool is_word(char32_t code_point);
 

@@ -8,6 +8,8 @@ namespace {
 constexpr const char* tasks[] = {
     R"({galapagos_task: 1, name: a, kind: generate, items: {train: items.jsonl}, prompt: "Q {question}",
         generate: {max_new_tokens: 4}, answer: {pattern: '(-?\d+)', compare: numeric, target: "{answer}"}})",
+    R"({galapagos_task: 1, name: d, kind: generate, items: {train: items.jsonl}, prompt: "{question}",
+        generate: {max_new_tokens: 4}, answer: {trim: answer, remove: [',', '^\s*|\.$', '(?<=(.))\1'], ignore_case: true}})",
     R"({galapagos_task: 1, name: b, kind: multiple_choice, items: {file: items.jsonl, split_field: split},
         prompt: "{question}", multiple_choice: {choices: options, gold: label}})",
     R"({galapagos_task: 1, name: c, kind: perplexity, items: {train: items.jsonl},
@@ -15,7 +17,7 @@ constexpr const char* tasks[] = {
 
 }  // namespace
 
-/// The items of a task, read by tasks of three kinds.
+/// The items of a task, read by four tasks.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::scratch().write("items.jsonl", fuzz::text_of(data, size));
     for (const char* task : tasks) {

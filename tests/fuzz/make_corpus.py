@@ -289,6 +289,7 @@ def make_items():
              "options_empty": [{**good, "options": []}], "options_numbers": [{**good, "options": [1, 2]}], "split": [{**good, "split": "dev"}],
              "id_real": [{**good, "id": 1.5}], "id_large": [{**good, "id": 1 << 63}], "id_null": [{**good, "id": None}],
              "decimal": [{**good, "answer": "1,234.50e-7"}], "wide": [{**good, "answer": "\uff13\uff10"}], "exponent": [{**good, "answer": "1e999999999999"}],
+             "answers": [{**good, "answer": [2, "2.0"]}], "answers_empty": [{**good, "answer": []}],
              "infinity": [{**good, "answer": "-"}], "braces": [{**good, "question": "{answer} {{}}"}], "nested": [{**good, "question": {"a": 1}}]}
     for name, content in lines.items():
         write("items", name, "\n".join(json.dumps(line, ensure_ascii=False) for line in content) + "\n")

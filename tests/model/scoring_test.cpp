@@ -87,6 +87,20 @@ TEST(Scoring, SharingAContextDoesNotChangeScores) {
                     1e-5);
 }
 
+TEST(Scoring, AContinuationsLastIdNeedsNoPlace) {
+    TestDecoder decoder(uneven_model());
+    const Ids ids = random_ids(65, 5);  // one more than a row holds
+    const Ids context(ids.begin(), ids.begin() + 60);
+    const auto continuation = [&](int count) {
+        return Ids(ids.begin() + 60, ids.begin() + 60 + count);
+    };
+    const Score last = decoder->score({{Ids(ids.begin(), ids.begin() + 64), {ids[64]}}})[0];
+    EXPECT_NEAR(
+        decoder->score({{context, continuation(5)}})[0].log_likelihood,
+        decoder->score({{context, continuation(4)}})[0].log_likelihood + last.log_likelihood, 1e-4);
+    EXPECT_THROW(decoder->score({{ids, {1}}}), Error);
+}
+
 TEST(Scoring, CanBeEnded) {
     TestDecoder decoder(uneven_model());
     int passes = 0;

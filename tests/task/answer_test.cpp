@@ -70,6 +70,28 @@ TEST(Pattern, EmptyMatchesComeToAnEnd) {
 TEST(Pattern, EndlessBacktrackingIsNoMatch) {
     const std::string text = std::string(5000, 'a') + "b";
     EXPECT_EQ(Pattern("^(a+)+$").first(text, 0), std::nullopt);
+    EXPECT_EQ(Pattern("^(a+)+$").remove_from(text), text);
+}
+
+TEST(Pattern, AnyGroupIsTheFirstThatHoldsSomething) {
+    const Pattern number("(-?[$0-9.,]{2,})|(-?[0-9]+)");
+    EXPECT_EQ(number.first("7 of 12", Pattern::any_group), "7");
+    EXPECT_EQ(number.last("7 of 12.50", Pattern::any_group), "12.50");
+    EXPECT_EQ(Pattern("(x*)(y*)(z)").first("yz", Pattern::any_group), "y");
+    EXPECT_EQ(Pattern("(x*)z(y)?").first("z", Pattern::any_group), "");
+    EXPECT_EQ(number.first("none", Pattern::any_group), std::nullopt);
+}
+
+// What Python's re.sub leaves of the same texts.
+TEST(Pattern, RemovesItsMatches) {
+    EXPECT_EQ(Pattern(",").remove_from("1,234,567"), "1234567");
+    EXPECT_EQ(Pattern("\\.$").remove_from("3.5."), "3.5");
+    EXPECT_EQ(Pattern("(?s).*#### ").remove_from("2 + 3\n#### 4\n#### 5"), "5");
+    EXPECT_EQ(Pattern("|a").remove_from("baab"), "bb");
+    EXPECT_EQ(Pattern("x*").remove_from("あxxいx"), "あい");
+    EXPECT_EQ(Pattern("(?<=a)b").remove_from("abb"), "ab");
+    EXPECT_EQ(Pattern(".*").remove_from("all of it"), "");
+    EXPECT_EQ(Pattern("a").remove_from(""), "");
 }
 
 TEST(Pattern, MistakesAreTold) {
@@ -96,6 +118,27 @@ TEST(Answer, PicksAndCompares) {
     EXPECT_EQ(find_answer("nothing", settings), std::nullopt);
     EXPECT_TRUE(is_right("30.0", "30", settings));
     EXPECT_FALSE(is_right("", "30", settings));
+}
+
+TEST(Answer, TrimsWhatItIsToldTo) {
+    AnswerSettings settings;
+    EXPECT_EQ(find_answer("\u3000yes\x1c", settings), "yes");
+    settings.trim = AnswerSettings::Trim::answer;
+    EXPECT_EQ(find_answer(" yes ", settings), "yes");
+    EXPECT_FALSE(is_right("yes", " yes", settings));
+    settings.trim = AnswerSettings::Trim::none;
+    EXPECT_EQ(find_answer(" yes ", settings), " yes ");
+    EXPECT_TRUE(is_right(" yes", " yes", settings));
+}
+
+TEST(Answer, RemovesFromAnswerAndTarget) {
+    AnswerSettings settings;
+    settings.remove = {Pattern(","), Pattern("^\\$"), Pattern("\\.$")};
+    EXPECT_EQ(find_answer(" $1,234. ", settings), "1234");
+    EXPECT_TRUE(is_right("1234", "1,234", settings));
+    EXPECT_EQ(target_to_compare(" $5 ", settings), "5");
+    settings.comparison = AnswerSettings::Comparison::numeric;
+    EXPECT_TRUE(is_right("1234.0", "$1,234.", settings));
 }
 
 TEST(ScriptRule, CountsLettersOnly) {

@@ -69,6 +69,18 @@ TEST(GenerateTask, ScoresItemsInTheirOrder) {
     EXPECT_TRUE(result.complete);
 }
 
+TEST(GenerateTask, AnyOfSeveralAnswersIsRight) {
+    TaskFiles files;
+    write_sums(files, "{}\n").write("train.jsonl", R"({"question": "a", "answer": ["two", "2"]}
+{"question": "b", "answer": ["two", "2"]}
+{"question": "c", "answer": ["two", "2"]})");
+    FakeModel model = sums_model(files, {{"a", "2END"}, {"b", "two END"}, {"c", "twoEND"}});
+    const auto task = prepare(files.load(), Split::train, files.tokenizer(), {});
+    EXPECT_THAT(task->evaluate(model, {}).item_scores, ElementsAre(1, 1, 1));
+    FakeModel other = sums_model(files, {{"a", "3END"}, {"b", "2 two END"}, {"c", "twoEND"}});
+    EXPECT_THAT(task->evaluate(other, {}).item_scores, ElementsAre(0, 0, 1));
+}
+
 TEST(GenerateTask, AsksByPromptLengthWithTiesByItem) {
     TaskFiles files;
     write_sums(files, "{compare: numeric}\n");
@@ -254,6 +266,34 @@ loglikelihood: {continuation: " {end}", metric: )" +
     EXPECT_DOUBLE_EQ(evaluate("per_token").score, -1.25);
 }
 
+// The last id of a continuation is only predicted: it needs no place in the model's context.
+TEST(LoglikelihoodTask, CutsLongPromptsAsTheHarnessDoes) {
+    TaskFiles files;
+    files.write("task.yaml", R"(galapagos_task: 1
+name: endings
+kind: loglikelihood
+items: {test: test.jsonl}
+prompt: "{q}"
+loglikelihood: {continuation: "{end}"}
+)");
+    files.write("test.jsonl", R"({"q": "abcdefgh", "end": "xyz"})");
+    const Tokenizer tokenizer = files.tokenizer();
+    FakeModel model(tokenizer);
+    model.judge = [](const ScoreRequest&) { return Score{}; };
+    const auto context_in = [&](int max_tokens) {
+        const auto task = prepare(files.load(), Split::test, tokenizer, {{}, {}, max_tokens, {}});
+        model.score_requests.clear();
+        task->evaluate(model, {});
+        EXPECT_EQ(task->truncated_items(), max_tokens < 10 ? 1U : 0U);
+        EXPECT_EQ(task->longest_row(), max_tokens);
+        return tokenizer.decode(model.score_requests.at(0).context, false);
+    };
+    EXPECT_EQ(context_in(10), "abcdefgh");
+    EXPECT_EQ(context_in(9), "bcdefgh");
+    EXPECT_EQ(context_in(3), "h");
+    EXPECT_THROW(context_in(2), UsageError);
+}
+
 TEST(RollingWindows, PredictEveryIdOnce) {
     const auto texts = [](const std::vector<ScoreRequest>& rows) {
         std::vector<std::pair<std::vector<std::int32_t>, std::vector<std::int32_t>>> pairs;
@@ -297,6 +337,42 @@ perplexity: {text: "{text}", window: 4, unit: )" +
     EXPECT_DOUBLE_EQ(evaluate("byte").score, -12.0 / 21);
     EXPECT_THAT(evaluate("word").item_scores, ElementsAre(-4.0F / 3, -8));
     EXPECT_DOUBLE_EQ(evaluate("word").score, -3);
+}
+
+TEST(PerplexityTask, PredictsSpecialTokensIfAsked) {
+    TaskFiles files;
+    nlohmann::json json = testing::tiny_tokenizer_json();
+    json["post_processor"] = {
+        {"type", "TemplateProcessing"},
+        {"single",
+         {{{"SpecialToken", {{"id", "<|im_start|>"}, {"type_id", 0}}}},
+          {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
+        {"pair", nlohmann::json::array()},
+        {"special_tokens",
+         {{"<|im_start|>", {{"id", "<|im_start|>"}, {"ids", {1}}, {"tokens", {"<|im_start|>"}}}}}}};
+    testing::write_tokenizer(files / "", json);
+    const Tokenizer tokenizer = Tokenizer::load(files / "tokenizer.json");
+    files.write("test.jsonl", R"({"text": "abcd"})");
+    const auto rows = [&](const std::string& key) {
+        files.write("task.yaml",
+                    "galapagos_task: 1\nname: texts\nkind: perplexity\nitems: {test: test.jsonl}\n"
+                    "perplexity: {text: '{text}'}\n" +
+                        key);
+        FakeModel model(tokenizer);
+        model.judge = [](const ScoreRequest&) { return Score{}; };
+        const auto task = prepare(files.load(), Split::test, tokenizer, {{}, 0, 3, {}});
+        task->evaluate(model, {});
+        std::vector<std::string> texts;
+        for (const ScoreRequest& row : model.score_requests) {
+            texts.push_back(tokenizer.decode(row.context, false) + "/" +
+                            tokenizer.decode(row.continuation, false));
+        }
+        return texts;
+    };
+    // Windows of as many ids as the model reads, which is one less than a row holds.
+    EXPECT_THAT(rows(""), ElementsAre("<|endoftext|>/abc", "abc/d"));
+    EXPECT_THAT(rows("add_special_tokens: true\n"),
+                ElementsAre("<|endoftext|>/<|im_start|>ab", "ab/cd"));
 }
 
 }  // namespace

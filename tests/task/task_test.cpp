@@ -121,6 +121,24 @@ TEST(Task, MalformedItemsAreNamedByFileAndLine) {
                 HasSubstr("train.jsonl:1"));
 }
 
+TEST(Task, SeveralAnswersMayBeRight) {
+    TaskFiles files;
+    write_sums(files).write("train.jsonl", R"({"question": "1+1", "answer": [2, "2.0", "+2"]})");
+    const Task task = files.load();
+    EXPECT_EQ(task.items(Split::train)[0].target, "2");
+    EXPECT_THAT(task.items(Split::train)[0].more_targets, ElementsAre("2.0", "+2"));
+    files.write("train.jsonl", R"({"question": "1+1", "answer": [2, "2.0", "3"]})");
+    EXPECT_NE(files.load().sha256(), task.sha256());
+    for (const char* answer : {"[]", "[2, \"two\"]", "[[2]]", "[null]"}) {
+        files.write("train.jsonl", std::string(R"({"question": "1+1", "answer": )") + answer + "}");
+        EXPECT_THAT(refusal(files), HasSubstr("train.jsonl:1")) << answer;
+    }
+    // Only a field alone: a list within other text would have many readings.
+    files.write("task.yaml", with(sums, "compare: numeric", "target: 'so {answer}'"));
+    files.write("train.jsonl", R"({"question": "1+1", "answer": [2, 3]})");
+    EXPECT_THAT(refusal(files), AllOf(HasSubstr("train.jsonl:1"), HasSubstr("array")));
+}
+
 TEST(Task, SplitsMustNotShareQuestions) {
     TaskFiles files;
     write_sums(files).write("test.jsonl", R"({"id": "z", "question": "2+2", "answer": 4})");
@@ -131,6 +149,23 @@ TEST(Task, SplitsMustNotShareQuestions) {
     files.write("test.jsonl",
                 "{\"question\": \"9+9\", \"answer\": 18}\n{\"question\": \"9+9\", \"answer\": 18}");
     EXPECT_EQ(refusal(files), "");
+}
+
+// As of tasks that ask which of several sentences is the likelier one.
+TEST(Task, WithoutPromptsTheChoicesAreTheQuestion) {
+    TaskFiles files;
+    files.write("task.yaml", R"(galapagos_task: 1
+name: pairs
+kind: multiple_choice
+items: {train: train.jsonl, test: test.jsonl}
+prompt: ""
+multiple_choice: {choices: options, gold: label}
+)");
+    files.write("train.jsonl", R"({"options": ["a cat", "an cat"], "label": 0})");
+    files.write("test.jsonl", R"({"options": ["a owl", "an owl"], "label": 1})");
+    EXPECT_EQ(refusal(files), "");
+    files.write("test.jsonl", R"({"options": ["a cat", "an cat"], "label": 0})");
+    EXPECT_THAT(refusal(files), HasSubstr("two splits"));
 }
 
 TEST(Task, MistakesInTheTaskFileAreNamedByLine) {
@@ -151,6 +186,13 @@ TEST(Task, MistakesInTheTaskFileAreNamedByLine) {
     EXPECT_THAT(refused("'(-?[\\d,]+)'", "'(-?[\\d,]+'"), HasSubstr("task.yaml:7"));
     EXPECT_THAT(refused("compare: numeric", "compare: number"), HasSubstr("numeric"));
     EXPECT_THAT(refused("compare: numeric", "group: 2"), HasSubstr("1 groups"));
+    EXPECT_THAT(refused("compare: numeric", "group: all"), HasSubstr("task.yaml:7"));
+    EXPECT_THAT(refused("compare: numeric", "remove: ['(']"), HasSubstr("task.yaml:7"));
+    EXPECT_THAT(refused("compare: numeric", "remove: ['\\d+']"),
+                AllOf(HasSubstr("train.jsonl:1"), HasSubstr("answer.remove")));
+    EXPECT_THAT(refused("compare: numeric", "trim: no"), HasSubstr("none"));
+    EXPECT_THAT(refused("compare: numeric", "compare: numeric, trim: none"),
+                HasSubstr("means nothing"));
     EXPECT_THAT(refused("compare: numeric", "require_script: {scripts: [Hann], share: 0.5}"),
                 HasSubstr("Hann"));
     EXPECT_THAT(refused("compare: numeric", "require_script: {scripts: [Han], share: 50}"),
