@@ -103,7 +103,7 @@ def main():
         print(json.dumps(rival(recipe, folder, json.loads((folder / "prompts.json").read_text()))))
         return
     sys.path.insert(0, str(ROOT / "tests/support"))
-    from mergekit_environment import mergekit_python
+    from peer_environments import mergekit_python
 
     python = mergekit_python()
     program = f"{arguments.binary_dir}/src/app/galapagos"

@@ -139,7 +139,7 @@ def main():
     if arguments.rival is not None:
         return rival_in_process(arguments.rival, by_cpu)
     sys.path.insert(0, str(ROOT / "tests/support"))
-    from mergekit_environment import mergekit_python
+    from peer_environments import mergekit_python
 
     python = mergekit_python()
     environment = dict(os.environ, OMP_NUM_THREADS=str(1 if by_cpu else THREADS), HF_HUB_OFFLINE="1")

@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/support"))
-import mergekit_environment  # noqa: E402
+import peer_environments  # noqa: E402
 import mergekit_examples  # noqa: E402
 import vocabulary_models  # noqa: E402
 
@@ -171,7 +171,7 @@ def run(command, **options):
 
 @pytest.fixture(scope="session")
 def mergekit_python():
-    return mergekit_environment.mergekit_python()
+    return peer_environments.mergekit_python()
 
 
 def perturbed(model, seed, size):

@@ -1,4 +1,4 @@
-"""The environment that has mergekit 0.1.5: its own, borrowing torch and transformers from the tests'."""
+"""Environments of the projects we compare with: one each, borrowing torch and transformers from the tests'."""
 
 import os
 import pathlib
@@ -11,13 +11,22 @@ DEPS = pathlib.Path(os.environ.get("GALAPAGOS_DEPS", ROOT / ".deps"))
 
 
 def mergekit_python():
-    """Its interpreter; made the first time."""
-    folder = DEPS / "mergekit-0.1.5"
+    return peer_python("mergekit", "0.1.5")
+
+
+def lm_eval_python():
+    """lm-evaluation-harness."""
+    return peer_python("lm_eval", "0.4.13")
+
+
+def peer_python(package, version):
+    """The interpreter of the environment that has the package; made the first time."""
+    folder = DEPS / f"{package}-{version}"
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         site = next(folder.glob("lib/python3*/site-packages"))
         (site / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "mergekit==0.1.5"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", f"{package}=={version}"], check=True)
         (folder / "complete").touch()
     return python
