@@ -36,13 +36,26 @@ def evolve(ranks, config, run_dir, lost_after=None, width=1):
                           env=dict(app.ENVIRONMENT, LOST_AFTER=str(lost_after), NCCL_NVLS_ENABLE="0"), capture_output=True, text=True, timeout=300)
 
 
+@pytest.fixture(scope="module")
+def undisturbed(config):
+    """The history by tensor-parallel width; the number of evaluators changes nothing."""
+    histories = {}
+
+    def history(width):
+        if width not in histories:
+            run_dir = config.parent / f"undisturbed-{width}"
+            done = evolve(width, config, run_dir, width=width)
+            assert done.returncode == 0, done.stderr
+            histories[width] = app.history(run_dir)
+        return histories[width]
+    return history
+
+
 @pytest.mark.parametrize("ranks, width, lost_after", [(1, 1, 100), (2, 1, 100), (2, 2, 1000)])
-def test_a_lost_gpu_ends_the_job_which_can_be_resumed(config, tmp_path, ranks, width, lost_after):
-    whole = evolve(ranks, config, tmp_path / "whole", width=width)
-    assert whole.returncode == 0, whole.stderr
+def test_a_lost_gpu_ends_the_job_which_can_be_resumed(config, undisturbed, tmp_path, ranks, width, lost_after):
     lost = evolve(ranks, config, tmp_path / "run", lost_after=lost_after, width=width)
     assert lost.returncode == 75, f"status {lost.returncode}\n{lost.stdout}\n{lost.stderr}"
     assert "asked to be lost" in lost.stderr and lost.stderr.count("galapagos: ") == 1
     resumed = evolve(ranks, config, tmp_path / "run", width=width)
     assert resumed.returncode == 0, resumed.stderr
-    assert app.history(tmp_path / "run") == app.history(tmp_path / "whole")
+    assert app.history(tmp_path / "run") == undisturbed(width)
