@@ -63,8 +63,14 @@ void print_header(const Evolution& evolution) {
 }
 
 /// What the config asks for and the run hasn't.
-std::vector<std::string> remarks_on(const Config& config, int islands) {
+std::vector<std::string> remarks_on(const Evolution& evolution) {
+    const Config& config = evolution.config;
+    const int islands = evolution.layout.islands;
     std::vector<std::string> remarks;
+    if (config.search.space == SearchSettings::Space::ps)
+        for (const auto& model : evolution.models)
+            if (auto remark = remark_on_tokens(*model); !remark.empty())
+                remarks.push_back(std::move(remark));
     for (const auto& range : unused_ranges(config.search, config.merge))
         remarks.push_back(range + " has no effect: no merge method of this search has the gene");
     std::vector<OptimizerSettings> optimizers = {config.optimizer};
@@ -78,30 +84,20 @@ std::vector<std::string> remarks_on(const Config& config, int islands) {
                 remarks.push_back(
                     fmt::format("islands.overrides names island {}, and the last of this run is {}",
                                 island, islands - 1));
+    const auto elites = static_cast<std::size_t>(config.migration.elites);
+    const auto population = evolution.optimizers.front()->population_size();
+    const bool migrates = islands > 1 && config.migration.topology != TopologyKind::none;
+    if (migrates && elites > population)
+        remarks.push_back(
+            fmt::format("migration.elites is {}, and a population of this run is {}: no more than "
+                        "that will migrate",
+                        elites, population));
     return remarks;
 }
 
-/// Islands that are asked for more elites than they have individuals.
-std::vector<std::string> remarks_on_elites(const Evolution& evolution) {
-    const auto& migration = evolution.config.migration;
-    const auto population = evolution.optimizers.front()->population_size();
-    const bool migrates = evolution.layout.islands > 1 && migration.topology != TopologyKind::none;
-    if (!migrates || static_cast<std::size_t>(migration.elites) <= population) return {};
-    return {
-        fmt::format("migration.elites is {}, and a population of this run is {}: no more than "
-                    "that will migrate",
-                    migration.elites, population)};
-}
-
 void print_warnings(const Evolution& evolution) {
-    for (const auto& remark : remarks_on_elites(evolution)) print_warning(remark);
     for (const auto& remark : evolution.evaluator->remarks()) print_warning(remark);
-    const bool mixes = evolution.config.search.space == SearchSettings::Space::ps;
-    for (const auto& model : evolution.models)
-        if (const auto remark = remark_on_tokens(*model); mixes && !remark.empty())
-            print_warning(remark);
-    for (const auto& remark : remarks_on(evolution.config, evolution.layout.islands))
-        print_warning(remark);
+    for (const auto& remark : remarks_on(evolution)) print_warning(remark);
 }
 
 void write_best_recipe(const Evolution& evolution, const Genome& genome) {

@@ -34,20 +34,17 @@ std::pair<int, std::string> describe_current_exception() {
 
 namespace {
 
-/// As text for the others; nothing if the step succeeded.
+/// "!status:message", or with > for what follows from another rank's failure; nothing if the step
+/// succeeded.
 std::string run_step(const std::function<void()>& step) {
-    bool follows = false;
     try {
-        try {
-            step();
-            return {};
-        } catch (const PeerError&) {
-            follows = true;
-            throw;
-        }
+        step();
+        return {};
+    } catch (const PeerError& error) {
+        return fmt::format(">{}:{}", status_resume_me, error.what());
     } catch (...) {
         const auto [status, message] = describe_current_exception();
-        return fmt::format("{}{}:{}", follows ? '>' : '!', status, message);
+        return fmt::format("!{}:{}", status, message);
     }
 }
 
