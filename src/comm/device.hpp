@@ -14,8 +14,9 @@ struct DeviceInfo {
 };
 
 /// The GPUs that this process can see and the kernels can run on. `why_none` says why there are
-/// none: a build without CUDA, no driver or one too old, no GPU or none new enough. A CUDA build on a machine without a GPU or driver runs on the CPU; `broken`
-/// means that there is a GPU, but no using it.
+/// none: a build without CUDA, no driver or one too old, no GPU or none new enough. A CUDA build on
+/// a machine without a GPU or driver runs on the CPU; `broken` means that there is a GPU, but no
+/// using it.
 struct DeviceReport {
     std::vector<DeviceInfo> devices;
     std::string why_none;

@@ -69,9 +69,9 @@ struct MergeSettings {
     friend bool operator==(const MergeSettings&, const MergeSettings&) = default;
 };
 
-/// Keys: space, layer_groups, smooth, modules, genes, sources, path. A range is a number, `{fixed:
-/// 0.5}` or
-/// `{lower: 0, upper: 1.5, initial: 0.7}`, where `initial` may be left out for the middle.
+/// Keys: space, layer_groups, smooth, modules, genes, sources, path. A range is a number,
+/// `{fixed: 0.5}` or `{lower: 0, upper: 1.5, initial: 0.7}`, where `initial` may be left out for
+/// the middle.
 void visit_options(OptionVisitor& visitor, SearchSettings& settings);
 
 /// Keys: method, normalize, rescale, lambda, dtype.

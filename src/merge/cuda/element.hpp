@@ -18,7 +18,7 @@ GALAPAGOS_HOST_DEVICE inline float magnitude_of(float x) {
     return float_of(bits_of(x) & magnitude_bits);
 }
 
-/// Keeps a task vector's element if it is among the largest, but not among the very largest.
+/// Keep a task vector's element if it is among the largest, but not among the very largest.
 struct Thresholds {
     std::uint32_t least, dropped;
 
